@@ -1,0 +1,43 @@
+"""The nouns of mrmonitor: frozen, typed, numpy only; and their codec."""
+
+from messages.acquisition import Acquisition, EncodingCounters, Pose, Waveform, is_imaging
+from messages.alert import Alert
+from messages.errors import HeaderError, MonitorError, ProtocolError, StreamError
+from messages.frame import READOUT, Frame, FrameKey
+from messages.header import Encoding, EncodingLimit, SessionHeader
+from messages.image import Image
+from messages.maps import Maps
+from messages.permit import Permit
+from messages.run import Heartbeat, RunStart, RunStop
+from messages.temperature import TemperatureMap, ThermalDose
+from messages.verdict import Finding, RegionReading, Verdict
+
+__all__ = [
+    "READOUT",
+    "Acquisition",
+    "Alert",
+    "Encoding",
+    "EncodingCounters",
+    "EncodingLimit",
+    "Finding",
+    "Frame",
+    "FrameKey",
+    "HeaderError",
+    "Heartbeat",
+    "Image",
+    "Maps",
+    "MonitorError",
+    "Permit",
+    "Pose",
+    "ProtocolError",
+    "RegionReading",
+    "RunStart",
+    "RunStop",
+    "SessionHeader",
+    "StreamError",
+    "TemperatureMap",
+    "ThermalDose",
+    "Verdict",
+    "Waveform",
+    "is_imaging",
+]

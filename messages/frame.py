@@ -1,0 +1,57 @@
+"""The k-space of one dynamic, readout by readout."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages.acquisition import Pose
+
+READOUT = np.dtype(
+    [
+        ("kspace_encode_step_1", np.int32),
+        ("kspace_encode_step_2", np.int32),
+        ("center_sample", np.int32),
+        ("n_samples", np.int32),
+        ("discard_pre", np.int32),
+        ("discard_post", np.int32),
+        ("segment", np.int32),
+        ("average", np.int32),
+        ("flags", np.uint64),
+        ("sample_time_us", np.float32),
+        ("time_s", np.float64),
+    ],
+    align=True,
+)
+"""One row a readout. time_s is scanner time, NaN where the scanner gives no clock."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FrameKey:
+    """Which image a frame becomes. Averages and segments of one image share a key."""
+
+    repetition: int = 0
+    slice: int = 0
+    contrast: int = 0
+    phase: int = 0
+    set: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """The readouts of one dynamic (one slice or volume, one echo train), in order of arrival.
+
+    readouts: rows of `READOUT` (readout,).
+    samples: complex64 (readout, coil, sample); a row is valid up to its n_samples.
+    time_s: scanner time of the k-space centre, NaN where the scanner gives no clock.
+    is_complete: every expected line has landed.
+    """
+
+    frame_id: int
+    key: FrameKey
+    readouts: NDArray[Any]
+    samples: NDArray[np.complex64]
+    time_s: float
+    pose: Pose
+    is_complete: bool

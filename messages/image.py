@@ -1,0 +1,32 @@
+"""Complex pixels and where they lie in the patient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages.acquisition import Pose
+from messages.frame import FrameKey
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """The image of one frame.
+
+    pixels: complex64 (z, y, x), coils combined, phase kept.
+    coil_pixels: complex64 (coil, z, y, x), the coils before combination (whitened where a noise
+        scan was given), or None where the method has none.
+    noise_std: standard deviation of the complex noise in each pixel of each coil,
+        sqrt(E|n|²); None where no noise was measured.
+    fov_mm: (x, y, z).
+    """
+
+    frame_id: int
+    key: FrameKey
+    time_s: float
+    pixels: NDArray[np.complex64]
+    fov_mm: tuple[float, float, float]
+    pose: Pose
+    coil_pixels: NDArray[np.complex64] | None = None
+    noise_std: float | None = None
+    is_complete: bool = True

@@ -1,0 +1,31 @@
+"""The pictures of one frame, for those who look."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages.acquisition import Pose
+from messages.frame import FrameKey
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """What one frame looks like: magnitude, temperature, dose. Arrays are (z, y, x).
+
+    Temperature and dose are NaN where not valid; before the reference is complete all of them are.
+    time_s: None where the scanner gives no clock.
+    """
+
+    frame_id: int
+    key: FrameKey
+    time_s: float | None
+    fov_mm: tuple[float, float, float]
+    pose: Pose
+    magnitude: NDArray[np.float32]
+    temperature_c: NDArray[np.float32]
+    temperature_std_c: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    dose_cem43_min: NDArray[np.float32]
+    dose_low_cem43_min: NDArray[np.float32]
+    dose_high_cem43_min: NDArray[np.float32]

@@ -1,0 +1,52 @@
+"""The frame around a treatment: a stream that stops is not a stream that ended."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """Everything known before the first frame."""
+
+    run_id: str
+    protocol_name: str
+    protocol_hash: str
+    therapy: str
+    header_digest: str
+    source: str
+    started_utc: str
+    machine: str
+    versions: dict[str, str]
+    image_shape: tuple[int, int, int]
+    fov_mm: tuple[float, float, float]
+    frame_deadline_ms: float
+    lease_ms: float
+    admission_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStop:
+    """Everything that only the end can tell.
+
+    status: `completed` (the client closed), `cut` (the stream stopped without a close),
+        `refused` (never admitted) or `failed` (a fault ended it); reason says more.
+    """
+
+    run_id: str
+    status: str
+    reason: str
+    ended_utc: str
+    n_frames: int
+    n_late: int
+    n_fault: int
+    n_incomplete: int
+    n_readouts: int
+    n_duplicate_readouts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The gateway is alive; `last_sequence` lets a subscriber notice what it missed."""
+
+    last_sequence: int
+    permit_state: str
+    run_id: str = ""

@@ -1,0 +1,56 @@
+"""Temperature and thermal dose maps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages.frame import FrameKey
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemperatureMap:
+    """Temperature of one frame, its standard deviation, and which pixels may be believed.
+
+    temperature_c, temperature_std_c: float32 (z, y, x), NaN where not valid.
+    valid: bool (z, y, x).
+    is_baseline: the frame went into the reference; it holds no temperature yet.
+    baseline_frames: references gathered so far, this frame included.
+    common_std_c: float32 (z, y, x), the part of the standard deviation that every frame of this run
+        shares, because they share the reference.
+    drift_rad: coefficients of the drift that was removed, order 0 first, over coordinates that run
+        from -1 to 1 across the field of view.
+    drift_c: the largest drift that was removed anywhere in the valid pixels, as a temperature.
+    drift_residual_c: what the fit left in the reference region beyond the noise, as a temperature.
+    is_drift_trusted: false where too few reference pixels were usable to fit the drift.
+    """
+
+    frame_id: int
+    key: FrameKey
+    time_s: float
+    temperature_c: NDArray[np.float32]
+    temperature_std_c: NDArray[np.float32]
+    common_std_c: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    is_baseline: bool
+    baseline_frames: int
+    drift_rad: tuple[float, ...] = ()
+    drift_c: float = 0.0
+    drift_residual_c: float = 0.0
+    is_drift_trusted: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ThermalDose:
+    """Thermal dose so far: CEM43 with its noise bias removed, and a 95 % interval.
+
+    cem43_min, cem43_low_min, cem43_high_min: float32 (z, y, x), equivalent minutes at 43 °C.
+    interrupted: frames were lost to a restart, so the dose is a lower bound.
+    """
+
+    frame_id: int
+    time_s: float
+    cem43_min: NDArray[np.float32]
+    cem43_low_min: NDArray[np.float32]
+    cem43_high_min: NDArray[np.float32]
+    interrupted: bool = False

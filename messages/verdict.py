@@ -1,0 +1,62 @@
+"""What one frame means."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from messages.frame import FrameKey
+
+Outcome = Literal["COMPUTED", "LATE", "FAULT"]
+Decision = Literal["GRANTED", "HELD"]
+Severity = Literal["inform", "warn", "hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule's judgement of one frame: what was seen, against which limit.
+
+    severity: `inform` and `warn` leave the permit alone, `hold` withdraws it.
+    value, limit: in `unit`; None where the finding is not a comparison.
+    """
+
+    rule: str
+    severity: Severity
+    text: str
+    region: str = ""
+    value: float | None = None
+    limit: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionReading:
+    """A region's figures in one frame; None where no pixel of it may be believed."""
+
+    name: str
+    role: str
+    n_pixels: int
+    n_valid: int
+    temperature_max_c: float | None = None
+    temperature_mean_c: float | None = None
+    temperature_std_c: float | None = None
+    dose_max_cem43_min: float | None = None
+    dose_min_cem43_min: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one frame means: findings, decision, age, stage times; or LATE; or FAULT.
+
+    time_s: scanner time of the k-space centre; None where the scanner gives no clock.
+    age_ms: last readout received to verdict published.
+    stage_ms: what each stage took, in order.
+    """
+
+    frame_id: int
+    key: FrameKey
+    outcome: Outcome
+    decision: Decision
+    time_s: float | None = None
+    findings: tuple[Finding, ...] = ()
+    regions: tuple[RegionReading, ...] = ()
+    age_ms: float = 0.0
+    stage_ms: dict[str, float] | None = None
