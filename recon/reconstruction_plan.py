@@ -1,0 +1,194 @@
+"""What a session's header says about how its frames become images, checked once at admission."""
+
+from dataclasses import dataclass
+from math import isfinite
+
+from messages import Encoding, EncodingLimit, HeaderError, SessionHeader
+from messages.header import Extent, Size
+from recon.whitening import Whitening
+
+AXES = ("x", "y", "z")
+MAX_BUFFER_BYTES = 1 << 32  # one 256³ volume of 32 coils; a header that asks for more is refused
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructionPlan:
+    """The geometry of every frame of a session; sizes and extents are (x, y, z).
+
+    line_offset, partition_offset: added to the counters of encoding steps 1 and 2 they give the row
+        of the encoded matrix, whose k-space centre is at n // 2.
+    line_center, partition_center: the counters of the k-space centre.
+    n_lines, n_partitions: rows of the encoded matrix along ky and kz; one partition means 2-D.
+    grid: the k-space matrix that is transformed. It spans the encoded field of view with pixels of
+        the size that the reconstructed matrix has, so n = round(encoded_fov · recon_n / recon_fov):
+        k-space is zero-filled or cropped about its centre from the encoded matrix to the grid, and
+        the image is cropped about its centre from the grid to recon_matrix. That one rule removes
+        readout and phase oversampling and does the interpolation. Where the quotient is not whole
+        the image's field of view misses recon_fov_mm by less than 1 / (2n) of it.
+    """
+
+    n_coils: int
+    n_samples: int
+    encoded_matrix: Size
+    recon_matrix: Size
+    encoded_fov_mm: Extent
+    recon_fov_mm: Extent
+    grid: Size
+    line_offset: int
+    line_center: int
+    partition_offset: int
+    partition_center: int
+    n_lines: int
+    n_partitions: int
+    whitening: Whitening | None = None
+
+    @property
+    def image_shape(self) -> Size:
+        """Shape of the image, (z, y, x)."""
+        n_x, n_y, n_z = self.recon_matrix
+        return n_z, n_y, n_x
+
+
+def plan(
+    header: SessionHeader,
+    *,
+    n_coils: int,
+    n_samples: int,
+    whitening: Whitening | None = None,
+    encoding_space_ref: int = 0,
+) -> ReconstructionPlan:
+    """Return how the frames of one encoded space are reconstructed.
+
+    n_coils, n_samples: of the readouts, discarded samples included.
+    Raises HeaderError, naming the field, where the header cannot be reconstructed.
+    """
+    if n_coils < 1 or n_samples < 1:
+        raise ValueError(
+            f"a readout has {n_coils} coils and {n_samples} samples, expected 1 or more"
+        )
+    if whitening is not None and whitening.matrix.shape[0] != n_coils:
+        raise ValueError(
+            f"the noise scan has {whitening.matrix.shape[0]} coils, the readouts have {n_coils}"
+        )
+    if not 0 <= encoding_space_ref < len(header.encodings):
+        raise HeaderError(
+            f"holds {len(header.encodings)} encoded spaces, the readouts refer to number "
+            f"{encoding_space_ref}",
+            field="encoding",
+        )
+    encoding = header.encodings[encoding_space_ref]
+    path = f"encoding[{encoding_space_ref}]"
+    _check_spaces(encoding, path)
+    n_partitions = _n_partitions(encoding, path)
+    grid = _grid(encoding, n_partitions, path)
+    _check_memory(encoding, grid, n_coils, path)
+    n_lines = encoding.encoded_matrix[1]
+    steps = (encoding.kspace_encoding_step_1, encoding.kspace_encoding_step_2)
+    line_center = _center(steps[0], n_lines, f"{path}.encodingLimits.kspace_encoding_step_1")
+    partition_center = 0
+    if n_partitions > 1:
+        partition_center = _center(
+            steps[1], n_partitions, f"{path}.encodingLimits.kspace_encoding_step_2"
+        )
+    return ReconstructionPlan(
+        n_coils=n_coils,
+        n_samples=n_samples,
+        encoded_matrix=encoding.encoded_matrix,
+        recon_matrix=encoding.recon_matrix,
+        encoded_fov_mm=encoding.encoded_fov_mm,
+        recon_fov_mm=encoding.recon_fov_mm,
+        grid=grid,
+        line_offset=n_lines // 2 - line_center,
+        line_center=line_center,
+        partition_offset=n_partitions // 2 - partition_center,
+        partition_center=partition_center,
+        n_lines=n_lines,
+        n_partitions=n_partitions,
+        whitening=whitening,
+    )
+
+
+def _check_spaces(encoding: Encoding, path: str) -> None:
+    if encoding.trajectory != "cartesian":
+        raise HeaderError(
+            f"is {encoding.trajectory!r}, expected 'cartesian'", field=f"{path}.trajectory"
+        )
+    spaces = (
+        ("encodedSpace", encoding.encoded_matrix, encoding.encoded_fov_mm),
+        ("reconSpace", encoding.recon_matrix, encoding.recon_fov_mm),
+    )
+    for space, matrix, fov_mm in spaces:
+        for axis, size, extent_mm in zip(AXES, matrix, fov_mm, strict=True):
+            if size < 1:
+                raise HeaderError(
+                    f"is {size}, expected 1 or more", field=f"{path}.{space}.matrixSize.{axis}"
+                )
+            if not (isfinite(extent_mm) and extent_mm > 0):
+                raise HeaderError(
+                    f"is {extent_mm:g} mm, expected more than 0",
+                    field=f"{path}.{space}.fieldOfView_mm.{axis}",
+                )
+    if encoding.recon_matrix[0] > encoding.encoded_matrix[0]:
+        raise HeaderError(
+            f"is {encoding.recon_matrix[0]}, expected at most the {encoding.encoded_matrix[0]} of "
+            "encodedSpace",
+            field=f"{path}.reconSpace.matrixSize.x",
+        )
+
+
+def _n_partitions(encoding: Encoding, path: str) -> int:
+    """Real conversions give a 2-D scan an encoded z of 2, so the limits decide where they speak."""
+    step_2 = encoding.kspace_encoding_step_2
+    if step_2 is None or step_2.maximum > 0:
+        return encoding.encoded_matrix[2]
+    if encoding.recon_matrix[2] > 1:
+        raise HeaderError(
+            f"is {step_2.maximum}, which means 2-D, but reconSpace.matrixSize.z is "
+            f"{encoding.recon_matrix[2]}",
+            field=f"{path}.encodingLimits.kspace_encoding_step_2.maximum",
+        )
+    return 1
+
+
+def _grid(encoding: Encoding, n_partitions: int, path: str) -> Size:
+    sizes = []
+    for axis, encoded_mm, recon_mm, n_recon in zip(
+        AXES, encoding.encoded_fov_mm, encoding.recon_fov_mm, encoding.recon_matrix, strict=True
+    ):
+        # A single partition has no field of view along z but a slice thickness.
+        is_slice = axis == "z" and n_partitions == 1
+        size = 1 if is_slice else round(encoded_mm * n_recon / recon_mm)
+        if size < n_recon:
+            raise HeaderError(
+                f"is {recon_mm:g} mm for {n_recon} pixels, more than encodedSpace covers",
+                field=f"{path}.reconSpace.fieldOfView_mm.{axis}",
+            )
+        sizes.append(size)
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _check_memory(encoding: Encoding, grid: Size, n_coils: int, path: str) -> None:
+    n_bytes = 8 * n_coils * max(grid[0], encoding.encoded_matrix[0]) * grid[1] * grid[2]
+    if n_bytes > MAX_BUFFER_BYTES:
+        raise HeaderError(
+            f"gives a frame of {n_bytes >> 20} MiB with {n_coils} coils, expected at most "
+            f"{MAX_BUFFER_BYTES >> 20} MiB",
+            field=f"{path}.encodedSpace.matrixSize",
+        )
+
+
+def _center(limit: EncodingLimit | None, size: int, path: str) -> int:
+    """Return the counter of the k-space centre; size // 2 where the header gives no limits."""
+    if limit is None:
+        return size // 2
+    if not 0 <= limit.center < size:
+        raise HeaderError(f"is {limit.center}, expected 0 to {size - 1}", field=f"{path}.center")
+    # A maximum of 0 is a gap in the header, not a limit: real counters run on.
+    offset = size // 2 - limit.center
+    if limit.maximum > 0 and not 0 <= limit.minimum + offset <= limit.maximum + offset < size:
+        raise HeaderError(
+            f"is {limit.maximum} (minimum {limit.minimum}, centre {limit.center}), outside the "
+            f"encoded matrix of {size}, expected at most {size - 1 - offset}",
+            field=f"{path}.maximum",
+        )
+    return limit.center
