@@ -1,0 +1,160 @@
+"""Robust polynomial fit of the phase drift between two images.
+
+Field drift is smooth, a hot spot is not: pixels that a polynomial does not explain lose weight.
+A smooth offset over most of the fitted pixels cannot be told from drift; without a reference
+region a heated area must stay well under half of them.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+HUBER_ROUNDS: Final = 3
+TUKEY_ROUNDS: Final = 4
+HUBER_CORNER: Final = 1.345  # 95 % efficiency for Gaussian noise; Huber 1981
+TUKEY_CUTOFF: Final = 4.685  # 95 % efficiency for Gaussian noise; Beaton and Tukey 1974
+MAD_TO_STD: Final = 1.4826  # median of |x| to standard deviation, Gaussian x
+MAX_PIXELS: Final = 4096  # enough: the fit adds under 0.3 % to a pixel's variance at order 2
+MIN_PIXELS_PER_TERM: Final = 10
+MIN_RECIPROCAL_CONDITION: Final = 1e-8  # below it the region does not determine the polynomial
+
+# Generalised golden ratios (plastic numbers): fractional parts of x·a + y·b + z·c spread the kept
+# pixels evenly for every matrix size, which a fixed stride does not.
+SPREAD_ZYX: Final = (0.5497004779, 0.6710436067, 0.8191725134)
+
+
+@dataclass(frozen=True, eq=False)
+class DriftBasis:
+    """Monomials up to `order` over coordinates that run from -1 to 1 across the field of view.
+
+    Coefficients stand in the order 1, y, x, z, y², yx, yz, x², xz, z²; in a single slice the terms
+    with z are left out. An order of -1 has no terms.
+    """
+
+    shape: tuple[int, int, int]
+    order: int
+
+    @cached_property
+    def terms(self) -> NDArray[np.float32]:
+        """float32 (term, pixel), pixels in C order."""
+        grid = self._grid()
+        axes = [grid[1], grid[2]] + ([grid[0]] if self.shape[0] > 1 else [])
+        rows = [
+            np.prod([np.ones(self.shape)] + [axes[i] for i in chosen], axis=0).ravel()
+            for degree in range(self.order + 1)
+            for chosen in combinations_with_replacement(range(len(axes)), degree)
+        ]
+        if not rows:
+            return np.zeros((0, int(np.prod(self.shape))), np.float32)
+        return np.asarray(rows, dtype=np.float32)
+
+    @cached_property
+    def rank(self) -> NDArray[np.float32]:
+        """float32 (pixel,) from 0 to 1: pixels below f are an even share f of the grid."""
+        index = np.indices(self.shape).reshape(3, -1)
+        return ((np.asarray(SPREAD_ZYX) @ index) % 1.0).astype(np.float32)
+
+    @property
+    def n_terms(self) -> int:
+        """Number of coefficients."""
+        return int(self.terms.shape[0])
+
+    def evaluate(self, coefficients: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Evaluate the polynomial on the grid, float32 (z, y, x)."""
+        return (coefficients.astype(np.float32) @ self.terms).reshape(self.shape)
+
+    def variance(self, covariance: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Evaluate the polynomial's variance on the grid, float32 (z, y, x)."""
+        root = np.linalg.cholesky(covariance).T.astype(np.float32)
+        spread = root @ self.terms
+        variance: NDArray[np.float32] = np.einsum("ij,ij->j", spread, spread)
+        return variance.reshape(self.shape)
+
+    def choose_pixels(self, usable: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Choose about MAX_PIXELS of the usable pixels at most, evenly spread; return indices."""
+        flat = usable.ravel()
+        n_usable = int(np.count_nonzero(flat))
+        if n_usable > MAX_PIXELS:
+            flat = flat & (self.rank < MAX_PIXELS / n_usable)
+        return np.flatnonzero(flat)
+
+    def _grid(self) -> list[NDArray[np.float64]]:
+        axes = [np.linspace(-1.0, 1.0, n) if n > 1 else np.zeros(1) for n in self.shape]
+        return list(np.meshgrid(*axes, indexing="ij"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriftFit:
+    """Coefficients, their covariance (rad²), and how the residual compares with the noise.
+
+    weights: float64 (pixel,), what robustness left to each fitted pixel, 0 to 1.
+    excess_rad: robust standard deviation of the residual beyond the noise, in a typical pixel.
+    pixels: indices of the fitted pixels, where the caller knows them.
+    """
+
+    coefficients: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    excess_rad: float
+    pixels: NDArray[np.intp]
+
+
+def fit_drift(
+    terms: NDArray[np.float32],
+    phase_rad: NDArray[np.float32],
+    *,
+    variance_rad2: NDArray[np.float32],
+    start: NDArray[np.float64],
+) -> DriftFit | None:
+    """Polynomial through the phase, by reweighted least squares: Huber first, then Tukey.
+
+    terms: (term, pixel) at the fitted pixels. phase_rad, variance_rad2: (pixel,), without wraps.
+    Returns None where the pixels are too few or do not determine the polynomial.
+    Holland and Welsch 1977, doi:10.1080/03610927708827533.
+    """
+    n_terms, n_pixels = terms.shape
+    if n_pixels < MIN_PIXELS_PER_TERM * n_terms:
+        return None
+    # float64: normal equations square the condition number
+    whitening = 1.0 / np.sqrt(variance_rad2.astype(np.float64))
+    design = terms * whitening
+    target = phase_rad * whitening
+    coefficients, scale = start, 1.0
+    normal: NDArray[np.float64] = np.eye(n_terms)
+    weights = np.ones(n_pixels)
+    for round_ in range(HUBER_ROUNDS + TUKEY_ROUNDS):
+        residual = np.abs(target - coefficients @ design)
+        scale = MAD_TO_STD * float(np.median(residual))
+        # never narrower than the known noise: a lucky median must not throw good pixels away
+        residual /= max(scale, 1.0)
+        weights = _huber(residual) if round_ < HUBER_ROUNDS else _tukey(residual)
+        weighted = design * weights
+        normal = weighted @ design.T
+        if not _is_determined(normal):
+            return None
+        coefficients = np.linalg.solve(normal, weighted @ target).astype(np.float64)
+    covariance = np.linalg.inv(normal).astype(np.float64)
+    excess_rad = math.sqrt(max(scale**2 - 1.0, 0.0) * float(np.median(variance_rad2)))
+    return DriftFit(coefficients, covariance, weights, excess_rad, pixels=np.arange(n_pixels))
+
+
+def _huber(residual: NDArray[np.float64]) -> NDArray[np.float64]:
+    return HUBER_CORNER / np.maximum(residual, HUBER_CORNER)
+
+
+def _tukey(residual: NDArray[np.float64]) -> NDArray[np.float64]:
+    inside = np.maximum(1.0 - (residual / TUKEY_CUTOFF) ** 2, 0.0)
+    return inside * inside
+
+
+def _is_determined(normal: NDArray[np.float64]) -> bool:
+    diagonal = np.sqrt(np.diagonal(normal))
+    if not (np.all(np.isfinite(diagonal)) and np.all(diagonal > 0)):
+        return False
+    eigenvalues = np.linalg.eigvalsh(normal / np.outer(diagonal, diagonal))
+    return bool(eigenvalues[0] > MIN_RECIPROCAL_CONDITION * eigenvalues[-1])

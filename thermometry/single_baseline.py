@@ -1,0 +1,182 @@
+"""Temperature against the mean of the first images: the single-baseline method.
+
+It needs a target that stays where it was: motion and its field changes read as temperature. Not
+validated in fat, whose electron screening hardly depends on temperature.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import Image, TemperatureMap
+from thermometry.baseline import Coils, Gathering, Reference, finish, gather
+from thermometry.drift import DriftBasis, DriftFit, fit_drift
+from thermometry.phase import Observation, observe, wrap
+from thermometry.plan import ThermometryPlan
+
+NEVER: Final = np.float32(np.nan)
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BaselineState:
+    """What the next image is compared with.
+
+    phase_rad: float32 (z, y, x), the last valid phase of each pixel, unwrapped, drift removed.
+    drift_rad: float64 (term,), the last drift that could be trusted, unwrapped in time.
+    """
+
+    gathering: Gathering | None
+    reference: Reference | None
+    phase_rad: NDArray[np.float32]
+    drift_rad: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SingleBaseline:
+    """Phase difference to N averaged reference images, unwrapped in time, drift removed."""
+
+    plan: ThermometryPlan
+    basis: DriftBasis
+
+    def __init__(self, plan: ThermometryPlan) -> None:
+        object.__setattr__(self, "plan", plan)
+        object.__setattr__(self, "basis", DriftBasis(plan.shape, plan.drift_order))
+
+    def start(self) -> BaselineState:
+        """State before the first image."""
+        return BaselineState(
+            gathering=None,
+            reference=None,
+            phase_rad=_frozen(np.zeros(self.plan.shape, np.float32)),
+            drift_rad=_frozen(np.zeros(self.basis.n_terms)),
+        )
+
+    def step(self, state: BaselineState, image: Image) -> tuple[BaselineState, TemperatureMap]:
+        """State and map after one more image.
+
+        The first `baseline_frames` complete images make the reference and give no temperature. An
+        incomplete image gives no temperature and leaves no trace.
+        """
+        if not image.is_complete:
+            return state, self._blank(state, image)
+        coils = _coils(image, self.plan, expected=state.gathering)
+        if state.reference is None:
+            return self._gather(state, image, coils)
+        return self._measure(state, image, coils, reference=state.reference)
+
+    def _gather(
+        self, state: BaselineState, image: Image, coils: Coils
+    ) -> tuple[BaselineState, TemperatureMap]:
+        gathering = gather(state.gathering, coils, noise_std=_noise_std(image), basis=self.basis)
+        state = replace(state, gathering=gathering)
+        baseline_map = replace(self._blank(state, image), is_baseline=True)
+        if gathering.n_frames == self.plan.baseline_frames:
+            state = replace(state, reference=finish(gathering))
+        return state, baseline_map
+
+    def _measure(
+        self, state: BaselineState, image: Image, coils: Coils, *, reference: Reference
+    ) -> tuple[BaselineState, TemperatureMap]:
+        plan = self.plan
+        noise_std = _noise_std(image)
+        noise_variance = reference.noise_variance if noise_std is None else noise_std**2
+        seen = observe(coils, reference, noise_variance=noise_variance, min_snr=plan.min_snr)
+        fit = self._fit_drift(state, seen)
+        drift_rad = state.drift_rad if fit is None else _frozen(fit.coefficients)
+        drift = self.basis.evaluate(drift_rad)
+        phase = state.phase_rad + wrap(seen.phase_rad - drift - state.phase_rad)
+
+        c_per_rad = np.float32(1.0 / plan.rad_per_c)
+        inflation = self._inflation(seen, fit)
+        std_c = np.sqrt(seen.total_rad2 * inflation) * abs(c_per_rad)
+        common_c = np.sqrt(seen.common_rad2 * inflation) * abs(c_per_rad)
+        valid = seen.usable & (std_c <= plan.max_std_c)
+        temperature_c = np.float32(plan.body_temperature_c) + phase * c_per_rad
+        kept = np.where(valid, phase, state.phase_rad)
+        state = replace(state, phase_rad=_frozen(kept), drift_rad=drift_rad)
+        return state, replace(
+            self._blank(state, image),
+            temperature_c=_frozen(np.where(valid, temperature_c, NEVER)),
+            temperature_std_c=_frozen(np.where(valid, std_c, NEVER)),
+            common_std_c=_frozen(np.where(valid, common_c, NEVER)),
+            valid=_frozen(valid),
+            drift_c=float(np.max(np.abs(drift), where=valid, initial=0.0) * abs(c_per_rad)),
+            drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
+            is_drift_trusted=fit is not None or plan.drift_order < 0,
+        )
+
+    def _fit_drift(self, state: BaselineState, seen: Observation) -> DriftFit | None:
+        plan = self.plan
+        if plan.drift_order < 0:
+            return None
+        pixels = self.basis.choose_pixels(seen.usable & plan.reference_mask & ~plan.heated_mask)
+        if pixels.size == 0:
+            return None
+        terms = self.basis.terms[:, pixels]
+        variance = seen.total_rad2.ravel()[pixels]
+        expected = state.phase_rad.ravel()[pixels] + state.drift_rad.astype(np.float32) @ terms
+        residual = seen.phase_rad.ravel()[pixels] - expected
+        # the common turn first: what remains is small, so that no pixel wraps away from the rest
+        turn = float(np.angle(np.sum(np.exp(1j * residual.astype(np.float64)) / variance)))
+        absolute = expected + wrap(residual - np.float32(turn)) + np.float32(turn)
+        start = state.drift_rad.copy()
+        start[0] += turn
+        fit = fit_drift(terms, absolute, variance_rad2=variance, start=start)
+        return None if fit is None else replace(fit, pixels=pixels)
+
+    def _inflation(self, seen: Observation, fit: DriftFit | None) -> NDArray[np.float32]:
+        """By how much the fitted drift's own error multiplies each pixel's variance.
+
+        A pixel that took part in the fit has pulled the drift towards itself, so its residual is
+        smaller than its noise by as much as the drift's variance; any other pixel adds it.
+        """
+        if fit is None:
+            return np.ones((), np.float32)
+        share = np.ones(seen.phase_rad.size, np.float32)
+        share[fit.pixels] -= 2.0 * fit.weights.astype(np.float32)
+        ratio = self.basis.variance(fit.covariance) / seen.total_rad2
+        inflation: NDArray[np.float32] = 1.0 + ratio * share.reshape(ratio.shape)
+        return np.maximum(inflation, np.float32(0.0))
+
+    def _blank(self, state: BaselineState, image: Image) -> TemperatureMap:
+        nothing = _frozen(np.full(self.plan.shape, NEVER))
+        return TemperatureMap(
+            frame_id=image.frame_id,
+            key=image.key,
+            time_s=image.time_s,
+            temperature_c=nothing,
+            temperature_std_c=nothing,
+            common_std_c=nothing,
+            valid=_frozen(np.zeros(self.plan.shape, np.bool_)),
+            is_baseline=False,
+            baseline_frames=0 if state.gathering is None else state.gathering.n_frames,
+            drift_rad=tuple(float(c) for c in state.drift_rad),
+        )
+
+
+def _coils(image: Image, plan: ThermometryPlan, *, expected: Gathering | None) -> Coils:
+    """Return the image's coils, or its combined pixels as a single coil."""
+    coils = image.pixels[None] if image.coil_pixels is None else image.coil_pixels
+    if coils.shape[1:] != plan.shape:
+        raise ValueError(f"frame {image.frame_id}: image is {coils.shape[1:]}, plan {plan.shape}")
+    if expected is not None and coils.shape != expected.mean.shape:
+        n_expected = expected.mean.shape[0]
+        raise ValueError(f"frame {image.frame_id}: {len(coils)} coils, baseline has {n_expected}")
+    return np.ascontiguousarray(coils)
+
+
+def _noise_std(image: Image) -> float | None:
+    """Return the measured noise; None where there is none that can be believed."""
+    noise_std = image.noise_std
+    if noise_std is None or not math.isfinite(noise_std) or noise_std <= 0:
+        return None
+    return noise_std
+
+
+def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    array.flags.writeable = False
+    return array
