@@ -1,1 +1,1 @@
-"""protocols."""
+"""The treatment protocols that are shipped: one TOML each, every number with its source."""

@@ -1,0 +1,88 @@
+"""What each finding means to a person: how urgent, whether it stays until seen, what to do.
+
+Priorities are the three of IEC 60601-1-8. Hazards to the patient and lost equipment latch: they
+stay until somebody acknowledges them and the condition is gone. Poor data holds only as long as it
+is poor.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from messages.alert import Priority
+from messages.verdict import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """How an event is shown and what it does.
+
+    holds: while its alert lives the permit is held; only latched events do so, for the others the
+        verdict of each frame holds.
+    """
+
+    priority: Priority
+    latched: bool
+    holds: bool
+    title: str
+    advice: str
+
+
+def event_name(rule: str, severity: Severity) -> str:
+    """Return the event of a finding, such as `temperature-max.hold`."""
+    return f"{rule}.{severity}"
+
+
+def _hazard(title: str, advice: str) -> EventType:
+    return EventType("high", latched=True, holds=True, title=title, advice=advice)
+
+
+def _poor(title: str, advice: str) -> EventType:
+    return EventType("medium", latched=False, holds=False, title=title, advice=advice)
+
+
+def _notice(title: str, advice: str) -> EventType:
+    return EventType("low", latched=False, holds=False, title=title, advice=advice)
+
+
+EVENTS: Mapping[str, EventType] = {
+    "temperature-max.warn": _poor("Temperature near its limit", "Be ready to stop heating."),
+    "temperature-max.hold": _hazard(
+        "Temperature over its limit", "Stop heating; let the region cool before you go on."
+    ),
+    "dose-limit.warn": _poor("Dose near its limit", "Be ready to stop; heat goes on spreading."),
+    "dose-limit.hold": _hazard("Dose over its limit", "Stop heating; this region takes no more."),
+    "dose-reached.inform": _notice("Dose goal reached", "The target has its dose."),
+    "dose-reached.hold": _poor("Dose goal reached", "The target has its dose; heating is held."),
+    "heating-response.hold": _hazard(
+        "Heating is not as expected",
+        "Stop heating; check phase_sign, the focus and the coupling with a low-power test.",
+    ),
+    "drift.warn": _poor("Large field drift", "Think of a new baseline."),
+    "drift.hold": _poor("Field drift not corrected", "Take a new baseline or add a reference."),
+    "noise.hold": _poor("Temperature too uncertain", "Check coil and sequence."),
+    "invalid-fraction.hold": _poor("Region cannot be seen", "Check signal, motion and region."),
+    "stale-frame.hold": _poor("Frames too far apart or too old", "Check the scanner's stream."),
+    "incomplete-frame.hold": _poor("Frame with missing lines", "Check the scanner's stream."),
+    "non-finite-data.hold": _poor("Image holds NaN or infinity", "Check the raw data."),
+    "scanner-clock.hold": _poor(
+        "No usable scanner clock", "Dose needs time stamps: check [stream] time_stamp_unit."
+    ),
+    "dose-interrupted.warn": EventType(
+        "medium",
+        latched=True,
+        holds=False,
+        title="Dose is a lower bound",
+        advice="Frames were lost to a restart; take the dose from here on as more than shown.",
+    ),
+    "late-frame.hold": _poor("No verdict before the deadline", "Check the machine's load."),
+    "fault.hold": _hazard("A frame could not be computed", "Read the text, then acknowledge."),
+    "stream-lost.hold": _hazard("The scanner's stream was lost", "Check scanner and network."),
+    "journal.warn": EventType(
+        "medium",
+        latched=True,
+        holds=False,
+        title="Alerts are not being recorded",
+        advice="Check the disk; alerts since then may not survive a crash.",
+    ),
+}
+"""Event name to its type; a finding without an entry cannot be raised."""

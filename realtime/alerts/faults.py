@@ -1,0 +1,37 @@
+"""The findings that no computed frame can make: they come from the gateway's clock and sockets."""
+
+from messages import Finding
+from realtime.alerts.limits import StaleFrame
+from realtime.protocol import Protocol
+
+
+def late_frame(*, age_ms: float, deadline_ms: float) -> Finding:
+    """Return the finding on a frame without a verdict at its deadline."""
+    text = f"no verdict after {age_ms:.0f} ms, deadline {deadline_ms:g}"
+    return Finding("late-frame", "hold", text, "", age_ms, deadline_ms, "ms")
+
+
+def fault(text: str) -> Finding:
+    """Return the finding on a frame that could not be computed, or on a lost worker."""
+    return Finding("fault", "hold", text)
+
+
+def stream_lost(text: str) -> Finding:
+    """Return the finding on a stream that broke off or fell silent before its end."""
+    return Finding("stream-lost", "hold", text)
+
+
+def not_durable(text: str) -> Finding:
+    """Return the finding on a journal that could not be written: alerts may not survive a crash."""
+    return Finding("journal", "warn", text)
+
+
+def too_old(protocol: Protocol, *, age_ms: float) -> Finding | None:
+    """Find a verdict older than the protocol's stale-frame limit; the gateway knows its age."""
+    for limit in protocol.limit:
+        if isinstance(limit, StaleFrame) and limit.max_age_ms is not None:
+            if age_ms < limit.max_age_ms:
+                return None
+            text = f"the verdict is {age_ms:.0f} ms old, limit {limit.max_age_ms:g}"
+            return Finding("stale-frame", "hold", text, "", age_ms, limit.max_age_ms, "ms")
+    return None

@@ -1,0 +1,83 @@
+"""What one frame showed, as the rules see it, and the figures of each region."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import RegionReading, TemperatureMap, ThermalDose
+from realtime.protocol import Protocol
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """All that the rules may look at.
+
+    time_s, previous_time_s: scanner time of this and the last complete frame of the same slice.
+    power_w, power_on_since_s: what the therapy device said; None where it says nothing.
+    is_finite: no NaN or infinity in the image.
+    """
+
+    temperature: TemperatureMap
+    dose: ThermalDose | None
+    masks: Mapping[str, Mask]
+    regions: tuple[RegionReading, ...] = ()
+    time_s: float | None = None
+    previous_time_s: float | None = None
+    power_w: float | None = None
+    power_on_since_s: float | None = None
+    is_complete: bool = True
+    is_finite: bool = True
+    body_temperature_c: float = 37.0
+
+    def believed(self, region: str) -> Mask:
+        """Return the pixels of a region whose temperature may be believed."""
+        temperature = self.temperature
+        return self.masks[region] & temperature.valid & np.isfinite(temperature.temperature_c)
+
+
+def read_regions(
+    protocol: Protocol,
+    masks: Mapping[str, Mask],
+    temperature: TemperatureMap,
+    dose: ThermalDose | None,
+) -> tuple[RegionReading, ...]:
+    """Return each region's figures, in the protocol's order."""
+    return tuple(
+        _read(region.name, region.role, masks[region.name], temperature, dose)
+        for region in protocol.region
+    )
+
+
+def _read(
+    name: str, role: str, mask: Mask, temperature: TemperatureMap, dose: ThermalDose | None
+) -> RegionReading:
+    inside = mask & temperature.valid & np.isfinite(temperature.temperature_c)
+    n_pixels, n_valid = int(np.count_nonzero(mask)), int(np.count_nonzero(inside))
+    if n_valid == 0 or temperature.is_baseline:
+        return RegionReading(name, role, n_pixels, n_valid)
+    inside_c = temperature.temperature_c[inside]
+    std_c = float(np.median(temperature.temperature_std_c[inside]))
+    most = None if dose is None else largest(dose.cem43_min[inside])
+    least = None if dose is None else largest(-dose.cem43_min[inside])
+    return RegionReading(
+        name,
+        role,
+        n_pixels,
+        n_valid,
+        temperature_max_c=float(inside_c.max()),
+        temperature_mean_c=float(inside_c.mean(dtype=np.float64)),
+        temperature_std_c=std_c if math.isfinite(std_c) else None,
+        dose_max_cem43_min=most,
+        dose_min_cem43_min=None if least is None else -least,
+    )
+
+
+def largest(values: NDArray[np.float32]) -> float | None:
+    """Return the largest finite value, None where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(finite.max()) if finite.size else None

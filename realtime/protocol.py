@@ -1,0 +1,368 @@
+"""The treatment protocol: a TOML file, strictly read. Every error names the key at fault."""
+
+import hashlib
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+import recon
+import thermometry
+from messages import ProtocolError
+from realtime.alerts.limits import LIMITS, Limit, TemperatureMax, region_name, rule_name
+
+Therapy = Literal["mrgfus", "mrlinac", "imaging"]
+Role = Literal["target", "organ-at-risk", "reference", "body"]
+Milliseconds = Annotated[float, Meta(gt=0.0, le=60_000.0)]
+Extent = Annotated[float, Meta(gt=0.0, le=10_000.0)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
+
+MAX_PROTOCOL_BYTES = 1 << 20  # the longest shipped protocol has 4 KB
+MAX_MASK_BYTES = 1 << 28  # 512³ in bool, the largest volume that a scanner sends in real time
+
+
+class General(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [protocol]."""
+
+    name: Name
+    therapy: Therapy
+    frame_deadline_ms: Milliseconds
+    lease_ms: Milliseconds
+
+    def __post_init__(self) -> None:
+        if self.lease_ms <= self.frame_deadline_ms:
+            raise ValueError(
+                f"`lease_ms`: is {self.lease_ms:g}, expected more than frame_deadline_ms "
+                f"{self.frame_deadline_ms:g}, or the lease lapses before it can be renewed"
+            )
+
+
+class Stream(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [stream]. stall_ms: silence on an open stream after which the permit is held."""
+
+    time_stamp_unit: Literal["auto", "2.5ms", "ms", "us", "ns", "none"] = "auto"
+    stall_ms: Milliseconds = 1000.0
+
+
+class Recon(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [recon]."""
+
+    method: str
+
+
+class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [thermometry].
+
+    min_snr, max_std_c: a pixel below this SNR, or above this standard deviation, is not valid.
+    heated_margin_px: heat spreads; so far around the targets no drift reference is taken.
+    """
+
+    method: str
+    baseline_frames: Annotated[int, Meta(ge=1, le=1000)]
+    alpha_ppm_per_c: Annotated[float, Meta(ge=-0.02, lt=0.0)]
+    phase_sign: Literal[1, -1]
+    body_temperature_c: Annotated[float, Meta(ge=-20.0, le=60.0)]
+    drift_order: Annotated[int, Meta(ge=-1, le=2)]
+    echo_time_ms: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
+    field_strength_t: Annotated[float, Meta(gt=0.0, le=25.0)] | None = None
+    min_snr: Annotated[float, Meta(ge=1.0, le=1000.0)] = 5.0
+    max_std_c: Annotated[float, Meta(gt=0.0, le=50.0)] = 2.0
+    heated_margin_px: Annotated[float, Meta(ge=0.0, le=1000.0)] = 6.0
+
+
+class Motion(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [motion]."""
+
+    tracker: str
+    predictor: str
+    latency_ms: Annotated[float, Meta(ge=0.0, le=5000.0)]
+    gate_margin_mm: Extent
+    max_outside_percent: Annotated[float, Meta(ge=0.0, le=100.0)]
+
+
+class Region(Struct, frozen=True, forbid_unknown_fields=True):
+    """One [[region]]: an ellipse or rectangle by centre and half-axes, or a mask file.
+
+    center_px, radii_px, radii_mm: (y, x); center_mm: (x, y, z) in patient LPS.
+    slice: z index within the image; all slices where it is not given.
+    """
+
+    name: Name
+    role: Role
+    shape: Literal["ellipse", "rectangle", "mask"] | None = None
+    center_px: tuple[float, float] | None = None
+    center_mm: tuple[float, float, float] | None = None
+    radii_px: tuple[Extent, Extent] | None = None
+    radii_mm: tuple[Extent, Extent] | None = None
+    mask: str | None = None
+    slice: Annotated[int, Meta(ge=0)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is not None:
+            self._check_mask()
+        elif self.shape is None or self.shape == "mask":
+            raise ValueError('`shape`: expected "ellipse" or "rectangle", or mask = "file.npy"')
+        else:
+            _exactly_one("center_px", self.center_px, "center_mm", self.center_mm)
+            _exactly_one("radii_px", self.radii_px, "radii_mm", self.radii_mm)
+
+    def _check_mask(self) -> None:
+        if self.shape not in (None, "mask"):
+            raise ValueError(f"`mask`: a region of shape {self.shape!r} takes no mask file")
+        for key in ("center_px", "center_mm", "radii_px", "radii_mm"):
+            if getattr(self, key) is not None:
+                raise ValueError(f"`{key}`: a region with a mask file takes no {key}")
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a protocol file may say."""
+
+    protocol: General
+    recon: Recon
+    stream: Stream = Stream()
+    thermometry: Thermometry | None = None
+    motion: Motion | None = None
+    region: tuple[Region, ...] = ()
+    limit: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Protocol:
+    """A treatment protocol that has passed every check.
+
+    mask_files: bool (z, y, x) or (y, x) of each region given by a file, read-only.
+    hash: 16 hex digits over the content (mask files included), blind to comments and order of keys.
+    text, folder: the TOML as written, and where its relative paths start.
+    """
+
+    document: Document
+    mask_files: Mapping[str, NDArray[np.bool_]]
+    hash: str
+    text: str
+    folder: Path | None = field(default=None)
+
+    @property
+    def protocol(self) -> General:
+        """Section [protocol]."""
+        return self.document.protocol
+
+    @property
+    def stream(self) -> Stream:
+        """Section [stream]."""
+        return self.document.stream
+
+    @property
+    def recon(self) -> Recon:
+        """Section [recon]."""
+        return self.document.recon
+
+    @property
+    def thermometry(self) -> Thermometry | None:
+        """Section [thermometry], None where the therapy measures no temperature."""
+        return self.document.thermometry
+
+    @property
+    def motion(self) -> Motion | None:
+        """Section [motion], None where the therapy tracks nothing."""
+        return self.document.motion
+
+    @property
+    def region(self) -> tuple[Region, ...]:
+        """The regions, in the file's order."""
+        return self.document.region
+
+    @property
+    def limit(self) -> tuple[Limit, ...]:
+        """The limits, in the file's order."""
+        return self.document.limit
+
+
+def shipped_protocols() -> tuple[str, ...]:
+    """Return the names of the protocols that come with the package."""
+    files = resources.files("realtime.protocols").iterdir()
+    return tuple(sorted(file.name[:-5] for file in files if file.name.endswith(".toml")))
+
+
+def load_protocol(source: Path | str) -> Protocol:
+    """Return the protocol in a file, or the shipped protocol of that name.
+
+    Raises ProtocolError that names the key, or the line, at fault.
+    """
+    path = Path(source)
+    if isinstance(source, str) and source in shipped_protocols():
+        path = Path(str(resources.files("realtime.protocols"))) / f"{source}.toml"
+    elif not path.is_file():
+        known = ", ".join(shipped_protocols())
+        raise ProtocolError(f"no such file, and none of the shipped: {known}", key=str(source))
+    try:
+        if path.stat().st_size > MAX_PROTOCOL_BYTES:
+            raise ProtocolError(f"more than {MAX_PROTOCOL_BYTES} bytes", key=path.name)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"cannot be read: {error}", key=path.name) from error
+    return parse_protocol(text, folder=path.resolve().parent)
+
+
+def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
+    """Return the protocol in a TOML text.
+
+    folder: where the relative paths of mask files start. Raises ProtocolError that names the key,
+    or the line, at fault.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProtocolError(f"not TOML: {error}", key="file") from error
+    for path, number in _numbers(content, ""):
+        if not math.isfinite(number):
+            raise ProtocolError(f"is {number}, expected a finite number", key=path)
+    try:
+        document = msgspec.convert(content, Document)
+    except msgspec.ValidationError as error:
+        raise _as_protocol_error(str(error)) from error
+    _refuse_unsafe(document)
+    _refuse_unknown_methods(document)
+    _refuse_unknown_regions(document)
+    masks = _read_masks(document, folder)
+    return Protocol(document, masks, _digest(document, masks), text, folder)
+
+
+def _numbers(value: object, path: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, float):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _numbers(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for index, item in enumerate(value):
+            yield from _numbers(item, f"{path}[{index}]")
+
+
+def _as_protocol_error(text: str) -> ProtocolError:
+    """Turn msgspec's "what - at `$.where`" into the path of the key and what was expected."""
+    what, _, where = text.partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
+    named = re.match(r"Object (contains unknown|missing required) field `([^`]*)`$", what)
+    ours = re.match(r"`([^`]*)`: (.*)$", what)
+    if named is not None:
+        path = f"{path}.{named[2]}".lstrip(".")
+        what = "unknown key" if named[1] == "contains unknown" else "is missing"
+    elif ours is not None:
+        path, what = f"{path}.{ours[1]}".lstrip("."), ours[2]
+    elif path.endswith(".rule"):
+        what += f", expected one of {', '.join(rule_name(kind) for kind in LIMITS)}"
+    return ProtocolError(what, key=path or "file")
+
+
+def _refuse_unsafe(document: Document) -> None:
+    """Refuse a protocol that could permit a therapy which nothing watches."""
+    therapy = document.protocol.therapy
+    if therapy == "imaging":
+        if document.thermometry is not None:
+            raise ProtocolError("imaging measures no temperature", key="thermometry")
+        if document.limit:
+            raise ProtocolError("imaging judges nothing and never permits", key="limit")
+    elif therapy == "mrlinac":
+        if document.motion is None:
+            raise ProtocolError("is missing, mrlinac needs it", key="motion")
+    else:
+        if document.thermometry is None:
+            raise ProtocolError("is missing, mrgfus needs it", key="thermometry")
+        if all(region.role != "target" for region in document.region):
+            raise ProtocolError('mrgfus needs one with role = "target"', key="region")
+        if not any(isinstance(limit, TemperatureMax) for limit in document.limit):
+            raise ProtocolError('mrgfus needs one with rule = "temperature-max"', key="limit")
+        _refuse_cold_stop(document.limit, document.thermometry.body_temperature_c)
+
+
+def _refuse_cold_stop(limits: Sequence[Limit], body_temperature_c: float) -> None:
+    for index, limit in enumerate(limits):
+        if isinstance(limit, TemperatureMax) and limit.stop_above_c <= body_temperature_c:
+            raise ProtocolError(
+                f"is {limit.stop_above_c:g}, expected above body_temperature_c "
+                f"{body_temperature_c:g}",
+                key=f"limit[{index}].stop_above_c",
+            )
+
+
+def _refuse_unknown_methods(document: Document) -> None:
+    _refuse_unknown("recon.method", document.recon.method, tuple(recon.METHODS))
+    if document.thermometry is not None:
+        methods = tuple(thermometry.METHODS)
+        _refuse_unknown("thermometry.method", document.thermometry.method, methods)
+
+
+def _refuse_unknown(key: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise ProtocolError(f"unknown {name!r}, expected one of {', '.join(known)}", key=key)
+
+
+def _refuse_unknown_regions(document: Document) -> None:
+    names: list[str] = []
+    for index, region in enumerate(document.region):
+        if region.name in names:
+            raise ProtocolError(f"{region.name!r} is named twice", key=f"region[{index}].name")
+        names.append(region.name)
+    seen: list[tuple[str, str]] = []
+    for index, limit in enumerate(document.limit):
+        name = region_name(limit)
+        if name:
+            _refuse_unknown(f"limit[{index}].region", name, names)
+        if (rule_name(limit), name) in seen:
+            about = f" for {name!r}" if name else ""
+            raise ProtocolError(f"a second {rule_name(limit)}{about}", key=f"limit[{index}]")
+        seen.append((rule_name(limit), name))
+
+
+def _read_masks(document: Document, folder: Path | None) -> Mapping[str, NDArray[np.bool_]]:
+    return {
+        region.name: _read_mask(region.mask, folder, key=f"region[{index}].mask")
+        for index, region in enumerate(document.region)
+        if region.mask is not None
+    }
+
+
+def _read_mask(name: str, folder: Path | None, *, key: str) -> NDArray[np.bool_]:
+    if folder is None:
+        raise ProtocolError("a mask file needs a protocol that lies in a folder", key=key)
+    path = (folder / name).resolve()
+    if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
+        raise ProtocolError(f"{name!r} leaves the protocol's folder", key=key)
+    if path.suffix != ".npy":
+        raise ProtocolError(f"{name!r} is not a .npy file", key=key)
+    try:
+        if path.stat().st_size > MAX_MASK_BYTES:
+            raise ProtocolError(f"{name!r} has more than {MAX_MASK_BYTES} bytes", key=key)
+        mask = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ProtocolError(f"{name!r} cannot be read: {error}", key=key) from error
+    if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "bu" or mask.ndim not in (2, 3):
+        raise ProtocolError(f"{name!r} is no bool array (y, x) or (z, y, x)", key=key)
+    inside: NDArray[np.bool_] = mask.astype(np.bool_)
+    inside.flags.writeable = False
+    return inside
+
+
+def _digest(document: Document, masks: Mapping[str, NDArray[np.bool_]]) -> str:
+    content = msgspec.json.encode(msgspec.to_builtins(document), order="deterministic")
+    digest = hashlib.sha256(content)
+    for name in sorted(masks):
+        digest.update(repr((name, masks[name].shape)).encode())
+        digest.update(masks[name].tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _exactly_one(first_key: str, first: object, second_key: str, second: object) -> None:
+    if first is None and second is None:
+        raise ValueError(f"`{first_key}`: is missing, expected it or {second_key}")
+    if first is not None and second is not None:
+        raise ValueError(f"`{second_key}`: stands beside {first_key}, expected one of the two")
