@@ -1,6 +1,7 @@
 """The reference that later images are compared with: the mean of the first complete images."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from thermometry.drift import DriftBasis, fit_drift
 from thermometry.noise import noise_variance_from_detail, noise_variance_from_scatter
 
 Coils = NDArray[np.complex64]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,25 +32,23 @@ class Gathering:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """The finished baseline.
+    """The finished baseline b.
 
-    conjugate: complex64 (coil, z, y, x). energy: float32 (z, y, x), Σ|b|² over coils.
-    noise_energy: float32 (z, y, x), how much of it is noise.
-    variance: float32 (z, y, x), E|n|² of the mean in one coil; infinite where no image was finite.
+    profile: complex64 (coil, z, y, x), conj(b) / |b| with |b|² = Σ over coils; 0 where not usable.
+    share: float32 (z, y, x), noise of one coil of b over |b|², E|n_b|² / |b|²; 0 where not usable.
+    usable: bool (z, y, x), enough signal.
     noise_variance: E|n|² of one image in one coil, for images that do not give their own.
     """
 
-    conjugate: Coils
-    energy: NDArray[np.float32]
-    noise_energy: NDArray[np.float32]
-    variance: NDArray[np.float32]
+    profile: Coils
+    share: NDArray[np.float32]
+    usable: NDArray[np.bool_]
     noise_variance: float
 
 
 def coil_energy(coils: Coils) -> NDArray[np.float32]:
     """Σ|x|² over coils, float32 (z, y, x); not finite where any coil is not."""
-    parts = coils.view(np.float32).reshape(*coils.shape, 2)
-    energy: NDArray[np.float32] = np.einsum("c...k,c...k->...", parts, parts)
+    energy: NDArray[np.float32] = np.sum(coils.real**2 + coils.imag**2, axis=0)
     return energy
 
 
@@ -77,17 +77,21 @@ def gather(
     return Gathering(so_far.n_frames + 1, mean.astype(np.complex64), scatter, count, noise)
 
 
-def finish(gathering: Gathering) -> Reference:
-    """Make the reference of the gathered images."""
-    energy = coil_energy(gathering.mean)
-    noise_variance = _noise_variance(gathering)
+def finish(gathering: Gathering, *, min_snr: float) -> Reference:
+    """Make the reference of the gathered images; `min_snr` as in the plan."""
+    n_coils = gathering.mean.shape[0]
+    # float64: an energy is a square, and scanners choose any scale for their images
+    energy = coil_energy(gathering.mean).astype(np.float64)
     # rounding of complex64 is noise too; it keeps the weights of a noise-free phantom finite
-    typical = float(np.max(energy)) / gathering.mean.shape[0]
-    noise_variance = max(noise_variance, typical * 1e-13, np.finfo(np.float32).tiny)
-    with np.errstate(divide="ignore"):
-        variance = np.float32(noise_variance) / gathering.count.astype(np.float32)
-    noise_energy = variance * np.float32(gathering.mean.shape[0])
-    return Reference(np.conj(gathering.mean), energy, noise_energy, variance, noise_variance)
+    rounding = 1e-13 * float(np.max(energy)) / n_coils
+    noise_variance = max(_noise_variance(gathering), rounding)
+    variance = noise_variance / np.maximum(gathering.count, 1)
+    signal = energy - n_coils * variance
+    usable = (gathering.count > 0) & (signal > 0) & (signal >= 0.5 * min_snr**2 * noise_variance)
+    energy = np.where(usable, energy, np.inf)
+    profile = (np.conj(gathering.mean) / np.sqrt(energy)).astype(np.complex64)
+    share = (variance / energy).astype(np.float32)
+    return Reference(_frozen(profile), _frozen(share), _frozen(usable), noise_variance)
 
 
 def _noise_variance(gathering: Gathering) -> float:
@@ -117,3 +121,8 @@ def _phase_between(coils: Coils, reference: Coils, *, basis: DriftBasis) -> NDAr
         start=np.zeros(basis.n_terms),
     )
     return whole if fit is None else whole + basis.evaluate(fit.coefficients)
+
+
+def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    array.flags.writeable = False
+    return array

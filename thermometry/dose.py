@@ -16,7 +16,7 @@ from thermometry.dose_rate import dose_rate
 
 Volume = NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
-Z_95: Final = 1.959964  # two-sided 95 % of a Gaussian
+Z_95: Final = np.float32(1.959964)  # two-sided 95 % of a Gaussian
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,22 +79,22 @@ def _advance(state: DoseState, temperature: TemperatureMap) -> DoseState:
     if not valid.any():
         return replace(state, time_s=temperature.time_s)
     rate = dose_rate(
-        np.where(valid, temperature.temperature_c, 0.0),
-        np.where(valid, temperature.temperature_std_c, 0.0),
-        common_std_c=np.where(valid, temperature.common_std_c, 0.0),
+        np.where(valid, temperature.temperature_c, np.float32(0)),
+        np.where(valid, temperature.temperature_std_c, np.float32(0)),
+        common_std_c=np.where(valid, temperature.common_std_c, np.float32(0)),
     )
-    with np.errstate(invalid="ignore"):
-        half_s = 0.5 * (temperature.time_s - state.last_time_s)
-    half_s = np.where(valid & np.isfinite(half_s), half_s, 0.0)
+    elapsed_s = temperature.time_s - state.last_time_s
+    half_s = np.where(valid & np.isfinite(elapsed_s), 0.5 * elapsed_s, 0.0)
     # a sample counts for half the interval before it and half the one after; only now is its
     # second half known, and the variance of its whole weight replaces that of the first half
-    weight = state.last_half_s + half_s
-    variance = state.variance_min2 + (weight**2 - state.last_half_s**2) * state.last_own**2
+    whole_s = state.last_half_s + half_s
+    variance = (whole_s**2 - state.last_half_s**2) * np.square(state.last_own, dtype=np.float64)
+    variance += state.variance_min2 + (half_s * rate.own_std) ** 2
     return replace(
         state,
         time_s=temperature.time_s,
         dose_min=_frozen(state.dose_min + half_s * (state.last_rate + rate.per_s)),
-        variance_min2=_frozen(variance + (half_s * rate.own_std) ** 2),
+        variance_min2=_frozen(variance),
         common_min=_frozen(state.common_min + half_s * (state.last_common + rate.common_std)),
         last_time_s=_frozen(np.where(valid, temperature.time_s, state.last_time_s)),
         last_rate=_frozen(np.where(valid, rate.per_s, state.last_rate)),
@@ -105,30 +105,27 @@ def _advance(state: DoseState, temperature: TemperatureMap) -> DoseState:
 
 
 def _dose_so_far(state: DoseState, temperature: TemperatureMap) -> ThermalDose:
-    low, high = _interval(state)
-    return ThermalDose(
-        frame_id=temperature.frame_id,
-        time_s=temperature.time_s,
-        cem43_min=_frozen(state.dose_min.astype(np.float32)),
-        cem43_low_min=_frozen(low.astype(np.float32)),
-        cem43_high_min=_frozen(high.astype(np.float32)),
-        interrupted=state.interrupted,
-    )
-
-
-def _interval(state: DoseState) -> tuple[Volume, Volume]:
-    """95 % interval, log-normal because a rate is the exponential of a temperature.
+    """Dose with its 95 % interval, log-normal because a rate is the exponential of a temperature.
 
     Errors of single images add in quadrature, those of the shared reference add up.
     """
     per_dose = 1.0 / np.where(state.dose_min > 0, state.dose_min, np.inf)
+    own = (state.variance_min2 * (per_dose * per_dose)).astype(np.float32)
+    common = (state.common_min * per_dose).astype(np.float32)
     # -log(1 - v) and not log(1 + v): exact for a single image, equal for many
-    own = -np.log1p(-state.variance_min2 * per_dose**2)
-    log_variance = own + (state.common_min * per_dose) ** 2
-    half = Z_95 * np.sqrt(log_variance)
+    log_variance = common * common - np.log1p(-own)
+    half_width = Z_95 * np.sqrt(log_variance)
     # an unbiased log-normal estimate has its median below the truth by half the log variance
-    low = state.dose_min * np.exp(np.minimum(0.5 * log_variance - half, 0.0))
-    return low, state.dose_min * np.exp(0.5 * log_variance + half)
+    middle = np.float32(0.5) * log_variance
+    dose = state.dose_min.astype(np.float32)
+    return ThermalDose(
+        frame_id=temperature.frame_id,
+        time_s=temperature.time_s,
+        cem43_min=_frozen(dose),
+        cem43_low_min=_frozen(dose * np.exp(np.minimum(middle - half_width, np.float32(0)))),
+        cem43_high_min=_frozen(dose * np.exp(middle + half_width)),
+        interrupted=state.interrupted,
+    )
 
 
 def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -37,28 +37,25 @@ def observe(
 ) -> Observation:
     """Phase difference over all coils, arg Σ x·conj(b), with its variance from the noise.
 
-    coils: complex64 (coil, z, y, x), white noise of E|n|² = noise_variance in each.
-    With z = Σ x·conj(b), variance = (σ_x² Σ|b|² + σ_b² Σ|x|² - C σ_x² σ_b²) / (2|z|²): the noise of
-    either side across the signal of the other. The sums over squares contain noise energy
-    themselves; the last term takes out what they count twice. Bernstein 1994,
-    doi:10.1002/mrm.1910320308.
+    coils: complex64 (coil, z, y, x), white noise of E|n|² = noise_variance (σ²) in each of C coils.
+    With z = Σ x·conj(b) / |b| and s = E|n_b|² / |b|², the variance is
+    (σ² + s Σ|x|² - s C σ²) / 2|z|²: the noise of either side across the signal of the other. Σ|x|²
+    and |b|² hold noise themselves; the last term takes out what they count twice.
+    Bernstein 1994, doi:10.1002/mrm.1910320308.
     """
-    product = np.sum(coils * reference.conjugate, axis=0)
-    squared = product.real**2 + product.imag**2
     energy = coil_energy(coils)
+    finite = np.isfinite(energy)
+    if not finite.all():
+        coils = np.where(finite, coils, np.complex64(0))
+        energy = np.where(finite, energy, np.float32(0))
+    product = np.sum(coils * reference.profile, axis=0)
+    squared: NDArray[np.float32] = np.square(product.real) + np.square(product.imag)
+    # |z| is a matched filter: unlike a root sum of squares it does not grow with the noisy coils
+    least = max(0.5 * min_snr**2 * noise_variance, float(np.finfo(np.float32).tiny))
+    usable = reference.usable & finite & (squared >= np.float32(least))
+    half: NDArray[np.float32] = np.float32(0.5) / np.where(usable, squared, np.float32(1))
+    common: NDArray[np.float32] = reference.share * energy * half
     noise = np.float32(noise_variance)
-    own = noise * reference.energy
-    # matched filter: unlike a root sum of squares, it does not rise with the number of noisy coils
-    with np.errstate(invalid="ignore", over="ignore"):
-        floor = np.float32(min_snr**2 / 2.0) * own
-        usable = np.isfinite(energy) & np.isfinite(squared) & (squared >= floor)
-    usable &= reference.energy >= np.float32(min_snr**2 / 2.0) * noise + reference.noise_energy
-    usable &= squared > 0
-    squared = np.where(usable, squared, np.float32(1))
-    energy = np.where(usable, energy, np.float32(1))
-    variance = np.where(usable, reference.variance, np.float32(1))
-    own -= np.float32(len(coils)) * noise * variance
-    half = np.float32(0.5) / squared
-    common: NDArray[np.float32] = variance * energy * half
-    phase = np.angle(np.where(usable, product, np.complex64(1))).astype(np.float32, copy=False)
-    return Observation(phase, np.maximum(own, 0) * half + common, common, usable)
+    own: NDArray[np.float32] = noise * half * (1 - np.float32(len(coils)) * reference.share)
+    phase = np.angle(product).astype(np.float32, copy=False)
+    return Observation(phase, own + common, common, usable)

@@ -75,7 +75,7 @@ class SingleBaseline:
         state = replace(state, gathering=gathering)
         baseline_map = replace(self._blank(state, image), is_baseline=True)
         if gathering.n_frames == self.plan.baseline_frames:
-            state = replace(state, reference=finish(gathering))
+            state = replace(state, reference=finish(gathering, min_snr=self.plan.min_snr))
         return state, baseline_map
 
     def _measure(
@@ -104,7 +104,7 @@ class SingleBaseline:
             temperature_std_c=_frozen(np.where(valid, std_c, NEVER)),
             common_std_c=_frozen(np.where(valid, common_c, NEVER)),
             valid=_frozen(valid),
-            drift_c=float(np.max(np.abs(drift), where=valid, initial=0.0) * abs(c_per_rad)),
+            drift_c=float(np.max(np.abs(drift * valid)) * abs(c_per_rad)),
             drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
             is_drift_trusted=fit is not None or plan.drift_order < 0,
         )
@@ -121,7 +121,7 @@ class SingleBaseline:
         expected = state.phase_rad.ravel()[pixels] + state.drift_rad.astype(np.float32) @ terms
         residual = seen.phase_rad.ravel()[pixels] - expected
         # the common turn first: what remains is small, so that no pixel wraps away from the rest
-        turn = float(np.angle(np.sum(np.exp(1j * residual.astype(np.float64)) / variance)))
+        turn = float(np.angle(np.sum(np.exp(np.complex64(1j) * residual) / variance)))
         absolute = expected + wrap(residual - np.float32(turn)) + np.float32(turn)
         start = state.drift_rad.copy()
         start[0] += turn
