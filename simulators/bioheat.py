@@ -140,7 +140,7 @@ class PlaneSampler:
 
 def _wave_numbers(sigma_mm: float, period_mm: float) -> Real:
     n_waves = int(np.ceil(5.4 / sigma_mm * period_mm / (2 * np.pi)))  # exp(-5.4²/2) = 5e-7
-    return 2 * np.pi / period_mm * np.arange(n_waves + 1)
+    return np.asarray(2 * np.pi / period_mm * np.arange(n_waves + 1), np.float64)
 
 
 def _amplitudes(sigma_mm: float, waves_per_mm: Real, period_mm: float) -> Real:

@@ -153,7 +153,7 @@ def _to_kspace(images: NDArray[Any]) -> NDArray[np.complex128]:
     return np.asarray(np.fft.fftshift(np.fft.fft2(centred), axes=(1, 2)), np.complex128)
 
 
-def _flags(flags: int, index: int, n_readouts: int, is_last_frame: bool) -> int:  # noqa: FBT001
+def _flags(flags: int, index: int, n_readouts: int, is_last_frame: bool) -> int:
     flags &= ~(_EDGES | LAST_IN_MEASUREMENT)
     if index == 0:
         flags |= FIRST_IN_SLICE | FIRST_IN_REPETITION
