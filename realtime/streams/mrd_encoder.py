@@ -20,13 +20,13 @@ def encode_config_text(text: str) -> bytes:
 
 
 def encode_header(xml: bytes) -> bytes:
-    """Send a session header, its bytes untouched but for the closing NUL."""
+    """Send a session header, byte for byte."""
     return _text(layout.HEADER, xml)
 
 
 def encode_text(text: str) -> bytes:
-    """Send words to the peer."""
-    return _text(layout.TEXT, text.encode("utf-8"))
+    """Send words to the peer, closed by a NUL as FIRE expects."""
+    return _text(layout.TEXT, text.encode("utf-8") + b"\0")
 
 
 def encode_query(correlation_id: int, text: str) -> bytes:
@@ -105,7 +105,7 @@ def encode_waveform(waveform: Waveform) -> bytes:
 
 
 def _text(kind: int, raw: bytes) -> bytes:
-    # The closing NUL is counted, as FIRE and python-ismrmrd do; libismrmrd reads the last byte of
-    # a text without asking whether there is one, so none may be empty.
-    raw = raw.rstrip(b"\0") + b"\0"
+    # libismrmrd reads the last byte of a text without asking whether there is one.
+    if not raw:
+        raise ValueError(f"{layout.NAMES[kind]} is empty, expected at least one byte")
     return layout.MESSAGE_ID.pack(kind) + layout.TEXT_LENGTH.pack(len(raw)) + raw

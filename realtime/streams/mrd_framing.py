@@ -153,39 +153,48 @@ def refuse_unknown(kind: int, offset: int) -> None:
 
 def refuse_readout(readout: ReadoutHead, limits: Limits, offset: int) -> None:
     """Raise StreamError for a readout whose header cannot be, or claims more than the limits."""
+    problem = readout_problem(readout, limits)
+    if problem:
+        raise StreamError(f"ACQUISITION {problem}", offset=offset)
+
+
+def readout_problem(readout: ReadoutHead, limits: Limits) -> str:
+    """Say what is wrong with a readout's header in itself; empty where nothing is."""
     n_samples, n_channels = readout.number_of_samples, readout.active_channels
-    n_available = readout.available_channels
-    problem = ""
     if readout.flags & (COMPRESSED_ZFP | COMPRESSED_NHLBI):
         name = "ZFP (flag 53)" if readout.flags & COMPRESSED_ZFP else "NHLBI (flag 54)"
-        problem = f"samples are compressed with {name}, expected plain complex floats"
-    elif n_samples == 0:
-        problem = "number_of_samples is 0, expected at least 1"
-    elif n_channels == 0 or n_channels > layout.MAX_CHANNELS:
-        problem = f"active_channels is {n_channels}, expected 1 to {layout.MAX_CHANNELS}"
-    elif n_channels > n_available > 1:
-        # ISMRMRD's C and Python initialisers leave available_channels at 1 and at 0.
-        problem = (
-            f"active_channels is {n_channels}, expected at most available_channels, {n_available}"
+        return f"samples are compressed with {name}, expected plain complex floats"
+    if n_samples == 0:
+        return "number_of_samples is 0, expected at least 1"
+    n_bytes = readout.samples_bytes + readout.trajectory_bytes
+    if n_bytes > limits.max_readout_bytes:
+        return (
+            f"of {n_samples} samples x {n_channels} channels with trajectory_dimensions "
+            f"{readout.trajectory_dimensions} needs {n_bytes} bytes, "
+            f"expected at most {limits.max_readout_bytes}"
         )
-    elif readout.discard_pre + readout.discard_post >= n_samples:
-        problem = (
-            f"discard_pre + discard_post is {readout.discard_pre + readout.discard_post}, "
-            f"expected less than number_of_samples, {n_samples}"
+    if n_channels == 0 or n_channels > layout.MAX_CHANNELS:
+        return f"active_channels is {n_channels}, expected 1 to {layout.MAX_CHANNELS}"
+    # ISMRMRD's C and Python initialisers leave available_channels at 1 and at 0.
+    if n_channels > readout.available_channels > 1:
+        return (
+            f"active_channels is {n_channels}, expected at most available_channels, "
+            f"{readout.available_channels}"
         )
-    elif readout.trajectory_dimensions > layout.MAX_TRAJECTORY_DIMENSIONS:
-        problem = (
+    n_discarded = readout.discard_pre + readout.discard_post
+    if n_discarded >= n_samples:
+        return (
+            f"discard_pre + discard_post is {n_discarded}, expected less than "
+            f"number_of_samples, {n_samples}"
+        )
+    if readout.trajectory_dimensions > layout.MAX_TRAJECTORY_DIMENSIONS:
+        return (
             f"trajectory_dimensions is {readout.trajectory_dimensions}, "
             f"expected at most {layout.MAX_TRAJECTORY_DIMENSIONS}"
         )
-    elif not (math.isfinite(readout.sample_time_us) and readout.sample_time_us >= 0):
-        problem = f"sample_time_us is {readout.sample_time_us}, expected a finite time"
-    if problem:
-        raise StreamError(f"ACQUISITION {problem}", offset=offset)
-    n_bytes = readout.samples_bytes + readout.trajectory_bytes
-    if n_bytes > limits.max_readout_bytes:
-        what = f"ACQUISITION of {n_samples} samples x {n_channels} channels needs"
-        _refuse_above(n_bytes, limits.max_readout_bytes, what, offset)
+    if not (math.isfinite(readout.sample_time_us) and readout.sample_time_us >= 0):
+        return f"sample_time_us is {readout.sample_time_us}, expected a finite time"
+    return ""
 
 
 def _refuse_above(n_bytes: int, most: int, what: str, offset: int) -> None:

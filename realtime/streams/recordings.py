@@ -1,0 +1,35 @@
+"""Open a recording by what it holds, not by its name."""
+
+from pathlib import Path
+
+from messages import MonitorError
+from realtime.streams.hdf5_recording import Hdf5Recording
+from realtime.streams.mrd_framing import Limits
+from realtime.streams.recording import RecordedMessage, Recording
+from realtime.streams.stream_recording import StreamRecording
+
+__all__ = ["RecordedMessage", "Recording", "open_recording"]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_FOREIGN = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"<?xml": "XML"}
+
+
+def open_recording(path: Path | str, *, limits: Limits | None = None) -> Recording:
+    """Open an ISMRMRD HDF5 file or a recorded MRD stream.
+
+    Raises MonitorError, in one line, for anything else.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_HDF5))
+    except OSError as error:
+        raise MonitorError(f"{path}: {error.strerror}") from error
+    if not start:
+        raise MonitorError(f"{path}: is empty, expected ISMRMRD HDF5 or an MRD stream")
+    if start == _HDF5:
+        return Hdf5Recording(path, limits=limits)
+    for mark, name in _FOREIGN.items():
+        if start.startswith(mark):
+            raise MonitorError(f"{path}: is {name}, expected ISMRMRD HDF5 or an MRD stream")
+    return StreamRecording(path, limits=limits)
