@@ -26,7 +26,7 @@ def make_encoding(
 
 def make_plan(*, n_coils=1, n_samples=None, whitening=None, **encoding):
     one = make_encoding(**encoding)
-    n_samples = n_samples or one.encoded_matrix[0]
+    n_samples = n_samples or max(one.encoded_matrix[0], 1)
     return plan(
         SessionHeader(b"", (one,)), n_coils=n_coils, n_samples=n_samples, whitening=whitening
     )
