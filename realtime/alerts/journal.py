@@ -81,14 +81,7 @@ class Journal:
 
         For an unknown epoch these are all rows. `limit` bounds the answer: ask again from its last.
         """
-        known = "SELECT max(place) FROM events WHERE epoch = ? AND sequence <= ?"
-        first = "SELECT min(place) - 1 FROM events WHERE epoch = ?"
-        rows = self._connection.execute(
-            "SELECT epoch, sequence, topic, header, utc FROM events "
-            f"WHERE place > coalesce(({known}), ({first}), 0) ORDER BY place LIMIT ?",
-            (epoch, sequence, epoch, limit),
-        )
-        return [Row(*row, is_durable=True) for row in rows]
+        return _since(self._connection, epoch, sequence, limit)
 
     def close(self) -> None:
         """Close the file; what was appended stays."""
@@ -170,12 +163,30 @@ class JournalWriter:
 
 
 def read_since(path: Path, epoch: str, sequence: int, *, limit: int = 10_000) -> list[Row]:
-    """Return rows as `Journal.since` does, through a reader of its own beside a running writer."""
-    journal = Journal(path, epoch=epoch)
+    """Return rows as `Journal.since` does, read-only beside a running writer.
+
+    Raises MonitorError where the file cannot be read.
+    """
     try:
-        return journal.since(epoch, sequence, limit=limit)
-    finally:
-        journal.close()
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)
+        with contextlib.closing(connection):
+            return _since(connection, epoch, sequence, limit)
+    except sqlite3.Error as error:
+        raise MonitorError(f"journal {path.name}: cannot be read: {error}") from error
+
+
+def _since(connection: sqlite3.Connection, epoch: str, sequence: int, limit: int) -> list[Row]:
+    known = "SELECT max(place) FROM events WHERE epoch = ? AND sequence <= ?"
+    first = "SELECT min(place) - 1 FROM events WHERE epoch = ?"
+    rows = connection.execute(
+        "SELECT epoch, sequence, topic, header, utc FROM events "
+        f"WHERE place > coalesce(({known}), ({first}), 0) ORDER BY place LIMIT ?",
+        (epoch, sequence, epoch, limit),
+    )
+    return [
+        Row(epoch, sequence, topic, header, utc, is_durable=True)
+        for epoch, sequence, topic, header, utc in rows
+    ]
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -91,7 +91,8 @@ def step(
 ) -> tuple[AlertBook, Changes]:
     """Return the book after one frame, and what changed.
 
-    stream: the frame's slice, contrast, phase and set; a frame says nothing about the others.
+    stream: the frame's slice, contrast, phase and set; a frame says nothing about the others. Empty
+        where no frame speaks: then nothing is shown to be gone, and `resolve` must say so.
     """
     found = _gravest(findings, stream)
     entries: list[Entry] = []
@@ -159,8 +160,8 @@ def _gravest(findings: tuple[Finding, ...], stream: tuple[int, ...]) -> dict[_Ke
 
 
 def _can_show_gone(findings: tuple[Finding, ...], entry: Entry) -> bool:
-    rule, region, _ = entry.key
-    return not any(
+    rule, region, stream = entry.key
+    return stream != () and not any(
         (other.rule in BLIND and other.rule != rule)
         or (other.rule == "invalid-fraction" and other.region == region != "")
         for other in findings
