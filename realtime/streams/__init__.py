@@ -1,1 +1,1 @@
-"""streams."""
+"""MRD sessions: decoded, encoded, recorded, played; the scanner's clock."""

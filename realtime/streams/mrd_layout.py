@@ -161,7 +161,7 @@ RESPONSE_HEAD = struct.Struct("<QQ")  # correlation id, length
 READOUT_HEAD = struct.Struct("<HQIII3IHHH128xHHHHHf60s9H16x64x")
 POSE = struct.Struct("<15f")
 WAVEFORM_HEAD = struct.Struct("<H6xQIIIHHfH2x")
-IMAGE_HEAD = struct.Struct("<HH12x3H12xH160x")  # version, data_type, matrix_size, channels
+IMAGE_HEAD = struct.Struct("<HH12x3H12xH162x")  # version, data_type, matrix_size, channels
 
 
 class ReadoutHead(NamedTuple):

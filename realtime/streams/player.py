@@ -1,7 +1,7 @@
 """Play a recording to an MRD server as a scanner would, and gather what it answers.
 
-As a process: `python -m realtime.streams.player FILE --connect tcp://host:port --speed max`, or with
-`--fd N`, one end of an inherited socket pair.
+As a process: `python -m realtime.streams.player FILE --connect tcp://host:port --speed max`, or
+with `--fd N`, one end of an inherited socket pair.
 """
 
 import json
@@ -52,7 +52,7 @@ class PlayerSettings:
 class PlayerSummary:
     """What was sent and what came back.
 
-    is_closed: the server ended the session with CLOSE. problem: why it ended early, or empty.
+    is_closed: the server ended the session with CLOSE. problem: what went wrong, or empty.
     pacing: what the pace was taken from.
     """
 
@@ -76,8 +76,8 @@ def play(
 ) -> PlayerSummary:
     """Play a recording to its end, then wait for the server's CLOSE.
 
-    Never raises for what the server does; a damaged recording raises StreamError after what came
-    before the damage has been sent.
+    A damaged recording is played up to the damage, without a CLOSE. What the server does, and what
+    is wrong with the recording, is in the summary's `problem`.
     """
     player = _Player(link, settings or PlayerSettings(), clock or MonotonicClock())
     return player.play(recording)
@@ -94,14 +94,16 @@ class _Player:
         self._heard_ns = clock.now_ns()
 
     def play(self, recording: Recording) -> PlayerSummary:
+        damage = ""
         try:
             self._send_all(recording)
-        finally:
-            # Also where the recording is damaged: the server learns that the stream has ended.
-            self._link.end_sending()
+        except MonitorError as error:
+            damage = str(error)
+        self._link.end_sending()
         while not self._is_over:
             self._listen(_POLL_S)
             self._give_up_on_silence()
+        self._summary.problem = damage or self._summary.problem
         return self._summary
 
     def _send_all(self, recording: Recording) -> None:
@@ -249,7 +251,7 @@ def main(
         "texts": summary.texts,
     }
     click.echo(json.dumps(report, ensure_ascii=False))
-    sys.exit(0 if summary.is_closed else 1)
+    sys.exit(0 if summary.is_closed and not summary.problem else 1)
 
 
 def parse_speed(text: str) -> float | None:
