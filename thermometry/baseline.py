@@ -1,7 +1,7 @@
 """The reference that later images are compared with: the mean of the first complete images."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from thermometry.noise import noise_variance_from_detail, noise_variance_from_sc
 
 Coils = NDArray[np.complex64]
 Scalar = TypeVar("Scalar", bound=np.generic)
+# Variance that rounding alone makes, relative to the signal; complex64 has 1.4e-14, a few times over.
+# It keeps the weights of a noise-free phantom finite.
+ROUNDING: Final = 1e-13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,9 +85,8 @@ def finish(gathering: Gathering, *, min_snr: float) -> Reference:
     n_coils = gathering.mean.shape[0]
     # float64: an energy is a square, and scanners choose any scale for their images
     energy = coil_energy(gathering.mean).astype(np.float64)
-    # rounding of complex64 is noise too; it keeps the weights of a noise-free phantom finite
-    rounding = 1e-13 * float(np.max(energy)) / n_coils
-    noise_variance = max(_noise_variance(gathering), rounding)
+    rounding = ROUNDING * float(np.max(energy)) / n_coils
+    noise_variance = max(_noise_variance(gathering, rounding=rounding), rounding)
     variance = noise_variance / np.maximum(gathering.count, 1)
     signal = energy - n_coils * variance
     usable = (gathering.count > 0) & (signal > 0) & (signal >= 0.5 * min_snr**2 * noise_variance)
@@ -94,12 +96,13 @@ def finish(gathering: Gathering, *, min_snr: float) -> Reference:
     return Reference(_frozen(profile), _frozen(share), _frozen(usable), noise_variance)
 
 
-def _noise_variance(gathering: Gathering) -> float:
+def _noise_variance(gathering: Gathering, *, rounding: float) -> float:
     if gathering.noise_variances:
         return float(np.mean(gathering.noise_variances))
     n_coils = gathering.mean.shape[0]
     estimate = noise_variance_from_scatter(gathering.scatter, gathering.count, n_coils=n_coils)
-    if estimate is None:
+    # a repeated image scatters by its rounding only, which does not make it free of noise
+    if estimate is None or estimate <= rounding:
         estimate = noise_variance_from_detail(gathering.mean)
     return 0.0 if estimate is None else estimate
 

@@ -42,7 +42,7 @@ def dose_rate(temperature_c: Volume, std_c: Volume, *, common_std_c: Volume) -> 
 
     The mean of an exponential exceeds the exponential of the mean: by exp((σ ln R)²/2). The
     division is exact for Gaussian noise except where noise reaches across 43 °C: there it leaves
-    -10 % to +2 % at σ = 0.5 °C, -16 % to +10 % at 1 °C. No smooth correction does much better,
+    -12 % to +2 % at σ = 0.5 °C, -16 % to +10 % at 1 °C. No smooth correction does much better,
     because a kink cannot be unblurred. Chopra 2006 notes the same bias.
     """
     above_c = np.minimum(temperature_c, np.float32(MOST_C)) - np.float32(KINK_C)

@@ -15,8 +15,8 @@ def noise_variance_from_scatter(
     scatter: float32 (z, y, x), Σ|x - mean|² over frames and coils; count: frames in each pixel.
     In noise, scatter / σ² follows a gamma distribution of shape n_coils · (count - 1), whose median
     is known; the median over pixels shrugs off vessels and edges. Whatever else varies from frame
-    to frame in most pixels counts as noise here: motion, flow, unfitted drift. Returns None where
-    fewer than two frames stand behind every pixel.
+    to frame in most pixels counts as noise here: motion, flow, unfitted drift. Returns None
+    where fewer than two images stand behind every pixel, or no pixel changed at all.
     """
     usable = (count == count.max()) & (scatter > 0)
     degrees = n_coils * (int(count.max()) - 1)

@@ -53,7 +53,8 @@ def observe(
     # |z| is a matched filter: unlike a root sum of squares it does not grow with the noisy coils
     least = max(0.5 * min_snr**2 * noise_variance, float(np.finfo(np.float32).tiny))
     usable = reference.usable & finite & (squared >= np.float32(least))
-    half: NDArray[np.float32] = np.float32(0.5) / np.where(usable, squared, np.float32(1))
+    squared = np.where(usable, squared, np.float32(1))
+    half: NDArray[np.float32] = np.float32(0.5) / squared
     common: NDArray[np.float32] = reference.share * energy * half
     noise = np.float32(noise_variance)
     own: NDArray[np.float32] = noise * half * (1 - np.float32(len(coils)) * reference.share)
