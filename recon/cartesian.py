@@ -1,8 +1,7 @@
 """Cartesian reconstruction by inverse FFT, the readout direction on arrival."""
 
-from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -21,9 +20,8 @@ _NAMES = READOUT.names or ()
 _fields_of = itemgetter(*(_NAMES.index(name) for name in _PLACE + _TRIM))
 
 
-@dataclass(frozen=True, slots=True)
-class _Readout:
-    """One readout as it is placed: samples first to last (step -1: reversed) at column `column`."""
+class _Readout(NamedTuple):
+    """One readout as it is placed: `samples` (step -1: reversed) from `column` of a row on."""
 
     line: int
     partition: int
@@ -82,6 +80,8 @@ class CartesianFFT:
                 n_filled=np.zeros((n_kz, n_ky), np.int32),
                 padded=np.zeros((n_coils, n_kx), np.complex64),
             )
+        if recycled.hybrid.shape != (n_coils, n_kz, n_ky, n_x):
+            raise ValueError(f"the recycled frame is {recycled.hybrid.shape}, another plan's")
         recycled.hybrid.fill(0)
         recycled.n_averages.fill(0)
         recycled.n_filled.fill(0)

@@ -240,6 +240,12 @@ OPERATOR_CASES = [
     {"encoded": (17, 12, 1), "recon": (9, 11, 1)},
     {"encoded": (16, 12, 6), "recon": (16, 10, 4)},
     {
+        "encoded": (16, 15, 7),
+        "recon": (16, 16, 8),
+        "encoded_fov_mm": (32.0, 32.0, 32.0),
+        "recon_fov_mm": (32.0, 32.0, 32.0),
+    },
+    {
         "encoded": (24, 10, 5),
         "recon": (12, 14, 8),
         "encoded_fov_mm": (48.0, 30.0, 20.0),
@@ -352,8 +358,17 @@ def test_the_readout_at_fault_is_counted_over_batches(make_plan, make_rows):
     method = METHODS["fft"](make_plan(encoded=(8, 8, 1)))
     samples = np.ones((6, 1, 8), np.complex64)
     partial = method.absorb(method.start(), make_rows(6, n_samples=8), samples)
+    outside = make_rows(2, n_samples=8, lines=[7, 8])
     with pytest.raises(ValueError, match="readout 7: kspace_encode_step_1 is 8"):
-        method.absorb(partial, make_rows(2, n_samples=8, lines=[7, 8]), samples[:2])
+        method.absorb(partial, outside, samples[:2])
+    with pytest.raises(ValueError, match="readout 1: kspace_encode_step_1 is 8"):
+        method.absorb(method.start(partial), outside, samples[:2])
+
+
+def test_a_frame_of_another_plan_is_not_recycled(make_plan):
+    other = METHODS["fft"](make_plan(encoded=(8, 10, 1))).start()
+    with pytest.raises(ValueError, match="another plan's"):
+        METHODS["fft"](make_plan(encoded=(8, 8, 1))).start(other)
 
 
 def test_samples_of_other_coils_are_refused(make_plan, make_rows, reconstruct):

@@ -49,6 +49,20 @@ def test_combined_phase_is_smooth_over_the_patient():
         assert np.abs(np.angle(step))[both].max() < 0.3  # rad a pixel: no wrap, no vortex
 
 
+def test_combined_phase_is_that_of_the_strongest_coil():
+    images, _, _ = phantom(np.random.default_rng(8))
+    pair = np.stack([images[0], 0.2 * np.exp(1j) * images[0]]).astype(np.complex64)
+    combined = combine(pair, estimate_coil_maps(pair))
+    turn = np.angle(combined * images[0].conj())[np.abs(images[0]) > 0.1]
+    assert np.abs(turn).max() < 1e-5
+
+
+def test_images_without_phase_have_maps_without_phase():
+    images, _, inside = phantom(np.random.default_rng(9))
+    weights = estimate_coil_maps(np.abs(images).astype(np.complex64)).weights
+    assert np.abs(weights.imag[:, 0, inside]).max() < 1e-5
+
+
 def test_heating_between_frames_is_kept_by_fixed_maps():
     rng = np.random.default_rng(4)
     before, focus, inside = phantom(rng)

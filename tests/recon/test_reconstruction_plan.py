@@ -34,6 +34,16 @@ def test_a_maximum_of_zero_is_a_gap_but_its_centre_counts(make_plan):
     assert the_plan.image_shape == (1, 64, 64)
 
 
+def test_the_centre_beside_a_maximum_of_zero_may_lie_anywhere(make_plan):
+    the_plan = make_plan(encoded=(16, 64, 1), kspace_encoding_step_1=EncodingLimit(0, 0, 40))
+    assert the_plan.line_offset == -8
+
+
+def test_a_slice_is_not_cropped_in_thickness(make_plan):
+    the_plan = make_plan(encoded_fov_mm=(32.0, 32.0, 30.0), recon_fov_mm=(32.0, 32.0, 5.0))
+    assert the_plan.grid == (16, 16, 1)
+
+
 @pytest.mark.parametrize(
     ("encoded", "recon", "encoded_fov_mm", "recon_fov_mm", "grid"),
     [
@@ -76,6 +86,10 @@ REFUSED = [
     ),
     (
         {"kspace_encoding_step_1": EncodingLimit(0, 20, 8)},
+        "encoding[0].encodingLimits.kspace_encoding_step_1.maximum",
+    ),
+    (
+        {"kspace_encoding_step_1": EncodingLimit(0, 11, 3)},  # rows 5 to 16 of 16
         "encoding[0].encodingLimits.kspace_encoding_step_1.maximum",
     ),
     (
