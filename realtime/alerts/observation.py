@@ -71,13 +71,17 @@ def _read(
         n_valid,
         temperature_max_c=float(inside_c.max()),
         temperature_mean_c=float(inside_c.mean(dtype=np.float64)),
-        temperature_std_c=std_c if math.isfinite(std_c) else None,
-        dose_max_cem43_min=most,
-        dose_min_cem43_min=None if least is None else -least,
+        temperature_std_c=_finite(std_c),
+        dose_max_cem43_min=_finite(most),
+        dose_min_cem43_min=None if least is None else _finite(-least),
     )
 
 
 def largest(values: NDArray[np.float32]) -> float | None:
-    """Return the largest finite value, None where there is none."""
-    finite = values[np.isfinite(values)]
-    return float(finite.max()) if finite.size else None
+    """Return the largest value, infinity included, None where all are NaN."""
+    known = values[~np.isnan(values)]
+    return float(known.max()) if known.size else None
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -294,5 +294,5 @@ def _finding(
     unit: str,
 ) -> Finding:
     # JSON knows no infinity; the text still says it
-    known = None if value is None or not math.isfinite(value) else value
+    known = None if value is None or not math.isfinite(value) else float(value)
     return Finding(rule_name(limit), severity, text, region_name(limit), known, reached, unit)
