@@ -11,8 +11,8 @@ from thermometry.noise import noise_variance_from_detail, noise_variance_from_sc
 
 Coils = NDArray[np.complex64]
 Scalar = TypeVar("Scalar", bound=np.generic)
-# Variance that rounding alone makes, relative to the signal; complex64 has 1.4e-14, a few times over.
-# It keeps the weights of a noise-free phantom finite.
+# Variance that rounding alone makes, relative to the signal: a few times the 1.4e-14 of
+# complex64. It keeps the weights of a noise-free phantom finite.
 ROUNDING: Final = 1e-13
 
 

@@ -63,9 +63,12 @@ class SingleBaseline:
         """
         if not image.is_complete:
             return state, self._blank(state, image)
-        coils = _coils(image, self.plan, expected=state.gathering)
+        coils = _coils(image, self.plan)
         if state.reference is None:
+            known = None if state.gathering is None else state.gathering.mean
+            _check_coils(image, coils, known=known)
             return self._gather(state, image, coils)
+        _check_coils(image, coils, known=state.reference.profile)
         return self._measure(state, image, coils, reference=state.reference)
 
     def _gather(
@@ -75,7 +78,8 @@ class SingleBaseline:
         state = replace(state, gathering=gathering)
         baseline_map = replace(self._blank(state, image), is_baseline=True)
         if gathering.n_frames == self.plan.baseline_frames:
-            state = replace(state, reference=finish(gathering, min_snr=self.plan.min_snr))
+            reference = finish(gathering, min_snr=self.plan.min_snr)
+            state = replace(state, gathering=None, reference=reference)
         return state, baseline_map
 
     def _measure(
@@ -142,6 +146,11 @@ class SingleBaseline:
         inflation: NDArray[np.float32] = 1.0 + ratio * share.reshape(ratio.shape)
         return np.maximum(inflation, np.float32(0.0))
 
+    def _n_gathered(self, state: BaselineState) -> int:
+        if state.reference is not None:
+            return self.plan.baseline_frames
+        return 0 if state.gathering is None else state.gathering.n_frames
+
     def _blank(self, state: BaselineState, image: Image) -> TemperatureMap:
         nothing = _frozen(np.full(self.plan.shape, NEVER))
         return TemperatureMap(
@@ -153,20 +162,24 @@ class SingleBaseline:
             common_std_c=nothing,
             valid=_frozen(np.zeros(self.plan.shape, np.bool_)),
             is_baseline=False,
-            baseline_frames=0 if state.gathering is None else state.gathering.n_frames,
+            baseline_frames=self._n_gathered(state),
             drift_rad=tuple(float(c) for c in state.drift_rad),
         )
 
 
-def _coils(image: Image, plan: ThermometryPlan, *, expected: Gathering | None) -> Coils:
+def _coils(image: Image, plan: ThermometryPlan) -> Coils:
     """Return the image's coils, or its combined pixels as a single coil."""
     coils = image.pixels[None] if image.coil_pixels is None else image.coil_pixels
     if coils.shape[1:] != plan.shape:
         raise ValueError(f"frame {image.frame_id}: image is {coils.shape[1:]}, plan {plan.shape}")
-    if expected is not None and coils.shape != expected.mean.shape:
-        n_expected = expected.mean.shape[0]
-        raise ValueError(f"frame {image.frame_id}: {len(coils)} coils, baseline has {n_expected}")
-    return np.ascontiguousarray(coils)
+    return coils
+
+
+def _check_coils(image: Image, coils: Coils, *, known: Coils | None) -> None:
+    if known is not None and len(coils) != len(known):
+        raise ValueError(
+            f"frame {image.frame_id}: image has {len(coils)} coils, baseline has {len(known)}"
+        )
 
 
 def _noise_std(image: Image) -> float | None:
