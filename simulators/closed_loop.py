@@ -193,10 +193,11 @@ class ClosedLoop:
     def _send(self, connection: socket.socket, readout: Readout) -> None:
         if readout.delay_s:
             wait_until(now_s() + readout.delay_s)
+        if readout.is_last_of_frame:  # before sending: the answer may overtake our own return
+            self._last_sent = (readout.t_s, now_s())
         connection.sendall(readout.message)
         self._n_sent += 1
         if readout.is_last_of_frame:
-            self._last_sent = (readout.t_s, now_s())
             if self._speed != _REAL_TIME:
                 self._wait_for_frame(readout.frame)
 

@@ -37,6 +37,7 @@ class Lease:
     def __init__(self) -> None:
         self._queue: list[PermitChange] = []
         self._current: PermitChange | None = None
+        self._passed_hold: PermitChange | None = None
         self._silent_from_s = math.inf
 
     def change(self, change: PermitChange) -> None:
@@ -52,13 +53,17 @@ class Lease:
         """Return when a permission that holds at `start_s` ends within (start, end], and why.
 
         A permission that outlives the interval gives `end_s` and "plan"; None where power is not
-        permitted at `start_s`. A grant within the interval counts from the next one on.
+        permitted at `start_s`. A grant within the interval counts from the next one on; a hold
+        counts for one interval at least, even where a grant follows on its heels.
         """
+        self._passed_hold = None
         while self._queue and self._queue[0].t_s <= start_s:
             self._current = self._queue.pop(0)
             if self._current.is_granted and self._current.t_s >= self._silent_from_s:
                 self._silent_from_s = math.inf
-        if not self._holds_at(start_s):
+            if not self._current.is_granted:
+                self._passed_hold = self._current
+        if self._passed_hold or not self._holds_at(start_s):
             return None
         ends = [PowerOff(c.t_s, "held", c.frame_id) for c in self._queue if not c.is_granted]
         ends += [self._lapse(), PowerOff(self._silent_from_s, "silence")]
@@ -67,7 +72,7 @@ class Lease:
 
     def why_held(self, t_s: float) -> PowerOff:
         """Return the cause for which power is not permitted at `t_s`."""
-        current = self._current
+        current = self._passed_hold or self._current
         if self._silent_from_s <= t_s:
             return PowerOff(t_s, "silence")
         if current is None or not current.is_granted:
