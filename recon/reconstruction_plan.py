@@ -137,14 +137,16 @@ def _check_spaces(encoding: Encoding, path: str) -> None:
 
 
 def _n_partitions(encoding: Encoding, path: str) -> int:
-    """Real conversions give a 2-D scan an encoded z of 2, so the limits decide where they speak."""
+    """Real conversions give a 2-D scan an encoded z of 2, so the limits decide, then reconSpace."""
     step_2 = encoding.kspace_encoding_step_2
-    if step_2 is None or step_2.maximum > 0:
+    n_recon = encoding.recon_matrix[2]
+    if step_2 is None:
+        return encoding.encoded_matrix[2] if n_recon > 1 else 1
+    if step_2.maximum > 0:
         return encoding.encoded_matrix[2]
-    if encoding.recon_matrix[2] > 1:
+    if n_recon > 1:
         raise HeaderError(
-            f"is {step_2.maximum}, which means 2-D, but reconSpace.matrixSize.z is "
-            f"{encoding.recon_matrix[2]}",
+            f"is {step_2.maximum}, which means 2-D, but reconSpace.matrixSize.z is {n_recon}",
             field=f"{path}.encodingLimits.kspace_encoding_step_2.maximum",
         )
     return 1

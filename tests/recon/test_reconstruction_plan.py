@@ -39,6 +39,11 @@ def test_the_centre_beside_a_maximum_of_zero_may_lie_anywhere(make_plan):
     assert the_plan.line_offset == -8
 
 
+def test_without_limits_an_image_of_one_slice_has_one_partition(make_plan):
+    the_plan = make_plan(encoded=(16, 16, 2), recon=(16, 16, 1))
+    assert (the_plan.n_partitions, the_plan.partition_offset) == (1, 0)
+
+
 def test_a_slice_is_not_cropped_in_thickness(make_plan):
     the_plan = make_plan(encoded_fov_mm=(32.0, 32.0, 30.0), recon_fov_mm=(32.0, 32.0, 5.0))
     assert the_plan.grid == (16, 16, 1)
