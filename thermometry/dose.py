@@ -83,8 +83,8 @@ def _advance(state: DoseState, temperature: TemperatureMap) -> DoseState:
         np.where(valid, temperature.temperature_std_c, np.float32(0)),
         common_std_c=np.where(valid, temperature.common_std_c, np.float32(0)),
     )
-    elapsed_s = temperature.time_s - state.last_time_s
-    half_s = np.where(valid & np.isfinite(elapsed_s), 0.5 * elapsed_s, 0.0)
+    # fmax turns the NaN of a pixel without an earlier sample into no time at all
+    half_s = np.fmax(0.5 * (temperature.time_s - state.last_time_s), 0.0) * valid
     # a sample counts for half the interval before it and half the one after; only now is its
     # second half known, and the variance of its whole weight replaces that of the first half
     whole_s = state.last_half_s + half_s

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HUBER_ROUNDS: Final = 2
-TUKEY_ROUNDS: Final = 4
+TUKEY_ROUNDS: Final = 3
 HUBER_CORNER: Final = 1.345  # 95 % efficiency for Gaussian noise; Huber 1981
 TUKEY_CUTOFF: Final = 4.685  # 95 % efficiency for Gaussian noise; Beaton and Tukey 1974
 MAD_TO_STD: Final = 1.4826  # median of |x| to standard deviation, Gaussian x
@@ -93,7 +93,7 @@ class DriftFit:
     """Coefficients, their covariance (rad²), and how the residual compares with the noise.
 
     weights: float64 (pixel,), what robustness left to each fitted pixel, 0 to 1.
-    excess_rad: robust standard deviation of the residual beyond the noise, in a typical pixel.
+    excess_rad: robust standard deviation of the residual beyond the noise, on average.
     pixels: indices of the fitted pixels, where the caller knows them.
     """
 
@@ -140,7 +140,7 @@ def fit_drift(
             return None
         coefficients = np.linalg.solve(normal, weighted @ target).astype(np.float64)
     covariance = np.linalg.inv(normal).astype(np.float64)
-    excess_rad = math.sqrt(max(scale**2 - 1.0, 0.0) * float(np.median(variance_rad2)))
+    excess_rad = math.sqrt(max(scale**2 - 1.0, 0.0) * float(np.mean(variance_rad2)))
     return DriftFit(coefficients, covariance, weights, excess_rad, pixels=np.arange(n_pixels))
 
 

@@ -125,7 +125,9 @@ class SingleBaseline:
         expected = state.phase_rad.ravel()[pixels] + state.drift_rad.astype(np.float32) @ terms
         residual = seen.phase_rad.ravel()[pixels] - expected
         # the common turn first: what remains is small, so that no pixel wraps away from the rest
-        turn = float(np.angle(np.sum(np.exp(np.complex64(1j) * residual) / variance)))
+        turn = math.atan2(
+            float(np.sum(np.sin(residual) / variance)), float(np.sum(np.cos(residual) / variance))
+        )
         absolute = expected + wrap(residual - np.float32(turn)) + np.float32(turn)
         start = state.drift_rad.copy()
         start[0] += turn
