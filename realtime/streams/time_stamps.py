@@ -81,8 +81,9 @@ class ScannerClock:
     """Scanner time as a fold over ticks: it wraps at 32 bits and, for times of day, at midnight.
 
     Give `advance` the ticks of each frame, in order of arrival; it returns the clock that follows
-    and the seconds since the session's first tick. While the unit is open (`auto`) and the ticks do
-    not show it, the seconds are NaN, as they are where the scanner gives no clock.
+    and the seconds since the session's first tick. Until the ticks have moved, nothing is decided
+    and the seconds are NaN, as they are where the scanner gives no clock: a clock that stands still
+    would make every frame last 0 s and hide the dose.
     """
 
     setting: TimeStampUnit = "auto"
@@ -96,9 +97,7 @@ class ScannerClock:
         """Return the clock after these readouts, and their seconds (readout,)."""
         if ticks.size == 0:
             return self, np.empty(0)
-        decision = self.decision
-        if decision is None and (ticks.size > 1 or self.setting != "auto"):
-            decision = self._decide(ticks)
+        decision = self.decision or self._decide(ticks)
         first = int(ticks[0]) if self.last_ticks is None else self.last_ticks
         unit = "none" if decision is None else decision.unit
         elapsed = self.elapsed_ticks + np.cumsum(_steps(first, ticks, unit))
@@ -109,7 +108,9 @@ class ScannerClock:
         return clock, seconds
 
     def _decide(self, ticks: NDArray[np.uint32]) -> UnitDecision | None:
-        if ticks.size == 1:
+        if self.last_ticks is not None:
+            ticks = np.concatenate([np.array([self.last_ticks], np.uint32), ticks])
+        if self.setting != "none" and np.all(ticks == ticks[0]):
             return None
         return decide_unit(ticks, setting=self.setting, vendor=self.vendor, tr_s=self.tr_s)
 

@@ -1,0 +1,94 @@
+import io
+from dataclasses import replace
+
+import ismrmrd
+import numpy as np
+import pytest
+from ismrmrd.serialization import ProtocolDeserializer
+
+from messages import FrameKey, Maps, Pose
+from realtime.streams.mrd_decoder import Decoder
+from realtime.streams.mrd_encoder import encode_close
+from realtime.streams.mrd_images import encode_maps
+
+SHAPE = (2, 3, 5)  # (z, y, x): all different, so that no transposition goes unseen
+
+
+@pytest.fixture
+def maps() -> Maps:
+    ramp = np.arange(30, dtype=np.float32).reshape(SHAPE)
+    temperature_c = ramp + 37
+    temperature_c[0, 1, 2] = np.nan
+    return Maps(
+        frame_id=65540,
+        key=FrameKey(repetition=9, slice=3, contrast=1, phase=2, set=4),
+        time_s=1.5,
+        fov_mm=(50.0, 30.0, 8.0),
+        pose=Pose((1, 2, 3), (0, 1, 0), (1, 0, 0), (0, 0, -1), (4, 5, 6)),
+        magnitude=ramp,
+        temperature_c=temperature_c,
+        temperature_std_c=ramp,
+        valid=np.isfinite(temperature_c),
+        dose_cem43_min=ramp * 2,
+        dose_low_cem43_min=ramp,
+        dose_high_cem43_min=ramp,
+    )
+
+
+def read_by_the_ismrmrd_package(messages: tuple[bytes, ...]) -> list[ismrmrd.Image]:
+    stream = io.BytesIO(b"".join(messages) + encode_close())
+    return list(ProtocolDeserializer(stream).deserialize())
+
+
+def test_pixels_survive_in_their_order_and_nan_stays_nan(maps: Maps) -> None:
+    magnitude, temperature, dose = read_by_the_ismrmrd_package(encode_maps(maps))
+    assert np.array_equal(magnitude.data[0], maps.magnitude)
+    assert np.array_equal(temperature.data[0], maps.temperature_c, equal_nan=True)
+    assert np.array_equal(dose.data[0], maps.dose_cem43_min)
+    assert temperature.data[0, 1, 2, 4] == 37 + 29  # z, y, x: the last pixel of the last slice
+    assert tuple(magnitude.getHead().matrix_size) == (5, 3, 2)  # x, y, z
+    assert magnitude.data.dtype == np.float32
+
+
+def test_the_header_says_where_and_which(maps: Maps) -> None:
+    for series, image in enumerate(
+        read_by_the_ismrmrd_package(encode_maps(maps, acquisition_time_stamp=777))
+    ):
+        head = image.getHead()
+        assert head.image_series_index == series
+        assert head.image_index == 4  # 65540 modulo 65536
+        assert head.image_type == ismrmrd.IMTYPE_MAGNITUDE
+        assert (head.slice, head.contrast, head.phase, head.repetition, head.set) == (3, 1, 2, 9, 4)
+        assert tuple(head.field_of_view) == (50.0, 30.0, 8.0)
+        assert tuple(head.position) == (1, 2, 3)
+        assert tuple(head.read_dir) == (0, 1, 0)
+        assert tuple(head.phase_dir) == (1, 0, 0)
+        assert tuple(head.slice_dir) == (0, 0, -1)
+        assert tuple(head.patient_table_position) == (4, 5, 6)
+        assert head.acquisition_time_stamp == 777
+
+
+def test_the_attributes_say_what_the_numbers_are(maps: Maps) -> None:
+    magnitude, temperature, dose = read_by_the_ismrmrd_package(encode_maps(maps))
+    assert temperature.meta["DataRole"] == "Quantitative"
+    assert temperature.meta["SeriesDescriptionAdditional"] == "temperature"
+    assert temperature.meta["Unit"] == "degree Celsius"
+    assert (temperature.meta["WindowCenter"], temperature.meta["WindowWidth"]) == ("50", "40")
+    assert temperature.meta["Keep_image_geometry"] == "1"
+    assert dose.meta["Unit"] == "CEM43 min"
+    assert magnitude.meta["WindowWidth"] == "29"
+
+
+def test_the_attribute_length_counts_the_bytes_sent(maps: Maps) -> None:
+    decoder = Decoder(reads_replies=True)
+    decoder.feed(b"".join(encode_maps(maps)))
+    for image in decoder.events():
+        length = int.from_bytes(image.header[194:198], "little")
+        assert length == len(image.attributes.encode()) > 0
+
+
+def test_an_empty_magnitude_still_has_a_window(maps: Maps) -> None:
+    dark = replace(maps, magnitude=np.full(SHAPE, np.nan, np.float32))
+    magnitude, *_ = read_by_the_ismrmrd_package(encode_maps(dark))
+    assert magnitude.meta["WindowWidth"] == "1"
+    assert np.isnan(magnitude.data).all()
