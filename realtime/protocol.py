@@ -220,7 +220,8 @@ def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # TOMLDecodeError is a ValueError, and so is a number of five thousand digits
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"not TOML: {error}", key="file") from error
     for path, number in _numbers(content, ""):
         if not math.isfinite(number):

@@ -39,7 +39,7 @@ __all__ = [
     "read_regions",
 ]
 
-DEFAULT_MAX_INVALID_PERCENT = 50.0  # of each target, where the protocol sets none
+DEFAULT_MAX_INVALID_PERCENT = 50.0  # of each target and each region with an upper limit
 # One pixel in twenty may be an artefact; the response of a region is read past these.
 _ARTEFACT_SHARE = 0.05
 
@@ -51,11 +51,10 @@ def temperature_max(limit: TemperatureMax, seen: Observation) -> Finding | None:
         return None
     bound_c = seen.temperature.temperature_c[inside]
     if limit.noise_margin_sigma > 0.0:
-        bound_c = bound_c + limit.noise_margin_sigma * seen.temperature.temperature_std_c[inside]
-    # a pixel without a standard deviation still counts, without a margin
-    hottest_c = float(
-        np.where(np.isnan(bound_c), seen.temperature.temperature_c[inside], bound_c).max()
-    )
+        # a pixel of unknown standard deviation still counts, without a margin
+        std_c = np.nan_to_num(seen.temperature.temperature_std_c[inside], nan=0.0)
+        bound_c = bound_c + limit.noise_margin_sigma * std_c
+    hottest_c = float(bound_c.max())
     return _above(
         limit,
         "hottest pixel",
@@ -204,6 +203,8 @@ RULES: Mapping[type[Limit], Callable[[Any, Observation], Finding | None]] = {
 """Limit to rule. A new rule: a struct in limits.py, a function and a line here, its events."""
 
 _WHILE_BASELINE = (StaleFrame,)
+# upper limits: a region without valid pixels is silent under them, so it must not be invisible
+_BLIND_WHERE_INVALID = (TemperatureMax, DoseLimit)
 
 
 def always(seen: Observation) -> tuple[Finding, ...]:
@@ -230,14 +231,18 @@ def limits_in_force(protocol: Protocol) -> tuple[Limit, ...]:
     limits = list(protocol.limit)
     if protocol.thermometry is None:
         return tuple(limits)
+    watched = {region_name(limit) for limit in limits if isinstance(limit, _BLIND_WHERE_INVALID)}
+    defaults: list[Limit] = []
     for region in protocol.region:
+        if region.role == "target" or region.name in watched:
+            defaults.append(
+                InvalidFraction(region=region.name, max_percent=DEFAULT_MAX_INVALID_PERCENT)
+            )
         if region.role == "target":
-            for default in (
-                InvalidFraction(region=region.name, max_percent=DEFAULT_MAX_INVALID_PERCENT),
-                HeatingResponse(region=region.name),
-            ):
-                if not any(_is_same_rule(default, limit) for limit in limits):
-                    limits.append(default)
+            defaults.append(HeatingResponse(region=region.name))
+    for default in defaults:
+        if not any(_is_same_rule(default, limit) for limit in limits):
+            limits.append(default)
     if not any(isinstance(limit, Drift) for limit in limits):
         limits.append(Drift())
     return tuple(limits)

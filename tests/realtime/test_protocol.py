@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from messages import ProtocolError
 from realtime.protocol import load_protocol, parse_protocol, shipped_protocols
@@ -266,3 +268,44 @@ def test_a_protocol_file_brings_its_folder(tmp_path):
     protocol = load_protocol(str(tmp_path / "p.toml"))
     assert protocol.folder == tmp_path.resolve()
     assert protocol.text == GOOD
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1" + "0" * 400, "-" + "9" * 30, "1979-05-27", "[1.0]", "{a = 1}", "''", "1e400"],
+)
+def test_an_odd_value_is_refused_by_its_key(value):
+    with pytest.raises(ProtocolError) as caught:
+        parse_protocol(changed("= 60.0", f"= {value}"))
+    assert caught.value.key == "limit[0].stop_above_c"
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5000], ids=["deep", "long"])
+def test_what_the_toml_reader_itself_chokes_on_is_refused(value):
+    with pytest.raises(ProtocolError, match="not TOML"):
+        parse_protocol("a = " + value)
+
+
+@given(st.data())
+def test_a_damaged_protocol_is_refused_in_one_line_or_read(data):
+    lines = GOOD.splitlines()
+    index = data.draw(st.integers(0, len(lines) - 1))
+    how = data.draw(st.sampled_from(["drop", "double", "swap", "cut", "other value"]))
+    if how == "drop":
+        del lines[index]
+    elif how == "double":
+        lines.insert(index, lines[index])
+    elif how == "swap":
+        other = data.draw(st.integers(0, len(lines) - 1))
+        lines[index], lines[other] = lines[other], lines[index]
+    elif how == "cut":
+        lines[index] = lines[index][: data.draw(st.integers(0, 20))]
+    else:
+        value = data.draw(st.sampled_from(["-1", "0", "true", "[]", "{}", "1e99", '"x"', "nan"]))
+        lines[index] = lines[index].split("=")[0] + "= " + value
+    refusal = None
+    try:
+        parse_protocol("\n".join(lines))
+    except ProtocolError as error:
+        refusal = error
+    assert refusal is None or (refusal.key and "\n" not in str(refusal))

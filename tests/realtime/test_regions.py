@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from messages import Pose, ProtocolError
-from realtime.protocol import parse_protocol
+from realtime.protocol import load_protocol, parse_protocol
 from realtime.regions import heated_mask, reference_mask, region_masks
 
 SHAPE = (1, 64, 48)
@@ -160,3 +160,12 @@ def test_the_reference_falls_back_to_the_body_and_then_to_everything():
     assert pixels(reference_mask(masks, protocol, shape=SHAPE)) == {(0, 9, 9)}
     protocol, masks = masks_of()
     assert reference_mask(masks, protocol, shape=SHAPE).all()
+
+
+@pytest.mark.parametrize(("name", "n"), [("mrgfus-demo", 128), ("mrgfus-phantom", 160)])
+def test_the_shipped_regions_lie_in_the_image_they_are_made_for(name, n):
+    protocol = load_protocol(name)
+    masks = region_masks(protocol, shape=(1, n, n), fov_mm=(200.0, 200.0, 5.0), pose=Pose())
+    assert masks.keys() == {region.name for region in protocol.region}
+    heated = heated_mask(masks, protocol, shape=(1, n, n))
+    assert (reference_mask(masks, protocol, shape=(1, n, n)) & ~heated).sum() > 0.5 * n * n

@@ -114,6 +114,7 @@ def test_closing_writes_what_waits(tmp_path):
     for sequence in range(20):
         writer.submit(row(sequence))
     assert [one.sequence for one in writer.close()] == list(range(20))
+    assert not writer._thread.is_alive()
     assert len(read_since(tmp_path / "j.db", "e1", -1)) == 20
 
 

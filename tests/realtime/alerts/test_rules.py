@@ -393,6 +393,24 @@ def test_a_protocol_may_set_its_own_value_for_a_rule_that_is_always_on():
     assert rules.count(InvalidFraction) == 1
 
 
+def test_a_spared_region_that_cannot_be_seen_holds_too():
+    nerve = """
+[[region]]
+name = "nerve"
+role = "organ-at-risk"
+shape = "rectangle"
+center_px = [10.5, 10.5]
+radii_px = [0.5, 0.5]
+"""
+    watched = '[[limit]]\nrule = "dose-limit"\nregion = "nerve"\nstop_above_cem43_min = 17.0\n'
+    mask = np.zeros(SHAPE, np.bool_)
+    mask[0, 10:12, 10:12] = True
+    unseen = seen(temperature_map(valid=~mask))
+    unseen = replace(unseen, masks={"focus": focus_mask(), "nerve": mask})
+    assert judged(unseen, BARE + nerve) == []
+    assert judged(unseen, BARE + nerve + watched) == [("invalid-fraction", "hold")]
+
+
 def test_a_baseline_frame_has_no_temperature_to_judge():
     baseline = temperature_map(one_pixel(90.0), is_baseline=True)
     assert judged(seen(baseline)) == []
