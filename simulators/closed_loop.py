@@ -197,9 +197,8 @@ class ClosedLoop:
             self._last_sent = (readout.t_s, now_s())
         connection.sendall(readout.message)
         self._n_sent += 1
-        if readout.is_last_of_frame:
-            if self._speed != _REAL_TIME:
-                self._wait_for_frame(readout.frame)
+        if readout.is_last_of_frame and self._speed != _REAL_TIME:
+            self._wait_for_frame(readout.frame)
 
     def _wait_for_frame(self, frame: int) -> None:
         begun_s = now_s()

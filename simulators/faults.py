@@ -96,12 +96,19 @@ def corrupt(indices: Collection[int], *, offset: int, n_bytes: int, seed: int = 
 
 
 def flood(start: int, *, n_readouts: int) -> Fault:
-    """Send this many readouts at once, without waiting for their time."""
+    """Hold this many readouts back, then send them all at once."""
 
     def fault(readouts: Iterable[Readout]) -> Iterator[Readout]:
+        held: list[Readout] = []
         for index, readout in enumerate(readouts):
-            is_flood = start <= index < start + n_readouts
-            yield replace(readout, is_paced=False) if is_flood else readout
+            if not start <= index < start + n_readouts:
+                yield readout
+                continue
+            held.append(replace(readout, is_paced=False))
+            if len(held) == n_readouts:
+                yield from held
+                held.clear()
+        yield from held
 
     return fault
 

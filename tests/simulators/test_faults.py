@@ -71,6 +71,20 @@ def test_clock_steps_once_and_wraps(readouts):
     assert stamps == [2**32 - 10, 2**32 - 9, 2**32 - 8, 993, 994, 995]
 
 
+def test_flood_waits_for_its_last_readout(readouts):
+    pulled = []
+
+    def watched():
+        for readout in readouts:
+            pulled.append(readout)
+            yield readout
+
+    stream = faults.flood(1, n_readouts=3)(watched())
+    assert next(stream) == readouts[0]
+    next(stream)
+    assert len(pulled) == 4
+
+
 def test_faults_pull_no_more_than_they_need(readouts):
     endless = itertools.cycle(readouts)
     assert len(list(itertools.islice(faults.drop({0})(endless), 5))) == 5

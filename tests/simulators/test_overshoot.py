@@ -40,6 +40,13 @@ def test_parts_are_right(off, frame_c, detection_c, processing_c, lease_c, not_s
     assert split.not_stopped_c == pytest.approx(not_stopped_c, abs=1e-9)
 
 
+def test_frame_whose_centre_came_before_the_crossing_cannot_show_it():
+    off = PowerOff(14.05, "held", 6)
+    split = split_overshoot(ramp(off.t_s), FRAMES, limit_c=61.5, offs=[off])
+    assert split.due_to_frame_time_c == pytest.approx(2.5)  # from 11.5 s, in frame 5, to 14 s
+    assert split.due_to_detection_c == pytest.approx(0.0, abs=1e-9)
+
+
 def test_below_the_limit_there_is_no_overshoot():
     off = PowerOff(5.0, "held", 1)
     split = split_overshoot(ramp(5.0), FRAMES, limit_c=60.0, offs=[off])
