@@ -38,7 +38,7 @@ _TYPES = {topic: noun for noun, topic in TOPICS.items()}
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which event this is. `sequence` counts the events of one `epoch` without a gap."""
+    """Which event this is. `sequence` counts the events of one topic in one `epoch`, without a gap."""
 
     schema: int
     epoch: str
@@ -70,6 +70,12 @@ def encode(noun: Noun, *, epoch: str = "", sequence: int = 0) -> list[Part]:
     body = msgspec.json.encode(noun, enc_hook=as_reference)
     header = Envelope(SCHEMA, epoch, sequence, msgspec.Raw(body))
     return [topic.encode(), msgspec.json.encode(header), *arrays]
+
+
+def to_json(verdict: Verdict) -> bytes:
+    """Return a verdict alone, without topic and envelope. Raises ValueError as `encode` does."""
+    _refuse_non_finite(verdict, "verdict")
+    return msgspec.json.encode(verdict)
 
 
 def decode(parts: Sequence[Part]) -> tuple[Envelope, Noun]:

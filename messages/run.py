@@ -45,8 +45,11 @@ class RunStop:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The gateway is alive; `last_sequence` lets a subscriber notice what it missed."""
+    """The gateway is alive; `last_alert` lets a subscriber notice the alerts that it missed.
 
-    last_sequence: int
+    last_alert: sequence number of the newest alert of this epoch, 0 before the first.
+    """
+
+    last_alert: int
     permit_state: str
     run_id: str = ""

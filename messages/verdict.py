@@ -47,6 +47,7 @@ class Verdict:
     """What one frame means: findings, decision, age, stage times; or LATE; or FAULT.
 
     time_s: scanner time of the k-space centre; None where the scanner gives no clock.
+    decision: what this frame alone says; permit: what stands after it, latched holds included.
     age_ms: last readout received to verdict published.
     stage_ms: what each stage took, in order.
     """
@@ -60,3 +61,4 @@ class Verdict:
     regions: tuple[RegionReading, ...] = ()
     age_ms: float = 0.0
     stage_ms: dict[str, float] | None = None
+    permit: Decision = "HELD"

@@ -1,1 +1,1 @@
-"""realtime."""
+"""The shell: clocks, sockets, processes, alerts, outputs and the command line."""

@@ -1,1 +1,1 @@
-"""outputs."""
+"""What leaves the monitor: events, the run folder, the report."""

@@ -1,0 +1,84 @@
+"""A dry run before anybody is treated: whether this geometry can hold its deadline here.
+
+It also compiles, plans and touches everything that the first frame would otherwise pay for.
+"""
+
+import statistics
+
+import numpy as np
+
+from messages import READOUT, Frame, FrameKey, MonitorError, Pose
+from realtime import pipeline
+from realtime.clock import Clock
+
+N_MEASURED = 10
+_STAGES = ("absorb", "reconstruct", "measure", "judge")
+
+
+def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str, float]:
+    """Return the median of each stage over synthetic frames, in ms, and of their total.
+
+    Only the last readout's absorption counts: the others land while the frame is still acquired.
+    """
+    settings = built.protocol.thermometry
+    n_warm = 2 if settings is None else settings.baseline_frames + 2
+    state = pipeline.PipelineState()
+    frame = synthetic_frame(built, pose)
+    took: list[dict[str, float]] = []
+    for _ in range(n_warm + N_MEASURED):
+        state, stages = _timed_step(built, state, frame, clock)
+        took.append(stages)
+    medians = {stage: statistics.median(one[stage] for one in took[n_warm:]) for stage in _STAGES}
+    return {**medians, "total": sum(medians.values())}
+
+
+def refuse_too_slow(admission_ms: dict[str, float], *, frame_deadline_ms: float) -> None:
+    """Raise MonitorError, with the figures and what would fit, where the deadline cannot hold."""
+    if admission_ms["total"] <= frame_deadline_ms:
+        return
+    stages = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in admission_ms.items())
+    raise MonitorError(
+        f"not admitted: a frame of this geometry takes {admission_ms['total']:.1f} ms here "
+        f"({stages}), protocol.frame_deadline_ms is {frame_deadline_ms:g}; "
+        f"raise it to at least {2 * admission_ms['total']:.0f}, or acquire a smaller matrix"
+    )
+
+
+def synthetic_frame(built: pipeline.Pipeline, pose: Pose) -> Frame:
+    """Return a complete frame of this geometry: a bright centre and noise, every line in place."""
+    plan = built.reconstructor.plan
+    encoding = built.header.encodings[0]
+    x, y, _ = encoding.encoded_matrix
+    limit = encoding.kspace_encoding_step_1
+    centre = y // 2 if limit is None else limit.center
+    first = max(0, centre - y // 2)
+    steps = np.arange(first, centre - y // 2 + y, dtype=np.int32)
+    readouts = np.zeros(len(steps), READOUT)
+    readouts["kspace_encode_step_1"] = steps
+    readouts["n_samples"] = plan.n_samples
+    readouts["center_sample"] = plan.n_samples // 2
+    readouts["sample_time_us"] = 5.0
+    rng = np.random.default_rng(0)
+    shape = (len(steps), plan.n_coils, plan.n_samples)
+    samples = rng.standard_normal((*shape, 2), np.float32).view(np.complex64)[..., 0]
+    samples[centre - first, :, plan.n_samples // 2] = 50.0 * np.sqrt(x * y)
+    return Frame(0, FrameKey(), readouts, samples, 0.0, pose, is_complete=True)
+
+
+def _timed_step(
+    built: pipeline.Pipeline, state: pipeline.PipelineState, frame: Frame, clock: Clock
+) -> tuple[pipeline.PipelineState, dict[str, float]]:
+    reconstructor = built.reconstructor
+    partial = reconstructor.absorb(reconstructor.start(), frame.readouts[:-1], frame.samples[:-1])
+    slice_state = pipeline.slice_of(built, state, frame)
+    times = [clock.now_ns()]
+    partial = reconstructor.absorb(partial, frame.readouts[-1:], frame.samples[-1:])
+    times.append(clock.now_ns())
+    slice_state, image = pipeline.reconstruct(built, slice_state, partial, frame)
+    times.append(clock.now_ns())
+    measured = pipeline.measure(slice_state, image)
+    times.append(clock.now_ns())
+    state, _, _ = pipeline.conclude(built, state, measured, frame, pipeline.Power())
+    times.append(clock.now_ns())
+    took_ms = np.diff(times) / 1e6
+    return state, {stage: float(ms) for stage, ms in zip(_STAGES, took_ms, strict=True)}

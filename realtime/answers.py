@@ -1,0 +1,254 @@
+"""One answer for each frame: permit first, then verdict, then alerts.
+
+It holds the deadlines, the lease and the book of alerts of one session, and reads no clock.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import msgspec
+
+from messages import Finding, FrameKey, Permit, Verdict
+from messages.codec import Noun
+from messages.verdict import Outcome
+from realtime.alerts import faults
+from realtime.alerts.life_cycle import AlertBook, Changes, acknowledge, resolve, step
+from realtime.deadlines import Deadlines
+from realtime.permit import Lease
+from realtime.protocol import Protocol as TreatmentProtocol
+
+# A source that waits for the worker has no deadline; a frame that takes an hour is lost even there.
+_NO_DEADLINE_MS = 3_600_000.0
+
+_verdicts = msgspec.json.Decoder(Verdict)
+
+
+class Sink(Protocol):
+    """Where events go."""
+
+    def publish(self, noun: Noun) -> object:
+        """Send an event."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How the frames of a run were answered."""
+
+    n_frames: int = 0
+    n_late: int = 0
+    n_fault: int = 0
+    n_incomplete: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    key: FrameKey
+    received_ns: int
+    receive_ms: float
+
+
+class Answers:
+    """Gives each opened frame exactly one verdict and keeps the permit true to it.
+
+    protocol: None for the reception desk, which has alerts but never a permit to give.
+    is_deadline_enforced: False where the source waits for the worker.
+    n_alerts: alerts raised before in this epoch, so that no id is used twice.
+    """
+
+    def __init__(
+        self,
+        protocol: TreatmentProtocol | None,
+        sink: Sink,
+        *,
+        is_deadline_enforced: bool = True,
+        n_alerts: int = 0,
+    ) -> None:
+        self._protocol = protocol
+        self._hash = "" if protocol is None else protocol.hash
+        self._sink = sink
+        self._is_enforced = is_deadline_enforced
+        lease_ms = 0.0 if protocol is None else protocol.protocol.lease_ms
+        is_timed = is_deadline_enforced and protocol is not None
+        self._deadline_ms = (
+            protocol.protocol.frame_deadline_ms if is_timed and protocol else _NO_DEADLINE_MS
+        )
+        self._deadlines = Deadlines(self._deadline_ms)
+        self._lease = Lease(lease_ms)
+        self._permit = Permit("HELD", 0.0, "no verdict yet", -1)
+        self._book = AlertBook(n_raised=n_alerts)
+        self._open: dict[int, _Open] = {}
+        self._answered_early: set[int] = set()
+        self.counts = Counts()
+
+    @property
+    def permit_state(self) -> str:
+        """GRANTED or HELD, as last published."""
+        return self._permit.state
+
+    @property
+    def n_alerts(self) -> int:
+        """Alerts raised so far in this epoch: the next one's id."""
+        return self._book.n_raised
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every opened frame has its answer."""
+        return not self._open
+
+    def open(
+        self,
+        frame_id: int,
+        key: FrameKey,
+        *,
+        received_ns: int,
+        now_ns: int,
+        is_complete: bool,
+    ) -> None:
+        """Start the time of a frame whose last readout has arrived."""
+        counts = self.counts
+        self.counts = replace(
+            counts,
+            n_frames=counts.n_frames + 1,
+            n_incomplete=counts.n_incomplete + (not is_complete),
+        )
+        if frame_id in self._answered_early:
+            self._answered_early.discard(frame_id)
+            return
+        self._deadlines.open(frame_id, received_ns)
+        self._open[frame_id] = _Open(key, received_ns, (now_ns - received_ns) / 1e6)
+
+    def computed(self, text: bytes, *, now_ns: int) -> Verdict:
+        """Publish the worker's verdict, unless its frame has been answered; return it as it stands.
+
+        text: the verdict as JSON.
+        """
+        verdict = _verdicts.decode(text)
+        opened = self._open.pop(verdict.frame_id, None)
+        if not self._deadlines.answer(verdict.frame_id) or opened is None:
+            return verdict
+        age_ms = (now_ns - opened.received_ns) / 1e6
+        if self._protocol is not None and self._is_enforced:
+            stale = faults.too_old(self._protocol, age_ms=age_ms)
+            if stale is not None:
+                findings = (*verdict.findings, stale)
+                verdict = replace(verdict, findings=findings, decision="HELD")
+        stages = {"receive": opened.receive_ms, **(verdict.stage_ms or {})}
+        stages["hand_back"] = max(age_ms - sum(stages.values()), 0.0)
+        return self._settle(replace(verdict, stage_ms=stages), opened, now_ns)
+
+    def late(self, frame_id: int, why: str, *, now_ns: int) -> None:
+        """Answer an opened frame with LATE."""
+        if self._deadlines.answer(frame_id):
+            self._answer_late(frame_id, why, now_ns)
+
+    def fault(self, frame_id: int, text: str, *, now_ns: int) -> None:
+        """Answer a frame with FAULT, even before its last readout has come."""
+        opened = self._open.pop(frame_id, None)
+        if opened is None:
+            self._answered_early.add(frame_id)
+            opened = _Open(FrameKey(), now_ns, 0.0)
+        elif not self._deadlines.answer(frame_id):
+            return
+        self.counts = replace(self.counts, n_fault=self.counts.n_fault + 1)
+        self._answer("FAULT", frame_id, opened, faults.fault(text), now_ns)
+
+    def worker_lost(self, text: str) -> None:
+        """Hold the permit and raise the alert, whatever was in hand."""
+        self._hold(faults.fault(text))
+
+    def worker_back(self) -> None:
+        """Note that the next worker is ready: the loss is over once it is acknowledged."""
+        self._book, changes = resolve(self._book, "fault")
+        self._tell(changes)
+
+    def stream_fault(self, text: str) -> None:
+        """Hold the permit and raise the alert for a stream that broke or made no sense."""
+        self._hold(faults.stream_lost(text))
+
+    def notice(self, finding: Finding) -> None:
+        """Raise the alert for something that no frame shows, without touching the permit."""
+        self._book, changes = step(self._book, -1, (finding,), protocol_hash=self._hash)
+        self._tell(changes)
+
+    def acknowledge(self, alert_id: int, who: str) -> bool:
+        """Note that a person has seen an alert; False where there never was one of this id."""
+        is_known = self._book.knows(alert_id)
+        self._book, changes = acknowledge(self._book, alert_id, who)
+        self._tell(changes)
+        return is_known
+
+    def tick(self, now_ns: int) -> None:
+        """Answer what has run out of time, and let a lease lapse."""
+        for frame_id in self._deadlines.expired(now_ns):
+            self._answer_late(frame_id, "", now_ns)
+        if self._is_enforced:
+            self._lease, permit = self._lease.at(now_ns)
+            if permit is not None:
+                self._announce(permit)
+
+    def next_ns(self) -> int | None:
+        """Return when `tick` must be called at the latest."""
+        dues = [self._deadlines.next_ns()]
+        if self._is_enforced:
+            dues.append(self._lease.expires_ns)
+        return min((due for due in dues if due is not None), default=None)
+
+    def end(self, reason: str, *, now_ns: int) -> None:
+        """Answer what is still open, then hold the permit for good."""
+        for frame_id in list(self._open):
+            self.late(frame_id, f"the run ended: {reason}", now_ns=now_ns)
+        self._lease, permit = self._lease.hold(f"no treatment: {reason}", self._lease.frame_id)
+        self._announce(permit)
+
+    def _answer_late(self, frame_id: int, why: str, now_ns: int) -> None:
+        opened = self._open.pop(frame_id)
+        self.counts = replace(self.counts, n_late=self.counts.n_late + 1)
+        age_ms = (now_ns - opened.received_ns) / 1e6
+        finding = faults.late_frame(age_ms=age_ms, deadline_ms=self._deadline_ms)
+        if why:
+            finding = replace(finding, text=why)
+        self._answer("LATE", frame_id, opened, finding, now_ns)
+
+    def _answer(
+        self, outcome: Outcome, frame_id: int, opened: _Open, finding: Finding, now_ns: int
+    ) -> None:
+        verdict = Verdict(frame_id, opened.key, outcome, "HELD", None, (finding,))
+        self._settle(verdict, opened, now_ns)
+
+    def _settle(self, verdict: Verdict, opened: _Open, now_ns: int) -> Verdict:
+        key = verdict.key
+        self._book, changes = step(
+            self._book,
+            verdict.frame_id,
+            verdict.findings,
+            protocol_hash=self._hash,
+            stream=(key.slice, key.contrast, key.phase, key.set),
+        )
+        # a replay at full speed must not depend on how fast this machine is
+        judged_ns = now_ns if self._is_enforced else opened.received_ns
+        self._lease, permit = self._lease.renew(
+            verdict,
+            received_ns=opened.received_ns,
+            now_ns=judged_ns,
+            holds_reason=self._book.holds(),
+        )
+        self._announce(permit)
+        age_ms = (now_ns - opened.received_ns) / 1e6
+        published = replace(verdict, age_ms=age_ms, permit=permit.state)
+        self._sink.publish(published)
+        self._tell(changes)
+        return published
+
+    def _hold(self, finding: Finding) -> None:
+        self._lease, permit = self._lease.hold(finding.text, self._lease.frame_id)
+        self._announce(permit)
+        self.notice(finding)
+
+    def _announce(self, permit: Permit) -> None:
+        self._permit = permit
+        self._sink.publish(permit)
+
+    def _tell(self, changes: Changes) -> None:
+        for alert in changes:
+            self._sink.publish(alert)

@@ -1,0 +1,115 @@
+"""What gateway and worker say to each other: small messages; the pixels lie in shared memory.
+
+They travel on a SOCK_SEQPACKET socket pair, one message a packet, with memory as descriptors.
+"""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import MonitorError, Pose
+from realtime.mailbox import Layout
+
+RING = b"."  # more readouts have landed; lost rings do no harm, the count stands in shared memory
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """All that a worker needs for a session; it lies in memory, since headers can be large."""
+
+    header_xml: bytes
+    protocol_text: str
+    protocol_folder: str | None
+    layout: Layout
+    pose: Pose
+    is_deadline_enforced: bool
+    imaging_sample_time_us: float
+    noise: bytes = b""
+    noise_shape: tuple[int, int] = (0, 0)
+    noise_sample_time_us: float = 0.0
+    checkpoint_bytes: int = 0
+
+
+class Configure(msgspec.Struct, tag="configure", frozen=True):
+    """Begin a session. Three descriptors come along: mailbox, configuration, checkpoint."""
+
+    configuration_bytes: int
+
+
+class Assign(msgspec.Struct, tag="assign", frozen=True):
+    """Take this slot, answer into this result."""
+
+    slot: int
+    result: int
+
+
+class Ready(msgspec.Struct, tag="ready", frozen=True):
+    """Admitted: what a dry run of this very geometry took."""
+
+    admission_ms: dict[str, float]
+    image_shape: tuple[int, int, int]
+    fov_mm: tuple[float, float, float]
+
+
+class Refused(msgspec.Struct, tag="refused", frozen=True):
+    """Not admitted, and why."""
+
+    text: str
+
+
+class Done(msgspec.Struct, tag="done", frozen=True):
+    """The frame's verdict and maps lie in this result."""
+
+    slot: int
+    result: int
+    frame_id: int
+
+
+class Failed(msgspec.Struct, tag="failed", frozen=True):
+    """The frame could not be computed."""
+
+    slot: int
+    frame_id: int
+    text: str
+
+
+ToWorker = Configure | Assign
+ToGateway = Ready | Refused | Done | Failed
+
+_to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
+_to_gateway: msgspec.json.Decoder[ToGateway] = msgspec.json.Decoder(ToGateway)
+_configuration = msgspec.msgpack.Decoder(Configuration)
+
+
+def pack(message: ToWorker | ToGateway) -> bytes:
+    """Return a control message as bytes."""
+    return msgspec.json.encode(message)
+
+
+def unpack_for_worker(packet: bytes) -> ToWorker:
+    """Return what the gateway said."""
+    return _to_worker.decode(packet)
+
+
+def unpack_for_gateway(packet: bytes) -> ToGateway:
+    """Return what the worker said. Raises MonitorError where it is no message of ours."""
+    try:
+        return _to_gateway.decode(packet)
+    except msgspec.MsgspecError as error:
+        raise MonitorError(f"worker: not a control message: {error}") from error
+
+
+def pack_configuration(configuration: Configuration) -> bytes:
+    """Return a configuration as bytes."""
+    return msgspec.msgpack.encode(configuration)
+
+
+def unpack_configuration(content: bytes) -> Configuration:
+    """Return a configuration."""
+    return _configuration.decode(content)
+
+
+def noise_of(configuration: Configuration) -> NDArray[np.complex64] | None:
+    """Return the noise samples (coil, sample), None where the session had no noise scan."""
+    if not configuration.noise:
+        return None
+    return np.frombuffer(configuration.noise, np.complex64).reshape(configuration.noise_shape)

@@ -1,0 +1,409 @@
+"""The gateway process: clock, sockets, deadlines. It never computes and never waits for one client.
+
+One loop on one thread. It holds the session, the worker's line, the publisher and the recorder, and
+gives each of them the time.
+"""
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import zmq
+
+from messages import Maps, MonitorError, SessionHeader
+from messages.codec import Noun
+from realtime.alerts.journal import JournalWriter
+from realtime.answers import Answers
+from realtime.clock import Clock, utc_now
+from realtime.outputs.publisher import (
+    Acknowledge,
+    Addresses,
+    PowerReport,
+    Publisher,
+    endpoint_of,
+)
+from realtime.peers import TcpPeer, ZmqPeer
+from realtime.protocol import Protocol, load_protocol, shipped_protocols
+from realtime.reception import Reception
+from realtime.session import RunIdentity, Session
+from realtime.streams.mrd_images import encode_maps
+from realtime.streams.recorder import Recorder
+from realtime.worker_link import WorkerLink, WorkerLostError
+
+HEARTBEAT_NS = 100_000_000
+_LISTEN_BACKLOG = 8
+_PACKAGES = ("mr-therapy-monitor", "numpy", "scipy", "sigpy", "ismrmrd", "pyzmq", "numba")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a gateway listens and what it does with a session.
+
+    protocol: for clients that name none of the installed ones; None makes the name compulsory.
+    out: parent of the run folders, or the one run folder itself with is_single_run.
+    is_lossless: the source waits for the worker (replay at full speed), no deadline is enforced.
+    """
+
+    out: Path
+    protocol: Protocol | None = None
+    tcp: tuple[str, int] | None = ("127.0.0.1", 9002)
+    zmq: str | None = "tcp://127.0.0.1:9003"
+    addresses: Addresses = field(default_factory=Addresses)
+    is_single_run: bool = False
+    is_lossless: bool = False
+    is_recording: bool = True
+
+
+class Gateway:
+    """Serves one treatment at a time; everybody else is answered at once and politely."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.epoch = f"{utc_now():%Y%m%dT%H%M%S}-{os.getpid()}"
+        settings.out.mkdir(parents=True, exist_ok=True)
+        journal_path = settings.out / "journal.sqlite"
+        self._journal = JournalWriter(journal_path, epoch=self.epoch)
+        self.publisher = Publisher(
+            self._context,
+            settings.addresses,
+            self._journal,
+            journal_path=journal_path,
+            epoch=self.epoch,
+        )
+        self._poller = zmq.Poller()
+        self._listener = self._listen(settings.tcp)
+        self._router = self._bind_router(settings.zmq)
+        self._receptions: dict[int | bytes, Reception] = {}
+        self._active: Reception | None = None
+        self._worker = WorkerLink()
+        self._scribe = self._start_scribe()
+        # what goes wrong before a client has a session is told here
+        self._desk = Answers(None, self)
+        self._n_alerts = 0
+        self._n_runs = 0
+        self._beat_ns = 0
+        self.is_stopping = False
+        self.folders: list[Path] = []
+        self.failures: list[str] = []
+        for source in (self.publisher.control, self._journal.fileno(), self._worker.fileno()):
+            self._poller.register(source, zmq.POLLIN)
+
+    @property
+    def tcp_port(self) -> int:
+        """The port that MRD clients connect to."""
+        return 0 if self._listener is None else int(self._listener.getsockname()[1])
+
+    @property
+    def zmq_endpoint(self) -> str:
+        """The address that MRD clients over ZeroMQ connect to."""
+        if self._router is None:
+            return ""
+        return endpoint_of(self._router)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no client is connected and no session runs."""
+        return self._active is None and not self._receptions
+
+    @property
+    def worker_pid(self) -> int:
+        """The worker's process id, for those who want to see it killed."""
+        return self._worker.pid
+
+    def adopt(self, connection: socket.socket, *, name: str) -> None:
+        """Serve a stream socket that is already connected."""
+        peer = TcpPeer(connection, name=name)
+        reception = Reception(peer, self._begin, opened_ns=self._clock.now_ns())
+        self._receptions[peer.fileno()] = reception
+
+    def run(self, is_done: Callable[[], bool]) -> None:
+        """Serve until `is_done` says so or `is_stopping` is set."""
+        while not (self.is_stopping or is_done()):
+            self.turn()
+
+    def turn(self, *, at_most_ms: int = 100) -> None:
+        """Wait for the next thing to happen, and see to it."""
+        self._watch_receptions()
+        ready = dict(self._poller.poll(self._timeout_ms(at_most_ms)))
+        now_ns = self._clock.now_ns()
+        self._hear_worker(now_ns)
+        if self._listener is not None and self._listener.fileno() in ready:
+            self._accept(now_ns)
+        self._read_clients(ready, now_ns)
+        self._tick(self._clock.now_ns())
+
+    def publish(self, noun: Noun) -> None:
+        """Send an event, and a frame's maps back to the client that sent the frame."""
+        self.publisher.publish(noun, now_ns=self._clock.now_ns())
+        if isinstance(noun, Maps) and self._active is not None:
+            for image in encode_maps(noun):
+                self._active.peer.send(image, is_droppable=True)
+
+    def close(self) -> None:
+        """Withdraw the permit, end the session and every process of ours."""
+        now_ns = self._clock.now_ns()
+        if self._active is not None:
+            self._finish(self._active, "cut", "the monitor was stopped", now_ns)
+        for reception in self._receptions.values():
+            if not reception.is_over:
+                reception.farewell()
+            reception.peer.close()
+        self._receptions.clear()
+        self.publisher.close()
+        self._worker.stop(grace_s=2.0)
+        try:
+            self._scribe.wait(20.0)
+        except subprocess.TimeoutExpired:
+            self._scribe.kill()
+            self._scribe.wait()
+        if self._listener is not None:
+            self._listener.close()
+        if self._router is not None:
+            self._router.close(linger=200)
+        self._context.destroy(linger=0)
+
+    def _begin(self, reception: Reception, header: SessionHeader) -> Session:
+        """Open the session of a client that has sent its header."""
+        if self._active is not None:
+            raise MonitorError("another treatment is running, one at a time; connect again later")
+        protocol = self._choose(reception.config_name)
+        self._n_runs += 1
+        run_id = f"{utc_now():%Y%m%d-%H%M%S}-{self._n_runs:03d}"
+        folder = self.settings.out if self.settings.is_single_run else self.settings.out / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folders.append(folder)
+        if self.settings.is_recording:
+            reception.record(Recorder(folder / "raw.mrd"))
+        self.publisher.enter(folder, is_patient=self.settings.is_lossless)
+        session = Session(
+            protocol,
+            header,
+            _identity(run_id, reception.peer.name),
+            self,
+            self._worker,
+            is_lossless=self.settings.is_lossless,
+            n_alerts=self._n_alerts,
+        )
+        self._active = reception
+        return session
+
+    def _choose(self, name: str) -> Protocol:
+        """Return the protocol that a client's config name selects among the installed ones."""
+        bare = Path(name).stem if name.endswith((".toml", ".xml")) else name
+        if bare in shipped_protocols():
+            return load_protocol(bare)
+        if self.settings.protocol is not None:
+            return self.settings.protocol
+        raise MonitorError(
+            f"config {name!r} is none of the installed protocols "
+            f"({', '.join(shipped_protocols())}); name one of them, "
+            "or start the monitor with --protocol"
+        )
+
+    def _tick(self, now_ns: int) -> None:
+        for key, reception in list(self._receptions.items()):
+            if reception.is_waiting:
+                reception.pump(now_ns=now_ns)
+            reception.tick(now_ns)
+            if reception.is_over and reception is not self._active:
+                self._note_failure(reception)
+                if not reception.peer.has_output:
+                    self._forget(key)
+        if self._active is not None:
+            self._tick_session(self._active, now_ns)
+        self.publisher.tick(now_ns)
+        if now_ns >= self._beat_ns:
+            self._beat_ns = now_ns + HEARTBEAT_NS
+            session = None if self._active is None else self._active.session
+            state = "HELD" if session is None else session.answers.permit_state
+            self.publisher.beat(state, "" if session is None else session.run.run_id, now_ns=now_ns)
+
+    def _forget(self, key: int | bytes) -> None:
+        peer = self._receptions.pop(key).peer
+        if isinstance(peer, TcpPeer):
+            self._poller.register(peer.fileno(), 0)
+        peer.close()
+
+    def _tick_session(self, active: Reception, now_ns: int) -> None:
+        session = active.session
+        if session is None:
+            return
+        session.tick(now_ns)
+        if active.error is not None:
+            self._finish(active, "failed", active.error, now_ns)
+        elif session.state == "over":
+            self._finish(active, "completed", "the client closed the session", now_ns)
+        elif session.is_hung(now_ns):
+            self._replace_worker("worker process does not answer", now_ns)
+
+    def _finish(self, active: Reception, status: str, reason: str, now_ns: int) -> None:
+        """End the active session: the permit first, then the run, then the client."""
+        session, self._active = active.session, None
+        if session is not None:
+            if status == "failed":
+                session.answers.stream_fault(reason)
+                self.failures.append(reason)
+            session.stop(status, reason, ended_utc=utc_now().isoformat(), now_ns=now_ns)
+            self._n_alerts = session.answers.n_alerts
+        if not active.is_over:
+            active.farewell()
+        active.error = None
+
+    def _note_failure(self, reception: Reception) -> None:
+        """Tell the subscribers of a client that never came to a session."""
+        if reception.error is None:
+            return
+        self._desk = Answers(None, self, n_alerts=self._n_alerts)
+        self._desk.stream_fault(reception.error)
+        self._n_alerts = self._desk.n_alerts
+        self.failures.append(reception.error)
+        reception.error = None
+
+    def _hear_worker(self, now_ns: int) -> None:
+        session = None if self._active is None else self._active.session
+        try:
+            while (message := self._worker.receive()) is not None:
+                if session is not None:
+                    session.worker_said(message, now_ns=now_ns)
+        except WorkerLostError as error:
+            self._replace_worker(str(error), now_ns)
+        except MonitorError as error:
+            if self._active is not None:
+                self._active.fail(str(error))
+
+    def _replace_worker(self, text: str, now_ns: int) -> None:
+        session = None if self._active is None else self._active.session
+        self._poller.unregister(self._worker.fileno())
+        self._worker.kill()
+        if session is not None:
+            session.worker_lost(text, now_ns=now_ns)
+        self._worker = WorkerLink()
+        self._poller.register(self._worker.fileno(), zmq.POLLIN)
+        if session is not None:
+            session.worker_back(self._worker, now_ns=now_ns)
+
+    def _accept(self, now_ns: int) -> None:
+        if self._listener is None:
+            return
+        try:
+            connection, address = self._listener.accept()
+        except OSError:
+            return
+        peer = TcpPeer(connection, name=f"tcp:{address[0]}:{address[1]}")
+        self._receptions[peer.fileno()] = Reception(peer, self._begin, opened_ns=now_ns)
+
+    def _read_clients(self, ready: dict[object, int], now_ns: int) -> None:
+        for reception in list(self._receptions.values()):
+            peer = reception.peer
+            if isinstance(peer, TcpPeer) and peer.fileno() in ready:
+                events = ready[peer.fileno()]
+                if events & zmq.POLLOUT:
+                    peer.flush()
+                if events & ~zmq.POLLOUT and reception.wants_input:
+                    data = peer.receive()
+                    if data is not None:
+                        reception.receive(data, now_ns=now_ns)
+        if self._router is not None and self._router in ready:
+            self._read_router(now_ns)
+        if self.publisher.control in ready:
+            self._read_requests()
+
+    def _read_router(self, now_ns: int) -> None:
+        if self._router is None:
+            return
+        # a bounded number, so that a flood on ZeroMQ does not starve the rest of the loop
+        for _ in range(256):
+            if any(one.is_waiting for one in self._receptions.values()):
+                return
+            try:
+                identity, *parts = self._router.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            reception = self._receptions.get(identity)
+            if reception is None:
+                peer = ZmqPeer(self._router, identity)
+                reception = Reception(peer, self._begin, opened_ns=now_ns)
+                self._receptions[identity] = reception
+            if reception.wants_input:
+                reception.receive(b"".join(parts), now_ns=now_ns)
+
+    def _read_requests(self) -> None:
+        asked = self.publisher.request()
+        if asked is None:
+            return
+        identity, request = asked
+        session = None if self._active is None else self._active.session
+        if isinstance(request, PowerReport):
+            if session is not None:
+                session.power(request.watts)
+            self.publisher.answer(identity, "done", "")
+        elif isinstance(request, Acknowledge):
+            answers = self._desk if session is None else session.answers
+            is_known = answers.acknowledge(request.alert_id, request.who)
+            text = "" if is_known else f"no open alert {request.alert_id}"
+            self.publisher.answer(identity, "done" if is_known else "refused", text)
+
+    def _watch_receptions(self) -> None:
+        """Poll each client for what it may do now; one that must wait is not read."""
+        for reception in self._receptions.values():
+            if isinstance(reception.peer, TcpPeer):
+                wanted = zmq.POLLIN if reception.wants_input else 0
+                if reception.peer.has_output:
+                    wanted |= zmq.POLLOUT
+                self._poller.register(reception.peer.fileno(), wanted)
+
+    def _timeout_ms(self, at_most_ms: int) -> int:
+        session = None if self._active is None else self._active.session
+        dues = [self._beat_ns, self.publisher.next_ns()]
+        if session is not None:
+            dues.append(session.next_ns())
+        soonest_ns = min(due for due in dues if due is not None)
+        remaining_ms = -(-(soonest_ns - self._clock.now_ns()) // 1_000_000)
+        return int(min(max(remaining_ms, 0), at_most_ms))
+
+    def _start_scribe(self) -> "subprocess.Popen[bytes]":
+        address = self.publisher.open_scribe()
+        return subprocess.Popen([sys.executable, "-m", "realtime.outputs.run_folder", address])
+
+    def _listen(self, address: tuple[str, int] | None) -> socket.socket | None:
+        if address is None:
+            return None
+        try:
+            listener = socket.create_server(address, backlog=_LISTEN_BACKLOG)
+        except OSError as error:
+            raise MonitorError(
+                f"tcp {address[0]}:{address[1]}: {error.strerror}; choose another port"
+            ) from error
+        listener.setblocking(False)
+        self._poller.register(listener.fileno(), zmq.POLLIN)
+        return listener
+
+    def _bind_router(self, address: str | None) -> "zmq.Socket[bytes] | None":
+        if address is None:
+            return None
+        router = self._context.socket(zmq.ROUTER)
+        router.setsockopt(zmq.MAXMSGSIZE, 1 << 28)
+        router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        try:
+            router.bind(address)
+        except zmq.ZMQError as error:
+            raise MonitorError(f"{address}: {error}; choose another port") from error
+        self._poller.register(router, zmq.POLLIN)
+        return router
+
+
+def _identity(run_id: str, source: str) -> RunIdentity:
+    versions = {name: metadata.version(name) for name in _PACKAGES}
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    return RunIdentity(
+        run_id, source, utc_now().isoformat(timespec="milliseconds"), machine,
+        {"python": platform.python_version(), **versions},
+    )  # fmt: skip

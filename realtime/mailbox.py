@@ -1,0 +1,162 @@
+"""Shared memory between gateway and worker: frames one way, maps the other.
+
+The gateway owns every slot that it has not assigned; the worker owns the one slot that it was
+assigned until it answers. So no word is written by both and no lock is needed: a process killed at
+any moment leaves nothing locked. The memory has no name, so it goes with its last owner.
+"""
+
+import mmap
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import READOUT, Acquisition
+
+MAP_NAMES = (
+    "magnitude",
+    "temperature_c",
+    "temperature_std_c",
+    "dose_cem43_min",
+    "dose_low_cem43_min",
+    "dose_high_cem43_min",
+)
+VERDICT_BYTES = 1 << 18
+
+_SLOT = np.dtype(
+    [
+        ("n_landed", np.int64),
+        ("is_closed", np.int64),
+        ("is_complete", np.int64),
+        ("frame_id", np.int64),
+        ("repetition", np.int64),
+        ("slice", np.int64),
+        ("contrast", np.int64),
+        ("phase", np.int64),
+        ("set", np.int64),
+        ("time_s", np.float64),
+        ("power_w", np.float64),
+        ("power_on_since_s", np.float64),
+        ("pose", np.float64, (5, 3)),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the shared memory is cut; `n_pixels` is the most that an image can have."""
+
+    n_slots: int
+    n_readouts: int
+    n_coils: int
+    n_samples: int
+    n_pixels: int
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of one frame's samples."""
+        return self.n_readouts * self.n_coils * self.n_samples * 8
+
+    def sections(self) -> list[tuple[str, np.dtype[Any], tuple[int, ...]]]:
+        """Name, dtype and shape of each array, in order."""
+        slots = self.n_slots
+        return [
+            ("slots", _SLOT, (slots,)),
+            ("verdict_length", np.dtype(np.int64), (2,)),
+            ("verdict", np.dtype(np.uint8), (2, VERDICT_BYTES)),
+            ("readouts", READOUT, (slots, self.n_readouts)),
+            (
+                "samples",
+                np.dtype(np.complex64),
+                (slots, self.n_readouts, self.n_coils, self.n_samples),
+            ),
+            ("maps", np.dtype(np.float32), (2, len(MAP_NAMES), self.n_pixels)),
+            ("valid", np.dtype(np.bool_), (2, self.n_pixels)),
+        ]
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the whole."""
+        return sum(_padded(dtype, shape) for _, dtype, shape in self.sections())
+
+
+class Mailbox:
+    """The arrays of one shared memory. Both processes make one over the same file descriptor."""
+
+    def __init__(self, layout: Layout, fd: int) -> None:
+        self.layout = layout
+        self._memory = mmap.mmap(fd, layout.total_bytes)
+        arrays: dict[str, NDArray[Any]] = {}
+        offset = 0
+        for name, dtype, shape in layout.sections():
+            flat = np.frombuffer(self._memory, dtype, count=int(np.prod(shape)), offset=offset)
+            arrays[name] = flat.reshape(shape)
+            offset += _padded(dtype, shape)
+        self.slots = arrays["slots"]
+        self.readouts = arrays["readouts"]
+        self.samples = arrays["samples"]
+        self.verdict_length = arrays["verdict_length"]
+        self.verdict = arrays["verdict"]
+        self.maps = arrays["maps"]
+        self.valid = arrays["valid"]
+
+    def touch(self) -> None:
+        """Write every page once, so that none is faulted in while a frame is under way."""
+        self.samples.fill(0)
+        self.maps.fill(0)
+        self.verdict.fill(0)
+
+    def images(self, result: int, shape: tuple[int, int, int]) -> dict[str, NDArray[Any]]:
+        """Return views of one result's maps, (z, y, x): those of MAP_NAMES and `valid`."""
+        n_pixels = int(np.prod(shape))
+        found = {
+            name: self.maps[result, index, :n_pixels].reshape(shape)
+            for index, name in enumerate(MAP_NAMES)
+        }
+        return {**found, "valid": self.valid[result, :n_pixels].reshape(shape)}
+
+    def scatter(self, slot: int, row: int, acquisition: Acquisition) -> None:
+        """Put one readout into its frame's slot, and only then count it as landed.
+
+        Its time is written when the frame closes, once the unit of the scanner's clock is known.
+        """
+        samples = acquisition.samples
+        table = self.readouts[slot, row]
+        idx = acquisition.idx
+        table["kspace_encode_step_1"] = idx.kspace_encode_step_1
+        table["kspace_encode_step_2"] = idx.kspace_encode_step_2
+        table["center_sample"] = acquisition.center_sample
+        table["n_samples"] = samples.shape[1]
+        table["discard_pre"] = acquisition.discard_pre
+        table["discard_post"] = acquisition.discard_post
+        table["segment"] = idx.segment
+        table["average"] = idx.average
+        table["flags"] = acquisition.flags
+        table["sample_time_us"] = acquisition.sample_time_us
+        self.samples[slot, row, :, : samples.shape[1]] = samples
+        self.slots[slot]["n_landed"] = row + 1
+
+    def write_verdict(self, index: int, text: bytes) -> None:
+        """Put an encoded verdict into result `index` (0 or 1)."""
+        if len(text) > VERDICT_BYTES:
+            raise ValueError(f"verdict of {len(text)} bytes, room for {VERDICT_BYTES}")
+        self.verdict[index, : len(text)] = np.frombuffer(text, np.uint8)
+        self.verdict_length[index] = len(text)
+
+    def read_verdict(self, index: int) -> bytes:
+        """Return the encoded verdict of result `index`."""
+        return self.verdict[index, : int(self.verdict_length[index])].tobytes()
+
+
+def anonymous_memory(name: str, n_bytes: int) -> int:
+    """Return a file descriptor of `n_bytes` of memory that has no name in the file system."""
+    fd = os.memfd_create(name)
+    os.ftruncate(fd, n_bytes)
+    return fd
+
+
+def _padded(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
+    n_bytes = dtype.itemsize * int(np.prod(shape))
+    return -(-n_bytes // 64) * 64

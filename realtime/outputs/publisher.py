@@ -1,0 +1,224 @@
+"""Events out, requests in: PUB for everybody, ROUTER for those who ask, PUSH for the run folder.
+
+The permit goes out first and waits for nothing. An alert goes to the journal and is published once
+it is on disk, or after PATIENCE_NS where the disk takes longer.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import zmq
+
+from messages import Alert, Heartbeat, MonitorError
+from messages.codec import TOPICS, Noun, Part, encode
+from realtime.alerts.journal import JournalWriter, Row, read_since
+from realtime.clock import utc_now
+from realtime.outputs.run_folder import END
+
+PATIENCE_NS = 100_000_000
+_HIGH_WATER = 1000
+_SCRIBE_HIGH_WATER = 200  # maps of half a megabyte each
+_MAX_CONTROL_BYTES = 1 << 16
+_MAX_REPLAYED = 10_000
+
+
+class Resume(msgspec.Struct, tag="resume", frozen=True, forbid_unknown_fields=True):
+    """Send me the alerts of this epoch that came after this sequence number."""
+
+    epoch: str
+    after: int = 0
+
+
+class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown_fields=True):
+    """A person has seen this alert."""
+
+    alert_id: int
+    who: str
+
+
+class PowerReport(msgspec.Struct, tag="power", frozen=True, forbid_unknown_fields=True):
+    """The therapy device's power from now on."""
+
+    watts: float
+
+
+Request = Resume | Acknowledge | PowerReport
+_requests = msgspec.json.Decoder(Request)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where events go out and requests come in; port 0 takes a free one."""
+
+    events: str = "tcp://127.0.0.1:9004"
+    control: str = "tcp://127.0.0.1:9005"
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    sequence: int
+    parts: list[Part]
+    since_ns: int
+
+
+class Publisher:
+    """The gateway's mouth and ear towards subscribers; it blocks only where a replay may wait."""
+
+    def __init__(
+        self,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        addresses: Addresses,
+        journal: JournalWriter,
+        *,
+        journal_path: Path,
+        epoch: str,
+    ) -> None:
+        self._context = context
+        self._journal = journal
+        self._journal_path = journal_path
+        self.epoch = epoch
+        self._sequences = dict.fromkeys(TOPICS.values(), 0)
+        self._waiting: deque[_Waiting] = deque()
+        self._events = self._bound(zmq.PUB, addresses.events)
+        self.control = self._bound(zmq.ROUTER, addresses.control)
+        self.control.setsockopt(zmq.MAXMSGSIZE, _MAX_CONTROL_BYTES)
+        self._scribe: zmq.Socket[bytes] | None = None
+        self._folder = b""
+        self.is_patient = False
+        self.n_unwritten = 0
+        self.is_journal_sound = True
+
+    @property
+    def endpoints(self) -> Addresses:
+        """The addresses in use, port 0 resolved."""
+        return Addresses(endpoint_of(self._events), endpoint_of(self.control))
+
+    def open_scribe(self) -> str:
+        """Return the address that the run folder's process pulls from."""
+        self._scribe = self._bound(zmq.PUSH, "tcp://127.0.0.1:*", high_water=_SCRIBE_HIGH_WATER)
+        return endpoint_of(self._scribe)
+
+    def enter(self, folder: Path, *, is_patient: bool) -> None:
+        """Write what follows into this run folder, waiting for its writer if `is_patient`."""
+        self._folder = str(folder).encode()
+        self.is_patient = is_patient
+
+    def publish(self, noun: Noun, *, now_ns: int) -> list[Part]:
+        """Send an event; return its parts."""
+        topic = TOPICS[type(noun)]
+        self._sequences[topic] += 1
+        sequence = self._sequences[topic]
+        parts = encode(noun, epoch=self.epoch, sequence=sequence)
+        if isinstance(noun, Alert):
+            header = bytes(parts[1])
+            utc = utc_now().isoformat(timespec="milliseconds")
+            self._journal.submit(Row(self.epoch, sequence, topic, header, utc))
+            self._waiting.append(_Waiting(sequence, parts, now_ns))
+        else:
+            self._send(parts)
+        if not isinstance(noun, Heartbeat):
+            self._write(parts)
+        return parts
+
+    def beat(self, permit_state: str, run_id: str, *, now_ns: int) -> None:
+        """Say that the gateway is alive."""
+        last = self._sequences["alert"] - len(self._waiting)
+        self.publish(Heartbeat(last, permit_state, run_id), now_ns=now_ns)
+
+    def tick(self, now_ns: int) -> None:
+        """Publish the alerts that are on disk, and those that have waited long enough for it."""
+        durable = 0
+        for row in self._journal.drain():
+            self.is_journal_sound = self.is_journal_sound and row.is_durable
+            durable = max(durable, row.sequence)
+        while self._waiting:
+            first = self._waiting[0]
+            if first.sequence > durable and now_ns - first.since_ns < PATIENCE_NS:
+                return
+            self._waiting.popleft()
+            self._send(first.parts)
+
+    def next_ns(self) -> int | None:
+        """Return when `tick` must be called at the latest."""
+        return self._waiting[0].since_ns + PATIENCE_NS if self._waiting else None
+
+    def request(self) -> tuple[bytes, Request] | None:
+        """Return the next request and who asks, None where there is none.
+
+        A resume is answered here; a request that cannot be read is answered with what was wrong.
+        """
+        try:
+            identity, *parts = self.control.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        try:
+            request = _requests.decode(parts[-1] if parts else b"")
+        except msgspec.MsgspecError as error:
+            self.answer(identity, "refused", str(error))
+            return None
+        if isinstance(request, Resume):
+            self._replay(identity, request)
+            return None
+        return identity, request
+
+    def answer(self, identity: bytes, status: Literal["done", "refused"], text: str) -> None:
+        """Answer a request; one who has gone gets nothing."""
+        try:
+            reply = msgspec.json.encode({"status": status, "text": text})
+            self.control.send_multipart([identity, reply], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            return
+
+    def close(self) -> None:
+        """Publish what waits, tell the run folder's process, and let go of journal and sockets."""
+        self._journal.close()
+        for waiting in self._waiting:
+            self._send(waiting.parts)
+        self._waiting.clear()
+        if self._scribe is not None:
+            self._scribe.send_multipart([END])
+            self._scribe.close(linger=5000)
+        self._events.close(linger=200)
+        self.control.close(linger=200)
+
+    def _replay(self, identity: bytes, request: Resume) -> None:
+        rows = read_since(self._journal_path, request.epoch, request.after, limit=_MAX_REPLAYED)
+        for row in rows:
+            self.control.send_multipart([identity, row.topic.encode(), row.header])
+        self.answer(identity, "done", f"{len(rows)} alerts")
+
+    def _send(self, parts: list[Part]) -> None:
+        try:
+            self._events.send_multipart(parts, zmq.NOBLOCK)
+        except zmq.Again:
+            return
+
+    def _write(self, parts: list[Part]) -> None:
+        if self._scribe is None or not self._folder:
+            return
+        try:
+            flags = 0 if self.is_patient else zmq.NOBLOCK
+            self._scribe.send_multipart([self._folder, *parts], flags)
+        except zmq.Again:
+            self.n_unwritten += 1
+
+    def _bound(
+        self, kind: int, address: str, *, high_water: int = _HIGH_WATER
+    ) -> "zmq.Socket[bytes]":
+        bound = self._context.socket(kind)
+        bound.setsockopt(zmq.SNDHWM, high_water)
+        bound.setsockopt(zmq.SNDTIMEO, 10_000)
+        try:
+            bound.bind(address)
+        except zmq.ZMQError as error:
+            bound.close(linger=0)
+            raise MonitorError(f"{address}: {error}; choose another port") from error
+        return bound
+
+
+def endpoint_of(bound: "zmq.Socket[bytes]") -> str:
+    """Return the address that a socket is bound to, port 0 resolved."""
+    return bound.get_string(zmq.LAST_ENDPOINT).rstrip("\0")

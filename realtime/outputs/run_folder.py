@@ -1,0 +1,192 @@
+"""The run folder, written by a process of its own that may be slow and may die.
+
+`python -m realtime.outputs.run_folder ADDRESS` pulls events from the gateway, each with its run's
+folder. Every row is flushed, so that whatever ends this process leaves readable files.
+"""
+
+import csv
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import zmq
+
+from messages import Alert, Maps, RunStart, RunStop, Verdict
+from messages.codec import Envelope, Noun, decode
+
+END = b"end"  # topic of the gateway's last message
+
+STAGES = ("receive", "absorb", "reconstruct", "measure", "judge", "deliver", "hand_back")
+_VERDICT_COLUMNS = (
+    "frame", "repetition", "slice", "contrast", "scanner_time_s", "outcome", "decision",
+    "permit", "findings", "age_ms", *(f"{stage}_ms" for stage in STAGES),
+)  # fmt: skip
+_READING_COLUMNS = (
+    "frame", "scanner_time_s", "region", "role", "n_pixels", "n_valid", "temperature_max_c",
+    "temperature_mean_c", "temperature_std_c", "dose_max_cem43_min", "dose_min_cem43_min",
+)  # fmt: skip
+_MAP_FIELDS = (
+    "magnitude",
+    "temperature_c",
+    "temperature_std_c",
+    "valid",
+    "dose_cem43_min",
+    "dose_low_cem43_min",
+    "dose_high_cem43_min",
+)
+
+
+class RunFolder:
+    """The open files of one run."""
+
+    def __init__(self, folder: Path, start: RunStart) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._start = start
+        self._write_run(None)
+        self._verdict_file = (folder / "verdicts.csv").open("w", newline="")
+        self._reading_file = (folder / "readings.csv").open("w", newline="")
+        self._alert_file = (folder / "alerts.jsonl").open("w")
+        self._verdicts = csv.writer(self._verdict_file)
+        self._verdicts.writerow(_VERDICT_COLUMNS)
+        self._readings = csv.writer(self._reading_file)
+        self._readings.writerow(_READING_COLUMNS)
+        self._maps = _MapFile(folder / "maps.h5", start)
+
+    def take(self, envelope: Envelope, noun: Noun) -> None:
+        """Write one event where it belongs; events without a file are passed over."""
+        if isinstance(noun, Maps):
+            self._maps.append(noun)
+        elif isinstance(noun, Verdict):
+            self._write_verdict(noun)
+        elif isinstance(noun, Alert):
+            row = {"epoch": envelope.epoch, "sequence": envelope.sequence}
+            row |= json.loads(envelope.body)
+            self._alert_file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._alert_file.flush()
+        elif isinstance(noun, RunStop):
+            self._write_run(noun)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._verdict_file.close()
+        self._reading_file.close()
+        self._alert_file.close()
+        self._maps.close()
+
+    def _write_verdict(self, verdict: Verdict) -> None:
+        key, stage_ms = verdict.key, verdict.stage_ms or {}
+        findings = "; ".join(f"{one.severity} {one.rule}: {one.text}" for one in verdict.findings)
+        self._verdicts.writerow(
+            [
+                verdict.frame_id, key.repetition, key.slice, key.contrast,
+                _cell(verdict.time_s, 6), verdict.outcome, verdict.decision, verdict.permit,
+                findings, f"{verdict.age_ms:.3f}",
+                *(_cell(stage_ms.get(stage), 3) for stage in STAGES),
+            ]
+        )  # fmt: skip
+        self._verdict_file.flush()
+        for one in verdict.regions:
+            self._readings.writerow(
+                [
+                    verdict.frame_id, _cell(verdict.time_s, 6), one.name, one.role, one.n_pixels,
+                    one.n_valid, _cell(one.temperature_max_c, 3), _cell(one.temperature_mean_c, 3),
+                    _cell(one.temperature_std_c, 3), _cell(one.dose_max_cem43_min, 4),
+                    _cell(one.dose_min_cem43_min, 4),
+                ]
+            )  # fmt: skip
+        self._reading_file.flush()
+
+    def _write_run(self, stop: RunStop | None) -> None:
+        start = {name: getattr(self._start, name) for name in self._start.__slots__}
+        content: dict[str, Any] = {"start": start}
+        if stop is not None:
+            content["stop"] = {name: getattr(stop, name) for name in stop.__slots__}
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        # replaced whole, so that nobody ever reads half a file
+        new = self.folder / "run.json.new"
+        new.write_text(text + "\n")
+        new.replace(self.folder / "run.json")
+
+
+class _MapFile:
+    """maps.h5: one row a frame, readable while it grows."""
+
+    def __init__(self, path: Path, start: RunStart) -> None:
+        self._file = h5py.File(path, "w", libver="latest")
+        self._file.attrs["run_id"] = start.run_id
+        self._file.attrs["fov_mm"] = start.fov_mm
+        self._file.attrs["axes"] = "row, z, y, x"
+        shape = start.image_shape
+        self._rows: dict[str, h5py.Dataset] = {
+            "time_s": self._dataset("time_s", (), np.float64),
+            "frame": self._dataset("frame", (), np.int64),
+            "slice": self._dataset("slice", (), np.int64),
+            "contrast": self._dataset("contrast", (), np.int64),
+        }
+        for name in _MAP_FIELDS:
+            dtype = np.bool_ if name == "valid" else np.float32
+            self._rows[name] = self._dataset(name, shape, dtype)
+        self._file.swmr_mode = True
+
+    def append(self, maps: Maps) -> None:
+        scalars = {
+            "time_s": np.nan if maps.time_s is None else maps.time_s,
+            "frame": maps.frame_id,
+            "slice": maps.key.slice,
+            "contrast": maps.key.contrast,
+        }
+        for name, dataset in self._rows.items():
+            n = dataset.shape[0]
+            dataset.resize(n + 1, axis=0)
+            dataset[n] = scalars[name] if name in scalars else getattr(maps, name)
+            dataset.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _dataset(self, name: str, shape: tuple[int, ...], dtype: Any) -> h5py.Dataset:  # noqa: ANN401
+        return self._file.create_dataset(
+            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(1 if shape else 512, *shape)
+        )
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def main(address: str) -> None:
+    """Write run folders until the gateway says that it is over."""
+    # Ctrl-C reaches the whole group; the gateway says when we are done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    context = zmq.Context()
+    inbox = context.socket(zmq.PULL)
+    inbox.connect(address)
+    current: RunFolder | None = None
+    try:
+        while True:
+            folder, *parts = inbox.recv_multipart()
+            if folder == END:
+                return
+            envelope, noun = decode(parts)
+            if isinstance(noun, RunStart):
+                if current is not None:
+                    current.close()
+                current = RunFolder(Path(folder.decode()), noun)
+            elif current is not None and folder:
+                current.take(envelope, noun)
+                if isinstance(noun, RunStop):
+                    current.close()
+                    current = None
+    finally:
+        if current is not None:
+            current.close()
+        context.destroy(linger=0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

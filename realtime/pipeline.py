@@ -1,0 +1,282 @@
+"""The treatment as a fold: (state, frame) → (state, verdict, maps). No clock, no socket, no file.
+
+Live, replayed and simulated treatments all run through these functions, so a replay of a recording
+gives the same bits on the same machine.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+import recon
+import thermometry
+from messages import (
+    Finding,
+    Frame,
+    Image,
+    Maps,
+    Pose,
+    RegionReading,
+    SessionHeader,
+    TemperatureMap,
+    ThermalDose,
+    Verdict,
+)
+from realtime.alerts.rules import Observation, decide, judge, read_regions
+from realtime.protocol import Protocol
+from realtime.regions import heated_mask, reference_mask, region_masks
+from realtime.streams.mrd_header import require_thermometry
+from thermometry import DoseState, Thermometer
+
+_Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseScan:
+    """The noise readouts of a session, and the dwell times that relate them to imaging."""
+
+    samples: NDArray[np.complex64]
+    sample_time_us: float
+    imaging_sample_time_us: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pipeline:
+    """What stays the same for the whole session."""
+
+    protocol: Protocol
+    header: SessionHeader
+    reconstructor: recon.Reconstructor
+    echo_times_s: tuple[float, ...]
+    h1_frequency_hz: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SliceState:
+    """What is carried from frame to frame of one slice (and contrast, phase and set)."""
+
+    masks: Mapping[str, NDArray[np.bool_]]
+    coil_maps: recon.CoilMaps | None = None
+    thermometer: Thermometer | None = None
+    thermometry: object = None
+    dose: DoseState | None = None
+    previous_time_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PipelineState:
+    """All that the worker remembers. Picklable: this is the checkpoint."""
+
+    slices: Mapping[_Stream, SliceState] = field(default_factory=dict)
+    is_interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What the therapy device last said: watts, and since when they flow (scanner time)."""
+
+    watts: float | None = None
+    on_since_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """An image with its temperature and dose; None where the therapy has none."""
+
+    image: Image
+    slice: SliceState
+    temperature: TemperatureMap | None
+    dose: ThermalDose | None
+
+
+def build(
+    protocol: Protocol,
+    header: SessionHeader,
+    *,
+    n_coils: int,
+    n_samples: int,
+    noise: NoiseScan | None,
+) -> Pipeline:
+    """Return the pipeline for one session.
+
+    Raises HeaderError or ProtocolError where header and protocol do not suffice.
+    """
+    whitening = None
+    if noise is not None:
+        whitening = recon.whitening_from_noise(
+            noise.samples,
+            noise_sample_time_us=noise.sample_time_us,
+            acquisition_sample_time_us=noise.imaging_sample_time_us,
+            relative_receiver_noise_bandwidth=header.relative_receiver_noise_bandwidth,
+        )
+    plan = recon.plan(header, n_coils=n_coils, n_samples=n_samples, whitening=whitening)
+    reconstructor = recon.METHODS[protocol.recon.method](plan)
+    settings = protocol.thermometry
+    if settings is None:
+        return Pipeline(protocol, header, reconstructor, (), 0.0)
+    override_s = None if settings.echo_time_ms is None else settings.echo_time_ms * 1e-3
+    echo_time_s, h1_frequency_hz = require_thermometry(
+        header,
+        echo_time_s_override=override_s,
+        field_strength_t_override=settings.field_strength_t,
+    )
+    echo_times_s = (echo_time_s,) if override_s is not None else header.echo_times_s
+    return Pipeline(protocol, header, reconstructor, echo_times_s, h1_frequency_hz)
+
+
+def open_slice(pipeline: Pipeline, pose: Pose, *, contrast: int = 0) -> SliceState:
+    """Return the state before the first frame of a slice: its regions placed, nothing measured."""
+    plan = pipeline.reconstructor.plan
+    x, y, z = plan.recon_matrix
+    shape = (z, y, x)
+    protocol = pipeline.protocol
+    masks = region_masks(protocol, shape=shape, fov_mm=plan.recon_fov_mm, pose=pose)
+    settings = protocol.thermometry
+    if settings is None:
+        return SliceState(masks)
+    if contrast >= len(pipeline.echo_times_s):
+        raise ValueError(
+            f"contrast {contrast} has no echo time, the header names {len(pipeline.echo_times_s)}"
+        )
+    thermometer = thermometry.METHODS[settings.method](
+        thermometry.ThermometryPlan(
+            echo_time_s=pipeline.echo_times_s[contrast],
+            h1_frequency_hz=pipeline.h1_frequency_hz,
+            alpha_ppm_per_c=settings.alpha_ppm_per_c,
+            phase_sign=settings.phase_sign,
+            body_temperature_c=settings.body_temperature_c,
+            baseline_frames=settings.baseline_frames,
+            drift_order=settings.drift_order,
+            shape=shape,
+            reference_mask=reference_mask(masks, protocol, shape=shape),
+            heated_mask=heated_mask(masks, protocol, shape=shape),
+            min_snr=settings.min_snr,
+            max_std_c=settings.max_std_c,
+        )
+    )
+    return SliceState(
+        masks,
+        thermometer=thermometer,
+        thermometry=thermometer.start(),
+        dose=thermometry.start_dose(shape),
+    )
+
+
+def slice_of(pipeline: Pipeline, state: PipelineState, frame: Frame) -> SliceState:
+    """Return the state of the frame's slice, opened where the frame is its first."""
+    found = state.slices.get(_stream(frame))
+    if found is not None:
+        return found
+    opened = open_slice(pipeline, frame.pose, contrast=frame.key.contrast)
+    if state.is_interrupted and opened.dose is not None:
+        opened = replace(opened, dose=thermometry.interrupt(opened.dose))
+    return opened
+
+
+def reconstruct(
+    pipeline: Pipeline, slice_state: SliceState, partial: recon.Partial, frame: Frame
+) -> tuple[SliceState, Image]:
+    """Return the frame's image; the first complete frame of a slice settles its coil maps."""
+    reconstructor = pipeline.reconstructor
+    image = reconstructor.finish(partial, frame, slice_state.coil_maps)
+    coils = image.coil_pixels if slice_state.coil_maps is None and frame.is_complete else None
+    if coils is not None and np.isfinite(image.pixels).all():
+        slice_state = replace(slice_state, coil_maps=reconstructor.calibrate(coils))
+    return slice_state, image
+
+
+def measure(slice_state: SliceState, image: Image) -> Measured:
+    """Return temperature and dose of an image."""
+    thermometer = slice_state.thermometer
+    if thermometer is None or slice_state.dose is None:
+        return Measured(image, slice_state, None, None)
+    next_thermometry, temperature = thermometer.step(slice_state.thermometry, image)
+    next_dose, dose = thermometry.accumulate_dose(slice_state.dose, temperature)
+    moved = replace(slice_state, thermometry=next_thermometry, dose=next_dose)
+    return Measured(image, moved, temperature, dose)
+
+
+def conclude(
+    pipeline: Pipeline, state: PipelineState, measured: Measured, frame: Frame, power: Power
+) -> tuple[PipelineState, Verdict, Maps]:
+    """Return the verdict on a measured frame, its maps, and the state for the next frame."""
+    protocol = pipeline.protocol
+    slice_state = measured.slice
+    time_s = frame.time_s if math.isfinite(frame.time_s) else None
+    findings: tuple[Finding, ...] = ()
+    readings: tuple[RegionReading, ...] = ()
+    if measured.temperature is not None:
+        readings = read_regions(protocol, slice_state.masks, measured.temperature, measured.dose)
+        observation = Observation(
+            temperature=measured.temperature,
+            dose=measured.dose,
+            masks=slice_state.masks,
+            regions=readings,
+            time_s=time_s,
+            previous_time_s=slice_state.previous_time_s,
+            power_w=power.watts,
+            power_on_since_s=power.on_since_s,
+            is_complete=frame.is_complete,
+            is_finite=bool(np.isfinite(measured.image.pixels).all()),
+            body_temperature_c=_body_temperature_c(protocol),
+        )
+        findings = judge(protocol, observation)
+    is_baseline = measured.temperature is not None and measured.temperature.is_baseline
+    decision = decide(findings, is_baseline=is_baseline, therapy=protocol.protocol.therapy)
+    verdict = Verdict(frame.frame_id, frame.key, "COMPUTED", decision, time_s, findings, readings)
+    if time_s is not None and frame.is_complete:
+        slice_state = replace(slice_state, previous_time_s=time_s)
+    slices = {**state.slices, _stream(frame): slice_state}
+    return replace(state, slices=slices), verdict, _maps(measured, time_s)
+
+
+def fold(
+    pipeline: Pipeline, state: PipelineState, frame: Frame, power: Power | None = None
+) -> tuple[PipelineState, Verdict, Maps]:
+    """Return all of a frame in one step: what the worker does, without its shared memory."""
+    reconstructor = pipeline.reconstructor
+    partial = reconstructor.absorb(reconstructor.start(), frame.readouts, frame.samples)
+    slice_state, image = reconstruct(pipeline, slice_of(pipeline, state, frame), partial, frame)
+    return conclude(pipeline, state, measure(slice_state, image), frame, power or Power())
+
+
+def interrupt(state: PipelineState) -> PipelineState:
+    """Mark every dose as interrupted: frames were lost, so it is a lower bound from here on."""
+    slices = {
+        stream: replace(one, dose=None if one.dose is None else thermometry.interrupt(one.dose))
+        for stream, one in state.slices.items()
+    }
+    return PipelineState(slices, is_interrupted=True)
+
+
+def _stream(frame: Frame) -> _Stream:
+    key = frame.key
+    return key.slice, key.contrast, key.phase, key.set
+
+
+def _body_temperature_c(protocol: Protocol) -> float:
+    return 37.0 if protocol.thermometry is None else protocol.thermometry.body_temperature_c
+
+
+def _maps(measured: Measured, time_s: float | None) -> Maps:
+    image, temperature, dose = measured.image, measured.temperature, measured.dose
+    shape = image.pixels.shape
+    nothing = np.full(shape, np.nan, np.float32)
+    has_dose = dose is not None and temperature is not None and not temperature.is_baseline
+    return Maps(
+        frame_id=image.frame_id,
+        key=image.key,
+        time_s=time_s,
+        fov_mm=image.fov_mm,
+        pose=image.pose,
+        magnitude=np.abs(image.pixels),
+        temperature_c=nothing if temperature is None else temperature.temperature_c,
+        temperature_std_c=nothing if temperature is None else temperature.temperature_std_c,
+        valid=np.zeros(shape, np.bool_) if temperature is None else temperature.valid,
+        dose_cem43_min=dose.cem43_min if has_dose and dose else nothing,
+        dose_low_cem43_min=dose.cem43_low_min if has_dose and dose else nothing,
+        dose_high_cem43_min=dose.cem43_high_min if has_dose and dose else nothing,
+    )

@@ -1,0 +1,160 @@
+"""One client's conversation: its bytes become a session, its mistakes become one line of text."""
+
+from collections.abc import Callable, Iterator
+
+from messages import Acquisition, MonitorError, SessionHeader, StreamError
+from realtime.peers import Peer
+from realtime.session import Session
+from realtime.streams.events import (
+    CloseReceived,
+    ConfigFile,
+    ConfigText,
+    Event,
+    HeaderReceived,
+    Query,
+)
+from realtime.streams.mrd_decoder import Decoder
+from realtime.streams.mrd_encoder import encode_close, encode_response, encode_text
+from realtime.streams.recorder import Recorder
+
+Begin = Callable[["Reception", SessionHeader], Session]
+
+# A client that connects and says nothing holds no treatment, but it holds a socket.
+HANDSHAKE_NS = 30_000_000_000
+_MAX_PRELUDE_BYTES = 1 << 25
+
+
+class Reception:
+    """What one client has said, and how far it was understood."""
+
+    def __init__(self, peer: Peer, begin: Begin, *, opened_ns: int) -> None:
+        self.peer = peer
+        self.config_name = ""
+        self.session: Session | None = None
+        self.is_over = False
+        self.error: str | None = None
+        self._begin = begin
+        self._decoder = Decoder()
+        self._held: Acquisition | None = None
+        self._events: Iterator[Event] = iter(())
+        self._opened_ns = opened_ns
+        self._prelude: list[bytes] = []
+        self._prelude_bytes = 0
+        self._recorder: Recorder | None = None
+        self._is_ended = False
+        self._end_error: StreamError | None = None
+
+    @property
+    def wants_input(self) -> bool:
+        """Whether more bytes can be taken; if not, the client feels the back-pressure."""
+        return self._held is None and not self._is_ended and not self.is_over
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a readout waits until the session takes it."""
+        return self._held is not None
+
+    def record(self, recorder: Recorder) -> None:
+        """Record from here on, beginning with what has already come."""
+        self._recorder = recorder
+        for chunk in self._prelude:
+            recorder.record(chunk)
+        self._prelude.clear()
+
+    def receive(self, data: bytes, *, now_ns: int) -> None:
+        """Take bytes; empty means that the client has ended its side."""
+        if not data:
+            self._is_ended = True
+            try:
+                self._decoder.end()
+            except StreamError as error:
+                self._end_error = error
+        else:
+            self._keep(data)
+            self._decoder.feed(data)
+            self._events = self._decoder.events()
+        self.pump(now_ns=now_ns)
+
+    def pump(self, *, now_ns: int) -> None:
+        """Hand over, in order, what the session takes now."""
+        try:
+            while not self.is_over:
+                event = self._held or next(self._events, None)
+                self._held = None
+                if event is None:
+                    break
+                if isinstance(event, Acquisition) and not self._accepts():
+                    self._held = event
+                    return
+                self._handle(event, now_ns)
+            if self._is_ended and not self.is_over:
+                self._handle_end()
+        except MonitorError as error:
+            self.fail(str(error))
+
+    def tick(self, now_ns: int) -> None:
+        """End a client that never began."""
+        if self.session is None and now_ns - self._opened_ns > HANDSHAKE_NS:
+            self.fail(f"no header within {HANDSHAKE_NS // 1_000_000_000} s of connecting")
+
+    def fail(self, text: str) -> None:
+        """Say what was wrong, then close. The gateway ends the session."""
+        self.error = text
+        self.say(f"ERROR   {text}")
+        self.farewell()
+
+    def say(self, text: str) -> None:
+        """Send a line of text to the client."""
+        self.peer.send(encode_text(text))
+
+    def farewell(self) -> None:
+        """Send CLOSE, the last that this client gets."""
+        self.is_over = True
+        self.peer.send(encode_close())
+        self.peer.finish()
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _accepts(self) -> bool:
+        return self.session is None or self.session.accepts()
+
+    def _keep(self, data: bytes) -> None:
+        if self._recorder is not None:
+            self._recorder.record(data)
+        elif self._prelude_bytes < _MAX_PRELUDE_BYTES:
+            self._prelude.append(data)
+            self._prelude_bytes += len(data)
+
+    def _handle(self, event: Event, now_ns: int) -> None:
+        if isinstance(event, Acquisition):
+            if self.session is not None:
+                self.session.readout(event, received_ns=now_ns)
+        elif isinstance(event, ConfigFile):
+            self.config_name = event.name
+        elif isinstance(event, ConfigText):
+            self.config_name = ""
+        elif isinstance(event, HeaderReceived):
+            self.session = self._begin(self, event.header)
+        elif isinstance(event, Query):
+            self.peer.send(encode_response(event.correlation_id, _answer(event.text)))
+        elif isinstance(event, CloseReceived):
+            self._handle_close(now_ns)
+
+    def _handle_close(self, now_ns: int) -> None:
+        if self.session is None:
+            # a liveness probe or dependency query: the C++ client aborts on anything but CLOSE
+            self.farewell()
+        else:
+            self.session.end(now_ns=now_ns)
+
+    def _handle_end(self) -> None:
+        if self._end_error is not None:
+            raise self._end_error
+        if self.session is None:
+            self.is_over = True
+        elif not self.session.is_closing:
+            raise MonitorError("the stream ended without CLOSE: it stopped, it did not end")
+
+
+def _answer(query: str) -> str:
+    return "mrmonitor" if query.endswith("::version") else "Unknown query"

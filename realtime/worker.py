@@ -1,0 +1,252 @@
+"""The worker process: numbers and state. Its shell reads a clock for the stage times, nothing else.
+
+Started by the gateway as `python -m realtime.worker FD`, it lives until that socket closes.
+"""
+
+import gc
+import os
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import threadpoolctl
+
+from messages import Frame, FrameKey, MonitorError, Pose, Verdict
+from messages.codec import to_json
+from realtime import control, pipeline
+from realtime.admission import refuse_too_slow, rehearse
+from realtime.checkpoint import CheckpointMemory
+from realtime.clock import Clock, MonotonicClock
+from realtime.mailbox import Mailbox
+from realtime.pipeline import PipelineState, Power
+from realtime.protocol import parse_protocol
+from realtime.streams.mrd_header import parse_header
+from recon import Partial
+
+
+class Station:
+    """One session at the worker: its pipeline, its state and the slot in hand."""
+
+    def __init__(
+        self,
+        built: pipeline.Pipeline,
+        state: PipelineState,
+        mailbox: Mailbox,
+        checkpoint: CheckpointMemory,
+        clock: Clock,
+    ) -> None:
+        self.pipeline = built
+        self.state = state
+        self.mailbox = mailbox
+        self.checkpoint = checkpoint
+        self.clock = clock
+        self.assigned: control.Assign | None = None
+        self._partial: Partial = built.reconstructor.start()
+        self._n_absorbed = 0
+        self._absorb_ms = 0.0
+
+    def assign(self, order: control.Assign) -> None:
+        """Take a slot in hand."""
+        self.assigned = order
+        self._partial = self.pipeline.reconstructor.start(self._partial)
+        self._n_absorbed = 0
+        self._absorb_ms = 0.0
+
+    def advance(self) -> control.Done | None:
+        """Absorb what has landed; once the frame is closed, finish it."""
+        if self.assigned is None:
+            return None
+        slot = self.assigned.slot
+        # read in the order opposite to the gateway's writing: closed first, then the count
+        is_closed = bool(self.mailbox.slots[slot]["is_closed"])
+        n_landed = int(self.mailbox.slots[slot]["n_landed"])
+        if n_landed > self._n_absorbed:
+            began_ns = self.clock.now_ns()
+            new = slice(self._n_absorbed, n_landed)
+            self._partial = self.pipeline.reconstructor.absorb(
+                self._partial,
+                self.mailbox.readouts[slot, new],
+                self.mailbox.samples[slot, new],
+            )
+            self._n_absorbed = n_landed
+            self._absorb_ms = (self.clock.now_ns() - began_ns) / 1e6
+        return self._finish() if is_closed else None
+
+    def _finish(self) -> control.Done | None:
+        order = self.assigned
+        if order is None:
+            return None
+        frame, power = _frame(self.mailbox, order.slot)
+        stages = {"absorb": self._absorb_ms}
+        mark = _Stopwatch(self.clock, stages)
+        slice_state, image = pipeline.reconstruct(
+            self.pipeline, pipeline.slice_of(self.pipeline, self.state, frame), self._partial, frame
+        )
+        mark("reconstruct")
+        measured = pipeline.measure(slice_state, image)
+        mark("measure")
+        self.state, verdict, maps = pipeline.conclude(
+            self.pipeline, self.state, measured, frame, power
+        )
+        mark("judge")
+        for name, view in self.mailbox.images(order.result, maps.magnitude.shape).items():
+            np.copyto(view, getattr(maps, name))
+        mark("deliver")
+        self.mailbox.write_verdict(order.result, _verdict_text(verdict, stages))
+        self.assigned = None
+        return control.Done(order.slot, order.result, frame.frame_id)
+
+
+class _Stopwatch:
+    """Writes what each stage took."""
+
+    def __init__(self, clock: Clock, stages: dict[str, float]) -> None:
+        self._clock, self._stages, self._then_ns = clock, stages, clock.now_ns()
+
+    def __call__(self, stage: str) -> None:
+        now_ns = self._clock.now_ns()
+        self._stages[stage] = (now_ns - self._then_ns) / 1e6
+        self._then_ns = now_ns
+
+
+def _verdict_text(verdict: Verdict, stages: dict[str, float]) -> bytes:
+    timed = Verdict(
+        verdict.frame_id,
+        verdict.key,
+        verdict.outcome,
+        verdict.decision,
+        verdict.time_s,
+        verdict.findings,
+        verdict.regions,
+        stage_ms=stages,
+    )
+    return to_json(timed)
+
+
+def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, Power]:
+    row = mailbox.slots[slot]
+    n_landed = int(row["n_landed"])
+    vectors = [tuple(float(v) for v in vector) for vector in row["pose"]]
+    frame = Frame(
+        frame_id=int(row["frame_id"]),
+        key=FrameKey(
+            *(int(row[name]) for name in ("repetition", "slice", "contrast", "phase", "set"))
+        ),
+        readouts=mailbox.readouts[slot, :n_landed],
+        samples=mailbox.samples[slot, :n_landed],
+        time_s=float(row["time_s"]),
+        pose=Pose(*vectors),  # type: ignore[arg-type]  # five rows of three
+        is_complete=bool(row["is_complete"]),
+    )
+    watts, since_s = float(row["power_w"]), float(row["power_on_since_s"])
+    power = Power(
+        None if np.isnan(watts) else watts,
+        None if np.isnan(since_s) else since_s,
+    )
+    return frame, power
+
+
+def _open_station(
+    order: control.Configure, fds: list[int], clock: Clock
+) -> tuple[Station, control.Ready]:
+    mailbox_fd, configuration_fd, checkpoint_fd = fds
+    content = os.pread(configuration_fd, order.configuration_bytes, 0)
+    given = control.unpack_configuration(content)
+    header = parse_header(given.header_xml)
+    protocol = parse_protocol(
+        given.protocol_text,
+        folder=None if given.protocol_folder is None else Path(given.protocol_folder),
+    )
+    built = pipeline.build(
+        protocol,
+        header,
+        n_coils=given.layout.n_coils,
+        n_samples=given.layout.n_samples,
+        noise=_noise(given),
+    )
+    mailbox = Mailbox(given.layout, mailbox_fd)
+    checkpoint = CheckpointMemory(checkpoint_fd, given.checkpoint_bytes)
+    took_ms = rehearse(built, given.pose, clock=clock)
+    if given.is_deadline_enforced:
+        refuse_too_slow(took_ms, frame_deadline_ms=protocol.protocol.frame_deadline_ms)
+    kept = checkpoint.load()
+    state = PipelineState() if kept is None else pipeline.interrupt(kept.state)
+    plan = built.reconstructor.plan
+    x, y, z = plan.recon_matrix
+    ready = control.Ready(took_ms, (z, y, x), plan.recon_fov_mm)
+    return Station(built, state, mailbox, checkpoint, clock), ready
+
+
+def _noise(given: control.Configuration) -> pipeline.NoiseScan | None:
+    samples = control.noise_of(given)
+    if samples is None:
+        return None
+    return pipeline.NoiseScan(samples, given.noise_sample_time_us, given.imaging_sample_time_us)
+
+
+def serve(line: socket.socket, clock: Clock) -> None:
+    """Work until the gateway goes away."""
+    station: Station | None = None
+    while True:
+        packet, fds, _, _ = socket.recv_fds(line, 1 << 16, 3)
+        if not packet:
+            return
+        station = _handle(packet, list(fds), station, line, clock)
+        if station is not None:
+            _advance(station, line)
+
+
+def _handle(
+    packet: bytes, fds: list[int], station: Station | None, line: socket.socket, clock: Clock
+) -> Station | None:
+    if packet == control.RING:
+        return station
+    order = control.unpack_for_worker(packet)
+    if isinstance(order, control.Configure):
+        return _configure(order, fds, line, clock)
+    if station is None:
+        return None
+    station.assign(order)
+    return station
+
+
+def _configure(
+    order: control.Configure, fds: list[int], line: socket.socket, clock: Clock
+) -> Station | None:
+    try:
+        station, ready = _open_station(order, fds, clock)
+    except (MonitorError, ValueError, MemoryError) as error:
+        line.send(control.pack(control.Refused(str(error))))
+        return None
+    finally:
+        for fd in fds:
+            os.close(fd)
+    # what lives until the session ends need not be looked at by each collection
+    gc.collect()
+    gc.freeze()
+    line.send(control.pack(ready))
+    return station
+
+
+def _advance(station: Station, line: socket.socket) -> None:
+    order = station.assigned
+    try:
+        finished = station.advance()
+    except Exception as error:  # noqa: BLE001 - the one place: a frame that fails is a FAULT
+        if order is not None:
+            frame_id = int(station.mailbox.slots[order.slot]["frame_id"])
+            station.assigned = None
+            text = f"{type(error).__name__}: {error}"[:2000]
+            line.send(control.pack(control.Failed(order.slot, frame_id, text)))
+        return
+    if finished is not None:
+        line.send(control.pack(finished))
+        # after the answer: the permit does not wait for the checkpoint
+        station.checkpoint.save(finished.frame_id, station.state)
+
+
+if __name__ == "__main__":
+    # Two kernel threads beside the gateway cost 3-10 times and ruin the tail.
+    threadpoolctl.threadpool_limits(limits=1)
+    serve(socket.socket(fileno=int(sys.argv[1])), MonotonicClock())

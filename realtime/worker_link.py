@@ -1,0 +1,101 @@
+"""The gateway's end of the line to its worker process."""
+
+import os
+import socket
+import subprocess
+import sys
+
+from messages import MonitorError
+from realtime import control
+from realtime.mailbox import anonymous_memory
+
+# One thread per frame: pools of two cost 3-10 times and ruin the tail. Set before numpy loads.
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+
+
+class WorkerLink:
+    """Starts a worker, speaks with it, and notices when it is gone. Never blocks."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        self._line = ours
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "realtime.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, **_ONE_THREAD},
+        )
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll for answers."""
+        return self._line.fileno()
+
+    def configure(
+        self, configuration: control.Configuration, *, mailbox_fd: int, checkpoint_fd: int
+    ) -> None:
+        """Begin a session; the answer is Ready or Refused."""
+        content = control.pack_configuration(configuration)
+        fd = anonymous_memory("configuration", len(content))
+        try:
+            os.pwrite(fd, content, 0)
+            order = control.pack(control.Configure(len(content)))
+            socket.send_fds(self._line, [order], [mailbox_fd, fd, checkpoint_fd])
+        finally:
+            os.close(fd)
+
+    def send(self, order: control.ToWorker) -> None:
+        """Send an order; a worker that is gone is noticed by `receive`."""
+        try:
+            self._line.send(control.pack(order))
+        except (BrokenPipeError, ConnectionResetError, BlockingIOError):
+            return
+
+    def ring(self) -> None:
+        """Say that more has landed; a ring that finds the line full is not needed."""
+        try:
+            self._line.send(control.RING)
+        except (BrokenPipeError, ConnectionResetError, BlockingIOError):
+            return
+
+    def receive(self) -> control.ToGateway | None:
+        """Return the next answer, None where there is none yet.
+
+        Raises WorkerLostError once the process is gone.
+        """
+        try:
+            packet = self._line.recv(1 << 16)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            packet = b""
+        if not packet:
+            status = self._process.poll()
+            raise WorkerLostError(f"worker process {self.pid} is gone (exit status {status})")
+        return control.unpack_for_gateway(packet)
+
+    def kill(self) -> None:
+        """End the process and close the line."""
+        self._process.kill()
+        self._process.wait()
+        self._line.close()
+
+    def stop(self, *, grace_s: float) -> None:
+        """Close the line, on which a healthy worker exits; kill one that does not."""
+        self._line.close()
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class WorkerLostError(MonitorError):
+    """The worker process is gone."""
