@@ -2,6 +2,7 @@ import io
 import struct
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 
 import ismrmrd
 import numpy as np
@@ -13,6 +14,7 @@ from ismrmrd.serialization import ConfigText as TheirConfigText
 from ismrmrd.serialization import ProtocolDeserializer, ProtocolSerializer
 
 from messages import Acquisition, HeaderError, MonitorError, StreamError, Waveform
+from messages.acquisition import NOISE_MEASUREMENT
 from realtime.streams import mrd_layout as layout
 from realtime.streams.events import (
     CloseReceived,
@@ -164,6 +166,21 @@ def test_a_stream_without_a_byte_ends_in_silence_and_one_with_close_in_peace() -
     decoder.feed(encode_close())
     assert list(decoder.events()) == [CloseReceived()]
     decoder.end()
+
+
+def test_a_stream_that_stops_between_messages_has_not_ended(session: list[bytes]) -> None:
+    decoder = Decoder()
+    decoder.feed(b"".join(session[:6]))
+    with pytest.raises(StreamError, match="ended without CLOSE"):
+        decoder.end()
+
+
+def test_each_readout_has_its_own_pose(header_xml: bytes, make_acquisition: Make) -> None:
+    first = make_acquisition(0)
+    moved = replace(first, pose=replace(first.pose, position_mm=(9.0, 8.0, 7.0)))
+    stream = b"".join(encode_acquisition(a) for a in (first, moved, moved, first))
+    poses = [event.pose for event in decode(encode_header(header_xml) + stream)[1:]]
+    assert poses == [first.pose, moved.pose, moved.pose, first.pose]
 
 
 def test_events_before_an_error_are_not_lost(session: list[bytes]) -> None:
@@ -378,6 +395,13 @@ def test_a_spiral_readout_may_be_longer_than_the_matrix(
     assert decode(encode_header(xml) + raw)[1].n_samples == 5000
     with pytest.raises(StreamError, match="encodedSpace"):
         decode(encode_header(header_xml) + raw)
+
+
+def test_a_noise_readout_may_be_longer_than_the_matrix(
+    header_xml: bytes, make_acquisition: Make
+) -> None:
+    raw = encode_acquisition(make_acquisition(n_samples=5000, flags=NOISE_MEASUREMENT))
+    assert decode(encode_header(header_xml) + raw)[1].n_samples == 5000
 
 
 def test_a_claim_of_65535_by_65535_samples_allocates_nothing(

@@ -22,6 +22,7 @@ from realtime.streams.mrd_encoder import (
     encode_header,
     encode_text,
 )
+from realtime.streams.pacing import Pacer
 from realtime.streams.player import PlayerSettings, parse_speed, play
 from realtime.streams.recording import RecordedMessage
 from realtime.streams.recordings import open_recording
@@ -247,6 +248,8 @@ def test_a_stamp_that_steps_back_does_not_stop_the_play(
 ) -> None:
     tape = Tape(header_xml, [make_acquisition(n, ticks=t) for n, t in enumerate((8, 16, 12, 20))])
     assert readout_times_ms(tape, speed=1.0)[0] == [0, 20, 20, 30]
+    due_s = [due_s for due_s, _ in Pacer(tape.messages(), vendor="SIEMENS").due()]
+    assert due_s == sorted(due_s)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "fast", ""])
