@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from simulators.anatomy import Anatomy
 from simulators.bioheat import BioheatField
@@ -76,6 +77,8 @@ class TreatmentSimulator:
         self.truth = self._truth.log
         self._rate_c_per_s = treatment.rate_c_per_s
         self._noise = None if math.isinf(treatment.snr) else self._receiver_noise()
+        # a second BLAS thread costs these small products 8 ms beside a busy worker
+        self._one_thread = ThreadpoolController()
         self._head = sequence.head(treatment.n_coils)
         self._n_played = 0
         self._scan_counter = 0
@@ -142,10 +145,11 @@ class TreatmentSimulator:
             raise ValueError(f"treatment has only {self.treatment.n_frames} frames")
         n_rows = self.treatment.sequence.matrix[1]
         frame, row = divmod(self._n_played, n_rows)
-        self._advance_to(self.next_echo_s, off_s=until_s if sonicating else -math.inf)
-        if row == n_rows // 2:
-            self._truth.note_frame(self._time_s)
-        samples = self._samples(row)
+        with self._one_thread.limit(limits=1):
+            self._advance_to(self.next_echo_s, off_s=until_s if sonicating else -math.inf)
+            if row == n_rows // 2:
+                self._truth.note_frame(self._time_s)
+            samples = self._samples(row)
         head = self._next_head(self._time_s)
         head["idx"]["kspace_encode_step_1"] = row
         head["idx"]["repetition"] = frame
