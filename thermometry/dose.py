@@ -2,7 +2,8 @@
 
 Doses above about 50 °C double with every degree, so that a wrong α or a hot spot smaller than the
 voxel weighs more than the noise: the interval covers noise only. It assumes that the rate runs
-straight from one image to the next.
+straight from one image to the next. Where a few images below 43 °C with 0.7 °C of noise or more
+make the whole dose, the 95 % interval holds the truth in 87 to 90 %.
 """
 
 from dataclasses import dataclass, replace

@@ -63,6 +63,8 @@ def test_nan_pixel_is_not_valid_and_reaches_no_other():
     assert np.count_nonzero(~maps[2].valid) == 2
     # one good image of the two is reference enough, and a pixel is back when its signal is
     assert maps[3].valid.all()
+    common_c = maps[3].common_std_c[0]
+    assert common_c[5, 5] == pytest.approx(np.sqrt(2) * np.median(common_c), rel=0.05)
     for poisoned_map, clean_map in zip(maps[2:], expected[2:], strict=True):
         difference = poisoned_map.temperature_c - clean_map.temperature_c
         assert np.nanmax(np.abs(difference)) < 0.01
@@ -100,6 +102,25 @@ def test_noise_alone_is_not_valid(n_coils):
     images = [make_image(complex_noise(rng, shape, 1.0), noise_std=1.0) for _ in range(3)]
     _, maps = fold(SingleBaseline(make_plan()), images)
     assert np.count_nonzero(maps[-1].valid) <= 2
+
+
+def test_signal_that_the_baseline_lacks_is_not_valid():
+    # there is nothing to compare its phase with, however bright it is now
+    rng = np.random.default_rng(19)
+    coils = anatomy(SHAPE, 32)
+    dark = complex_noise(rng, coils.shape, 0.05)
+    images = [make_image(c, noise_std=0.05) for c in (dark, coils + dark)]
+    _, maps = fold(SingleBaseline(make_plan(max_std_c=1e3)), images)
+    # 12.5 is 2.2 standard deviations of what 32 coils of noise make by themselves
+    assert maps[-1].valid.mean() < 0.04
+
+
+def test_each_image_brings_its_own_noise():
+    coils = anatomy(SHAPE)
+    images = [make_image(coils, noise_std=s) for s in (0.01, 0.01, 0.1)]
+    _, maps = fold(SingleBaseline(make_plan(max_std_c=1e3)), images)
+    ratio = np.median(maps[2].temperature_std_c / maps[1].temperature_std_c)
+    assert ratio == pytest.approx(np.sqrt((1 + 100) / 2), rel=0.02)
 
 
 def test_low_snr_pixels_are_masked_at_the_limit():

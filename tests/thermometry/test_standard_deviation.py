@@ -55,6 +55,14 @@ def test_error_over_reported_deviation_is_one(snr, n_coils, baseline_frames, dri
     assert 0.95 < scores.std() < 1.05
 
 
+def test_many_coils_of_little_signal_each_count_their_noise_once():
+    # 16 coils: noise against noise is a third of the variance here
+    rng = np.random.default_rng(20)
+    plan = make_plan(SHAPE, max_std_c=1e3)
+    _, maps = fold(SingleBaseline(plan), noisy_images(rng, plan, n_coils=16, snr=10))
+    assert 0.98 < standardised(maps).std() < 1.04
+
+
 @pytest.mark.parametrize("baseline_frames", [2, 5])
 @pytest.mark.parametrize("n_coils", [1, 8])
 def test_noise_is_measured_from_the_baseline_where_nobody_gave_it(baseline_frames, n_coils):
