@@ -100,6 +100,7 @@ class ClosedLoop:
         self._offs: list[PowerOff] = []
         self._frames: list[FrameTimes] = []
         self._last_sent = (-math.inf, 0.0)  # scanner and wall time of the last frame's end
+        self._last_of_topic: dict[str, Event] = {}
         self._n_events_seen = self._n_missed = self._n_unanswered = self._n_sent = 0
         self._start_wall_s = 0.0
         self._is_on = False
@@ -210,12 +211,15 @@ class ClosedLoop:
         events = self._events.heard.events
         while self._n_events_seen < len(events):
             event = events[self._n_events_seen]
-            if self._n_events_seen:
-                self._check_sequence(events[self._n_events_seen - 1], event)
+            before = self._last_of_topic.get(event.topic)
+            if before is not None:
+                self._check_sequence(before, event)
+            self._last_of_topic[event.topic] = event
             self._n_events_seen += 1
             self._heed(event)
 
     def _check_sequence(self, before: Event, event: Event) -> None:
+        """Events are numbered within their topic."""
         is_next = event.epoch == before.epoch and event.sequence == before.sequence + 1
         if not is_next:  # a HELD may be among what was missed
             self._n_missed += 1

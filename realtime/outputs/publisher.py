@@ -4,6 +4,7 @@ The permit goes out first and waits for nothing. An alert goes to the journal an
 it is on disk, or after PATIENCE_NS where the disk takes longer.
 """
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,9 @@ class Publisher:
             self._send(waiting.parts)
         self._waiting.clear()
         if self._scribe is not None:
-            self._scribe.send_multipart([END])
+            # a writer that died takes no more; the gateway's stop must not depend on it
+            with contextlib.suppress(zmq.Again):
+                self._scribe.send_multipart([END], 0 if self.is_patient else zmq.NOBLOCK)
             self._scribe.close(linger=5000)
         self._events.close(linger=200)
         self.control.close(linger=200)

@@ -65,7 +65,7 @@ class RunFolder:
             self._write_verdict(noun)
         elif isinstance(noun, Alert):
             row = {"epoch": envelope.epoch, "sequence": envelope.sequence}
-            row |= json.loads(envelope.body)
+            row |= json.loads(bytes(envelope.body))
             self._alert_file.write(json.dumps(row, ensure_ascii=False) + "\n")
             self._alert_file.flush()
         elif isinstance(noun, RunStop):
