@@ -1,0 +1,53 @@
+# make demo · make test · make check · make bench · make setup
+# Needs Python 3.11 or later, make and a C compiler; everything else goes into ./.venv.
+# Another interpreter: make PYTHON=python3.12 demo. Another environment: make VENV=/somewhere/env test.
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= runs/demo
+DEMO_OPTIONS ?=
+JOBS ?= 2
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.ready
+SECONDS_SINCE = echo "$@: $$(($$(date +%s) - start)) s"
+
+.PHONY: help setup demo test check lint bench clean
+
+help:
+	@echo "make demo    a simulated treatment through the whole system; leaves $(OUT)/"
+	@echo "make test    the tests but the slow ones"
+	@echo "make check   ruff, mypy --strict, import-linter and every test"
+	@echo "make bench   every table of docs/benchmarks.md"
+	@echo "make setup   only the environment, in $(VENV)"
+
+setup: $(STAMP)
+
+# pip runs again only when what is wanted changes.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "mrmonitor needs Python 3.11 or later: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@start=$$(date +%s); set -e; \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
+		touch $@; echo "setup: $$(($$(date +%s) - start)) s"
+
+demo: $(STAMP)
+	$(BIN)/mrmonitor demo mrgfus --out $(OUT) $(DEMO_OPTIONS)
+
+test: $(STAMP)
+	@start=$$(date +%s); $(BIN)/python -m pytest -m "not slow" -n $(JOBS) && $(SECONDS_SINCE)
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint
+	@start=$$(date +%s); $(BIN)/python -m pytest -n $(JOBS) && $(SECONDS_SINCE)
+
+bench: $(STAMP)
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
