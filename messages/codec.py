@@ -38,7 +38,7 @@ _TYPES = {topic: noun for noun, topic in TOPICS.items()}
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which event this is. `sequence` counts the events of one topic in one `epoch`, without a gap."""
+    """Which event this is; `sequence` counts one topic's events in one epoch, without a gap."""
 
     schema: int
     epoch: str

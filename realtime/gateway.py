@@ -4,6 +4,7 @@ One loop on one thread. It holds the session, the worker's line, the publisher a
 gives each of them the time.
 """
 
+import gc
 import os
 import platform
 import socket
@@ -16,19 +17,19 @@ from pathlib import Path
 
 import zmq
 
-from messages import Maps, MonitorError, SessionHeader
+from messages import Alert, Maps, MonitorError, SessionHeader
 from messages.codec import Noun
+from realtime.alerts import faults
 from realtime.alerts.journal import JournalWriter
 from realtime.answers import Answers
+from realtime.clients import Clients
 from realtime.clock import Clock, utc_now
 from realtime.outputs.publisher import (
     Acknowledge,
     Addresses,
     PowerReport,
     Publisher,
-    endpoint_of,
 )
-from realtime.peers import TcpPeer, ZmqPeer
 from realtime.protocol import Protocol, load_protocol, shipped_protocols
 from realtime.reception import Reception
 from realtime.session import RunIdentity, Session
@@ -37,7 +38,8 @@ from realtime.streams.recorder import Recorder
 from realtime.worker_link import WorkerLink, WorkerLostError
 
 HEARTBEAT_NS = 100_000_000
-_LISTEN_BACKLOG = 8
+_SWITCH_INTERVAL_S = 0.0005
+_MAX_WORKERS_LOST = 3
 _PACKAGES = ("mr-therapy-monitor", "numpy", "scipy", "sigpy", "ismrmrd", "pyzmq", "numba")
 
 
@@ -79,9 +81,9 @@ class Gateway:
             epoch=self.epoch,
         )
         self._poller = zmq.Poller()
-        self._listener = self._listen(settings.tcp)
-        self._router = self._bind_router(settings.zmq)
-        self._receptions: dict[int | bytes, Reception] = {}
+        self._clients = Clients(
+            settings.tcp, settings.zmq, self._context, self._poller, self._begin
+        )
         self._active: Reception | None = None
         self._worker = WorkerLink()
         self._scribe = self._start_scribe()
@@ -90,6 +92,7 @@ class Gateway:
         self._n_alerts = 0
         self._n_runs = 0
         self._beat_ns = 0
+        self._told = ""
         self.is_stopping = False
         self.folders: list[Path] = []
         self.failures: list[str] = []
@@ -99,19 +102,17 @@ class Gateway:
     @property
     def tcp_port(self) -> int:
         """The port that MRD clients connect to."""
-        return 0 if self._listener is None else int(self._listener.getsockname()[1])
+        return self._clients.tcp_port
 
     @property
     def zmq_endpoint(self) -> str:
         """The address that MRD clients over ZeroMQ connect to."""
-        if self._router is None:
-            return ""
-        return endpoint_of(self._router)
+        return self._clients.zmq_endpoint
 
     @property
     def is_idle(self) -> bool:
         """Whether no client is connected and no session runs."""
-        return self._active is None and not self._receptions
+        return self._active is None and self._clients.is_empty
 
     @property
     def worker_pid(self) -> int:
@@ -120,54 +121,50 @@ class Gateway:
 
     def adopt(self, connection: socket.socket, *, name: str) -> None:
         """Serve a stream socket that is already connected."""
-        peer = TcpPeer(connection, name=name)
-        reception = Reception(peer, self._begin, opened_ns=self._clock.now_ns())
-        self._receptions[peer.fileno()] = reception
+        self._clients.adopt(connection, name=name, now_ns=self._clock.now_ns())
 
     def run(self, is_done: Callable[[], bool]) -> None:
         """Serve until `is_done` says so or `is_stopping` is set."""
+        # what lives until the end need not be looked at by each garbage collection
+        gc.collect()
+        gc.freeze()
+        # a thread that writes journal or recording gives the interpreter back sooner
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         while not (self.is_stopping or is_done()):
             self.turn()
 
     def turn(self, *, at_most_ms: int = 100) -> None:
         """Wait for the next thing to happen, and see to it."""
-        self._watch_receptions()
+        self._clients.watch()
         ready = dict(self._poller.poll(self._timeout_ms(at_most_ms)))
         now_ns = self._clock.now_ns()
         self._hear_worker(now_ns)
-        if self._listener is not None and self._listener.fileno() in ready:
-            self._accept(now_ns)
-        self._read_clients(ready, now_ns)
+        self._clients.read(ready, now_ns=now_ns)
+        if self.publisher.control in ready:
+            self._read_requests()
         self._tick(self._clock.now_ns())
 
     def publish(self, noun: Noun) -> None:
         """Send an event, and a frame's maps back to the client that sent the frame."""
         self.publisher.publish(noun, now_ns=self._clock.now_ns())
-        if isinstance(noun, Maps) and self._active is not None:
+        if self._active is None:
+            return
+        if isinstance(noun, Maps):
             for image in encode_maps(noun):
                 self._active.peer.send(image, is_droppable=True)
+        elif isinstance(noun, Alert) and noun.priority == "high" and noun.state == "raised":
+            self._active.say(f"WARNING  {noun.text}")
 
     def close(self) -> None:
         """Withdraw the permit, end the session and every process of ours."""
         now_ns = self._clock.now_ns()
         if self._active is not None:
             self._finish(self._active, "cut", "the monitor was stopped", now_ns)
-        for reception in self._receptions.values():
-            if not reception.is_over:
-                reception.farewell()
-            reception.peer.close()
-        self._receptions.clear()
+        self._clients.close()
         self.publisher.close()
-        self._worker.stop(grace_s=2.0)
-        try:
-            self._scribe.wait(20.0)
-        except subprocess.TimeoutExpired:
-            self._scribe.kill()
-            self._scribe.wait()
-        if self._listener is not None:
-            self._listener.close()
-        if self._router is not None:
-            self._router.close(linger=200)
+        self._worker.stop(grace_s=1.0)
+        # a replay waits for its run folder; a live monitor that is told to stop, stops
+        _reap(self._scribe, grace_s=60.0 if self.settings.is_lossless else 1.5)
         self._context.destroy(linger=0)
 
     def _begin(self, reception: Reception, header: SessionHeader) -> Session:
@@ -176,9 +173,10 @@ class Gateway:
             raise MonitorError("another treatment is running, one at a time; connect again later")
         protocol = self._choose(reception.config_name)
         self._n_runs += 1
-        run_id = f"{utc_now():%Y%m%d-%H%M%S}-{self._n_runs:03d}"
+        run_id = f"{self.epoch}-{self._n_runs:03d}"
         folder = self.settings.out if self.settings.is_single_run else self.settings.out / run_id
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "protocol.toml").write_text(protocol.text, encoding="utf-8")
         self.folders.append(folder)
         if self.settings.is_recording:
             reception.record(Recorder(folder / "raw.mrd"))
@@ -209,28 +207,18 @@ class Gateway:
         )
 
     def _tick(self, now_ns: int) -> None:
-        for key, reception in list(self._receptions.items()):
-            if reception.is_waiting:
-                reception.pump(now_ns=now_ns)
-            reception.tick(now_ns)
-            if reception.is_over and reception is not self._active:
+        for reception in self._clients.tick(now_ns):
+            if reception is not self._active:
                 self._note_failure(reception)
-                if not reception.peer.has_output:
-                    self._forget(key)
         if self._active is not None:
             self._tick_session(self._active, now_ns)
         self.publisher.tick(now_ns)
+        self._watch_outputs()
         if now_ns >= self._beat_ns:
             self._beat_ns = now_ns + HEARTBEAT_NS
             session = None if self._active is None else self._active.session
             state = "HELD" if session is None else session.answers.permit_state
             self.publisher.beat(state, "" if session is None else session.run.run_id, now_ns=now_ns)
-
-    def _forget(self, key: int | bytes) -> None:
-        peer = self._receptions.pop(key).peer
-        if isinstance(peer, TcpPeer):
-            self._poller.register(peer.fileno(), 0)
-        peer.close()
 
     def _tick_session(self, active: Reception, now_ns: int) -> None:
         session = active.session
@@ -287,53 +275,12 @@ class Gateway:
             session.worker_lost(text, now_ns=now_ns)
         self._worker = WorkerLink()
         self._poller.register(self._worker.fileno(), zmq.POLLIN)
-        if session is not None:
-            session.worker_back(self._worker, now_ns=now_ns)
-
-    def _accept(self, now_ns: int) -> None:
-        if self._listener is None:
+        if session is None or self._active is None:
             return
-        try:
-            connection, address = self._listener.accept()
-        except OSError:
+        if session.n_workers_lost > _MAX_WORKERS_LOST:
+            self._active.fail(f"{session.n_workers_lost} workers were lost in one session: {text}")
             return
-        peer = TcpPeer(connection, name=f"tcp:{address[0]}:{address[1]}")
-        self._receptions[peer.fileno()] = Reception(peer, self._begin, opened_ns=now_ns)
-
-    def _read_clients(self, ready: dict[object, int], now_ns: int) -> None:
-        for reception in list(self._receptions.values()):
-            peer = reception.peer
-            if isinstance(peer, TcpPeer) and peer.fileno() in ready:
-                events = ready[peer.fileno()]
-                if events & zmq.POLLOUT:
-                    peer.flush()
-                if events & ~zmq.POLLOUT and reception.wants_input:
-                    data = peer.receive()
-                    if data is not None:
-                        reception.receive(data, now_ns=now_ns)
-        if self._router is not None and self._router in ready:
-            self._read_router(now_ns)
-        if self.publisher.control in ready:
-            self._read_requests()
-
-    def _read_router(self, now_ns: int) -> None:
-        if self._router is None:
-            return
-        # a bounded number, so that a flood on ZeroMQ does not starve the rest of the loop
-        for _ in range(256):
-            if any(one.is_waiting for one in self._receptions.values()):
-                return
-            try:
-                identity, *parts = self._router.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            reception = self._receptions.get(identity)
-            if reception is None:
-                peer = ZmqPeer(self._router, identity)
-                reception = Reception(peer, self._begin, opened_ns=now_ns)
-                self._receptions[identity] = reception
-            if reception.wants_input:
-                reception.receive(b"".join(parts), now_ns=now_ns)
+        session.worker_back(self._worker, now_ns=now_ns)
 
     def _read_requests(self) -> None:
         asked = self.publisher.request()
@@ -351,15 +298,6 @@ class Gateway:
             text = "" if is_known else f"no open alert {request.alert_id}"
             self.publisher.answer(identity, "done" if is_known else "refused", text)
 
-    def _watch_receptions(self) -> None:
-        """Poll each client for what it may do now; one that must wait is not read."""
-        for reception in self._receptions.values():
-            if isinstance(reception.peer, TcpPeer):
-                wanted = zmq.POLLIN if reception.wants_input else 0
-                if reception.peer.has_output:
-                    wanted |= zmq.POLLOUT
-                self._poller.register(reception.peer.fileno(), wanted)
-
     def _timeout_ms(self, at_most_ms: int) -> int:
         session = None if self._active is None else self._active.session
         dues = [self._beat_ns, self.publisher.next_ns()]
@@ -369,35 +307,28 @@ class Gateway:
         remaining_ms = -(-(soonest_ns - self._clock.now_ns()) // 1_000_000)
         return int(min(max(remaining_ms, 0), at_most_ms))
 
+    def _watch_outputs(self) -> None:
+        """Tell people, once, when what they see is no longer written down."""
+        text = self.publisher.problem
+        if self._scribe.poll() is not None:
+            text = text or "the run folder's process has died; maps and verdicts are not written"
+        if text and text != self._told:
+            self._told = text
+            session = None if self._active is None else self._active.session
+            answers = self._desk if session is None else session.answers
+            answers.notice(faults.not_durable(text))
+
     def _start_scribe(self) -> "subprocess.Popen[bytes]":
         address = self.publisher.open_scribe()
         return subprocess.Popen([sys.executable, "-m", "realtime.outputs.run_folder", address])
 
-    def _listen(self, address: tuple[str, int] | None) -> socket.socket | None:
-        if address is None:
-            return None
-        try:
-            listener = socket.create_server(address, backlog=_LISTEN_BACKLOG)
-        except OSError as error:
-            raise MonitorError(
-                f"tcp {address[0]}:{address[1]}: {error.strerror}; choose another port"
-            ) from error
-        listener.setblocking(False)
-        self._poller.register(listener.fileno(), zmq.POLLIN)
-        return listener
 
-    def _bind_router(self, address: str | None) -> "zmq.Socket[bytes] | None":
-        if address is None:
-            return None
-        router = self._context.socket(zmq.ROUTER)
-        router.setsockopt(zmq.MAXMSGSIZE, 1 << 28)
-        router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        try:
-            router.bind(address)
-        except zmq.ZMQError as error:
-            raise MonitorError(f"{address}: {error}; choose another port") from error
-        self._poller.register(router, zmq.POLLIN)
-        return router
+def _reap(process: "subprocess.Popen[bytes]", *, grace_s: float) -> None:
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _identity(run_id: str, source: str) -> RunIdentity:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import READOUT, Acquisition
+from messages import READOUT, Acquisition, Pose
 
 MAP_NAMES = (
     "magnitude",
@@ -116,6 +116,11 @@ class Mailbox:
             for index, name in enumerate(MAP_NAMES)
         }
         return {**found, "valid": self.valid[result, :n_pixels].reshape(shape)}
+
+    def pose(self, slot: int) -> Pose:
+        """Return where the slice of a slot's frame lies."""
+        vectors = self.slots[slot]["pose"].tolist()
+        return Pose(*(tuple(vector) for vector in vectors))
 
     def scatter(self, slot: int, row: int, acquisition: Acquisition) -> None:
         """Put one readout into its frame's slot, and only then count it as landed.

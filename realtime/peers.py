@@ -20,6 +20,11 @@ class TcpPeer:
         connection.setblocking(False)
         if connection.family in {socket.AF_INET, socket.AF_INET6}:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # a scanner that lost its power closes nothing: notice it within half a minute
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
         self._connection = connection
         self._queue: deque[memoryview] = deque()
         self._queued_bytes = 0
@@ -90,7 +95,7 @@ class ZmqPeer:
 
     def __init__(self, router: "zmq.Socket[bytes]", identity: bytes) -> None:
         self._router = router
-        self._identity = identity
+        self.identity = identity
         self.name = f"zmq:{identity.hex()}"
         self.has_output = False
         self.n_dropped = 0
@@ -99,7 +104,7 @@ class ZmqPeer:
         """Send a message; one that the client has no room for is dropped and counted."""
         del is_droppable  # ZeroMQ bounds its own queue, whatever the message
         try:
-            self._router.send_multipart([self._identity, message], zmq.NOBLOCK)
+            self._router.send_multipart([self.identity, message], zmq.NOBLOCK)
         except zmq.ZMQError:
             self.n_dropped += 1
 

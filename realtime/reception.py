@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from messages import Acquisition, MonitorError, SessionHeader, StreamError
-from realtime.peers import Peer
+from realtime.peers import Peer, ZmqPeer
 from realtime.session import Session
 from realtime.streams.events import (
     CloseReceived,
@@ -21,6 +21,8 @@ Begin = Callable[["Reception", SessionHeader], Session]
 
 # A client that connects and says nothing holds no treatment, but it holds a socket.
 HANDSHAKE_NS = 30_000_000_000
+# TCP tells us that a client has gone; ZeroMQ does not, and its session would block all others.
+ZMQ_SILENCE_NS = 300_000_000_000
 _MAX_PRELUDE_BYTES = 1 << 25
 
 
@@ -38,16 +40,17 @@ class Reception:
         self._held: Acquisition | None = None
         self._events: Iterator[Event] = iter(())
         self._opened_ns = opened_ns
+        self._heard_ns = opened_ns
         self._prelude: list[bytes] = []
         self._prelude_bytes = 0
         self._recorder: Recorder | None = None
-        self._is_ended = False
+        self.is_ended = False
         self._end_error: StreamError | None = None
 
     @property
     def wants_input(self) -> bool:
         """Whether more bytes can be taken; if not, the client feels the back-pressure."""
-        return self._held is None and not self._is_ended and not self.is_over
+        return self._held is None and not self.is_ended and not self.is_over
 
     @property
     def is_waiting(self) -> bool:
@@ -63,8 +66,9 @@ class Reception:
 
     def receive(self, data: bytes, *, now_ns: int) -> None:
         """Take bytes; empty means that the client has ended its side."""
+        self._heard_ns = now_ns
         if not data:
-            self._is_ended = True
+            self.is_ended = True
             try:
                 self._decoder.end()
             except StreamError as error:
@@ -87,18 +91,25 @@ class Reception:
                     self._held = event
                     return
                 self._handle(event, now_ns)
-            if self._is_ended and not self.is_over:
+            if self.is_ended and not self.is_over:
                 self._handle_end()
         except MonitorError as error:
             self.fail(str(error))
 
     def tick(self, now_ns: int) -> None:
-        """End a client that never began."""
+        """End a client that never began, and one that nothing tells us has gone."""
+        if self.is_over:
+            return
         if self.session is None and now_ns - self._opened_ns > HANDSHAKE_NS:
             self.fail(f"no header within {HANDSHAKE_NS // 1_000_000_000} s of connecting")
+        is_mute = isinstance(self.peer, ZmqPeer) and now_ns - self._heard_ns > ZMQ_SILENCE_NS
+        if is_mute and self.session is not None and not self.session.is_closing:
+            self.fail(f"nothing came for {ZMQ_SILENCE_NS // 1_000_000_000} s over ZeroMQ")
 
     def fail(self, text: str) -> None:
         """Say what was wrong, then close. The gateway ends the session."""
+        if self.is_over:
+            return
         self.error = text
         self.say(f"ERROR   {text}")
         self.farewell()
@@ -141,6 +152,7 @@ class Reception:
             self._handle_close(now_ns)
 
     def _handle_close(self, now_ns: int) -> None:
+        self.is_ended = True
         if self.session is None:
             # a liveness probe or dependency query: the C++ client aborts on anything but CLOSE
             self.farewell()

@@ -8,9 +8,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from messages import (
     Acquisition,
     Maps,
@@ -29,12 +26,12 @@ from realtime.frame_times import FrameTimes
 from realtime.mailbox import MAP_NAMES, Layout
 from realtime.protocol import Protocol as TreatmentProtocol
 from realtime.session_memory import SessionMemory
+from realtime.session_setup import NoiseReadouts, configuration, count_slots, plan_layout
 from realtime.slots import Slots, Tenant
 
-MAX_FRAME_BYTES = 1 << 30
-MAX_NOISE_BYTES = 1 << 28
 # A worker that has had a whole frame, or a configuration, for this long is killed and replaced.
-HUNG_NS = 60_000_000_000
+HUNG_FRAME_NS = 10_000_000_000
+HUNG_ADMISSION_NS = 60_000_000_000
 
 State = Literal["waiting", "admitting", "running", "recovering", "over"]
 
@@ -87,6 +84,8 @@ class Session:
         self.run = run
         self.state: State = "waiting"
         self.is_closing = False
+        self.n_workers_lost = 0
+        self._is_begun = False
         self.answers = Answers(
             protocol, sink, is_deadline_enforced=not is_lossless, n_alerts=n_alerts
         )
@@ -96,10 +95,9 @@ class Session:
         self._sink = sink
         self._worker = worker
         self._is_lossless = is_lossless
-        self._slots = Slots(_n_slots(header), is_lossless=is_lossless)
+        self._slots = Slots(count_slots(header), is_lossless=is_lossless)
         self._times = FrameTimes(protocol, header)
-        self._noise: list[NDArray[np.complex64]] = []
-        self._noise_time_us = 0.0
+        self._noise = NoiseReadouts()
         self._memory: SessionMemory | None = None
         self._configuration: control.Configuration | None = None
         self._shape = (0, 0, 0)
@@ -124,7 +122,7 @@ class Session:
         self.n_readouts += 1
         self._last_readout_ns = received_ns
         if acquisition.flags & NOISE_MEASUREMENT:
-            self._take_noise(acquisition)
+            self._noise.add(acquisition, readout=self.n_readouts)
         elif not is_imaging(acquisition.flags):
             self.n_skipped += 1
         else:
@@ -161,6 +159,7 @@ class Session:
         if self.state == "over" or self._configuration is None:
             return
         self.state = "recovering"
+        self.n_workers_lost += 1
         for frame_id in self._slots.clear():
             self.answers.fault(frame_id, text, now_ns=now_ns)
         self.answers.worker_lost(text)
@@ -218,38 +217,17 @@ class Session:
         if self._memory is not None:
             self._memory.close()
 
-    def _take_noise(self, acquisition: Acquisition) -> None:
-        held = sum(one.nbytes for one in self._noise) + acquisition.samples.nbytes
-        if held > MAX_NOISE_BYTES:
-            raise MonitorError(
-                f"readout {self.n_readouts}: the noise scan exceeds {MAX_NOISE_BYTES >> 20} MiB"
-            )
-        self._noise.append(acquisition.samples)
-        self._noise_time_us = acquisition.sample_time_us
-
     def _request_admission(self, first: Acquisition) -> None:
-        n_noise_coils = {one.shape[0] for one in self._noise}
-        if n_noise_coils - {first.n_coils}:
-            raise MonitorError(
-                f"readout {self.n_readouts}: {first.n_coils} channels, "
-                f"the noise scan has {sorted(n_noise_coils)}"
-            )
-        layout = _layout(self.header, self.assembler, first)
-        noise = np.hstack(self._noise) if self._noise else np.zeros((0, 0), np.complex64)
-        self._noise.clear()
+        noise = self._noise.take(n_coils=first.n_coils, readout=self.n_readouts)
+        layout = plan_layout(self.header, first, n_readouts=self.assembler.capacity)
         self._memory = SessionMemory(layout)
-        folder = self.protocol.folder
-        self._configuration = control.Configuration(
-            header_xml=self.header.xml,
-            protocol_text=self.protocol.text,
-            protocol_folder=None if folder is None else str(folder),
-            layout=layout,
-            pose=first.pose,
+        self._configuration = configuration(
+            self.protocol,
+            self.header,
+            first,
+            layout,
+            noise,
             is_deadline_enforced=not self._is_lossless,
-            imaging_sample_time_us=first.sample_time_us,
-            noise=noise.tobytes(),
-            noise_shape=(noise.shape[0], noise.shape[1]),
-            noise_sample_time_us=self._noise_time_us,
             checkpoint_bytes=self._memory.checkpoint_bytes,
         )
         self.state = "admitting"
@@ -261,7 +239,7 @@ class Session:
         )
 
     def _begin(self, ready: control.Ready) -> None:
-        is_first = self.state == "admitting"
+        is_first, self._is_begun = not self._is_begun, True
         self.state = "running"
         self._shape, self._fov_mm = ready.image_shape, ready.fov_mm
         if not is_first:
@@ -401,38 +379,19 @@ class Session:
                 key=verdict.key,
                 time_s=verdict.time_s,
                 fov_mm=self._fov_mm,
-                pose=self._pose_of(memory, done.slot),
+                pose=memory.mailbox.pose(done.slot),
                 valid=images["valid"],
                 **{name: images[name] for name in MAP_NAMES},
             )
         )
 
-    def _pose_of(self, memory: SessionMemory, slot: int) -> Pose:
-        vectors = memory.mailbox.slots[slot]["pose"].tolist()
-        return Pose(*(tuple(vector) for vector in vectors))
-
     def is_hung(self, now_ns: int) -> bool:
         """Whether the worker has had a whole frame, or a configuration, for far too long."""
-        return self._waiting_since_ns is not None and now_ns - self._waiting_since_ns > HUNG_NS
+        if self._waiting_since_ns is None:
+            return False
+        is_patient = self.state != "running" or self._is_lossless
+        limit_ns = HUNG_ADMISSION_NS if is_patient else HUNG_FRAME_NS
+        return now_ns - self._waiting_since_ns > limit_ns
 
     def _is_drained(self) -> bool:
         return self._slots.is_empty and self.answers.is_idle
-
-
-def _n_slots(header: SessionHeader) -> int:
-    encoding = header.encodings[0]
-    return min(max(encoding.n_slices * encoding.n_contrasts, 1), 64) + 2
-
-
-def _layout(header: SessionHeader, assembler: Assembler, first: Acquisition) -> Layout:
-    encoding = header.encodings[0]
-    sizes = zip(encoding.encoded_matrix, encoding.recon_matrix, strict=True)
-    n_pixels = math.prod(max(encoded, recon) for encoded, recon in sizes)
-    layout = Layout(_n_slots(header), assembler.capacity, first.n_coils, first.n_samples, n_pixels)
-    if layout.slot_bytes > MAX_FRAME_BYTES or layout.total_bytes > 4 * MAX_FRAME_BYTES:
-        raise MonitorError(
-            f"header encodedSpace.matrixSize {encoding.encoded_matrix} with {first.n_coils} "
-            f"channels needs {layout.slot_bytes >> 20} MiB a frame, "
-            f"at most {MAX_FRAME_BYTES >> 20} MiB are allowed"
-        )
-    return layout

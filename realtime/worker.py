@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from messages import Frame, FrameKey, MonitorError, Pose, Verdict
+from messages import Frame, FrameKey, MonitorError, Verdict
 from messages.codec import to_json
 from realtime import control, pipeline
 from realtime.admission import refuse_too_slow, rehearse
@@ -127,7 +127,6 @@ def _verdict_text(verdict: Verdict, stages: dict[str, float]) -> bytes:
 def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, Power]:
     row = mailbox.slots[slot]
     n_landed = int(row["n_landed"])
-    vectors = [tuple(float(v) for v in vector) for vector in row["pose"]]
     frame = Frame(
         frame_id=int(row["frame_id"]),
         key=FrameKey(
@@ -136,7 +135,7 @@ def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, Power]:
         readouts=mailbox.readouts[slot, :n_landed],
         samples=mailbox.samples[slot, :n_landed],
         time_s=float(row["time_s"]),
-        pose=Pose(*vectors),  # type: ignore[arg-type]  # five rows of three
+        pose=mailbox.pose(slot),
         is_complete=bool(row["is_complete"]),
     )
     watts, since_s = float(row["power_w"]), float(row["power_on_since_s"])

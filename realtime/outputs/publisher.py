@@ -89,13 +89,22 @@ class Publisher:
         self._scribe: zmq.Socket[bytes] | None = None
         self._folder = b""
         self.is_patient = False
-        self.n_unwritten = 0
-        self.is_journal_sound = True
+        self._n_unwritten = 0
+        self._is_journal_sound = True
 
     @property
     def endpoints(self) -> Addresses:
         """The addresses in use, port 0 resolved."""
         return Addresses(endpoint_of(self._events), endpoint_of(self.control))
+
+    @property
+    def problem(self) -> str:
+        """What of the record is not being kept, empty where all is."""
+        if not self._is_journal_sound:
+            return "the journal cannot be written; alerts may not outlive a crash"
+        if self._n_unwritten:
+            return "the run folder's process is too slow; maps or verdicts are missing there"
+        return self._journal.warning or ""
 
     def open_scribe(self) -> str:
         """Return the address that the run folder's process pulls from."""
@@ -133,7 +142,7 @@ class Publisher:
         """Publish the alerts that are on disk, and those that have waited long enough for it."""
         durable = 0
         for row in self._journal.drain():
-            self.is_journal_sound = self.is_journal_sound and row.is_durable
+            self._is_journal_sound = self._is_journal_sound and row.is_durable
             durable = max(durable, row.sequence)
         while self._waiting:
             first = self._waiting[0]
@@ -206,7 +215,7 @@ class Publisher:
             flags = 0 if self.is_patient else zmq.NOBLOCK
             self._scribe.send_multipart([self._folder, *parts], flags)
         except zmq.Again:
-            self.n_unwritten += 1
+            self._n_unwritten += 1
 
     def _bound(
         self, kind: int, address: str, *, high_water: int = _HIGH_WATER

@@ -1,0 +1,198 @@
+"""Everybody who speaks MRD to us: listening, reading, hanging up. Nobody can make another wait."""
+
+import socket
+from collections import deque
+from collections.abc import Mapping
+
+import zmq
+
+from messages import MonitorError
+from realtime.outputs.publisher import endpoint_of
+from realtime.peers import TcpPeer, ZmqPeer
+from realtime.reception import Begin, Reception
+from realtime.streams.mrd_layout import CONFIG_FILE, CONFIG_TEXT, HEADER, MESSAGE_ID
+
+_LISTEN_BACKLOG = 8
+_MAX_ZMQ_MESSAGE_BYTES = 1 << 28
+# Turns of the ROUTER socket in one go: a flood on ZeroMQ must not starve the rest of the loop.
+_ZMQ_TURNS = 256
+# A client that was told to go may still be sending; closing at once would destroy what it was told.
+_DRAIN_NS = 5_000_000_000
+_MAX_DEAF = 1000
+_BEGINNINGS = frozenset({CONFIG_FILE, CONFIG_TEXT, HEADER})
+
+
+class Clients:
+    """The sockets for MRD clients, and one reception for each client."""
+
+    def __init__(
+        self,
+        tcp: tuple[str, int] | None,
+        zmq_address: str | None,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        poller: zmq.Poller,
+        begin: Begin,
+    ) -> None:
+        self._poller = poller
+        self._begin = begin
+        self._listener = None if tcp is None else _listen(tcp)
+        self._router = None if zmq_address is None else _bind(context, zmq_address)
+        self._receptions: dict[int | bytes, Reception] = {}
+        self._over_ns: dict[int | bytes, int] = {}
+        # ZeroMQ clients that were told to go: what they still had under way is not a new session
+        self._deaf: deque[bytes] = deque(maxlen=_MAX_DEAF)
+        if self._listener is not None:
+            poller.register(self._listener.fileno(), zmq.POLLIN)
+        if self._router is not None:
+            poller.register(self._router, zmq.POLLIN)
+
+    @property
+    def tcp_port(self) -> int:
+        """The port that clients connect to, 0 where there is none."""
+        return 0 if self._listener is None else int(self._listener.getsockname()[1])
+
+    @property
+    def zmq_endpoint(self) -> str:
+        """The address that ZeroMQ clients connect to, empty where there is none."""
+        return "" if self._router is None else endpoint_of(self._router)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is connected."""
+        return not self._receptions
+
+    def adopt(self, connection: socket.socket, *, name: str, now_ns: int) -> None:
+        """Serve a stream socket that is already connected."""
+        peer = TcpPeer(connection, name=name)
+        self._receptions[peer.fileno()] = Reception(peer, self._begin, opened_ns=now_ns)
+
+    def watch(self) -> None:
+        """Poll each client for what it may do now; one that has to wait is not read."""
+        for reception in self._receptions.values():
+            if isinstance(reception.peer, TcpPeer):
+                wanted = zmq.POLLIN if reception.wants_input or reception.is_over else 0
+                if reception.peer.has_output:
+                    wanted |= zmq.POLLOUT
+                self._poller.register(reception.peer.fileno(), wanted)
+
+    def read(self, ready: Mapping[object, int], *, now_ns: int) -> None:
+        """Take what has come."""
+        if self._listener is not None and self._listener.fileno() in ready:
+            self._accept(now_ns)
+        for key, reception in list(self._receptions.items()):
+            if isinstance(reception.peer, TcpPeer) and key in ready:
+                self._read_tcp(reception, reception.peer, ready[key], now_ns)
+        if self._router is not None and self._router in ready:
+            self._read_router(self._router, now_ns)
+
+    def tick(self, now_ns: int) -> list[Reception]:
+        """Go on with those who had to wait; return those whose conversation is over."""
+        over = []
+        for key, reception in list(self._receptions.items()):
+            if reception.is_waiting:
+                reception.pump(now_ns=now_ns)
+            reception.tick(now_ns)
+            if reception.is_over:
+                over.append(reception)
+                self._let_go(key, reception, now_ns)
+        return over
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        for key, reception in list(self._receptions.items()):
+            if not reception.is_over:
+                reception.farewell()
+            self._forget(key)
+        if self._listener is not None:
+            self._listener.close()
+        if self._router is not None:
+            self._router.close(linger=200)
+
+    def _let_go(self, key: int | bytes, reception: Reception, now_ns: int) -> None:
+        """Drop a client that has taken its last words and closed, or has had time to."""
+        since_ns = self._over_ns.setdefault(key, now_ns)
+        if isinstance(reception.peer, ZmqPeer):
+            self._deaf.append(reception.peer.identity)
+            self._forget(key)
+        elif reception.is_ended or now_ns - since_ns > _DRAIN_NS:
+            if reception.peer.has_output and now_ns - since_ns <= _DRAIN_NS:
+                return
+            self._forget(key)
+
+    def _forget(self, key: int | bytes) -> None:
+        peer = self._receptions.pop(key).peer
+        self._over_ns.pop(key, None)
+        if isinstance(peer, TcpPeer):
+            self._poller.register(peer.fileno(), 0)
+        peer.close()
+
+    def _accept(self, now_ns: int) -> None:
+        if self._listener is None:
+            return
+        try:
+            connection, address = self._listener.accept()
+        except OSError:
+            return
+        self.adopt(connection, name=f"tcp:{address[0]}:{address[1]}", now_ns=now_ns)
+
+    def _read_tcp(self, reception: Reception, peer: TcpPeer, events: int, now_ns: int) -> None:
+        if events & zmq.POLLOUT:
+            peer.flush()
+        if not events & ~zmq.POLLOUT:
+            return
+        data = peer.receive()
+        if data is None:
+            return
+        if reception.is_over:
+            reception.is_ended = reception.is_ended or not data
+        elif reception.wants_input:
+            reception.receive(data, now_ns=now_ns)
+
+    def _read_router(self, router: "zmq.Socket[bytes]", now_ns: int) -> None:
+        for _ in range(_ZMQ_TURNS):
+            if any(one.is_waiting for one in self._receptions.values()):
+                return
+            try:
+                identity, *parts = router.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            message = b"".join(parts)
+            reception = self._receptions.get(identity) or self._greet(
+                router, identity, message, now_ns
+            )
+            if reception is not None and reception.wants_input:
+                reception.receive(message, now_ns=now_ns)
+
+    def _greet(
+        self, router: "zmq.Socket[bytes]", identity: bytes, message: bytes, now_ns: int
+    ) -> Reception | None:
+        if identity in self._deaf:
+            kind = MESSAGE_ID.unpack_from(message)[0] if len(message) >= MESSAGE_ID.size else 0
+            if kind not in _BEGINNINGS:
+                return None
+            self._deaf.remove(identity)
+        peer = ZmqPeer(router, identity)
+        self._receptions[identity] = Reception(peer, self._begin, opened_ns=now_ns)
+        return self._receptions[identity]
+
+
+def _listen(address: tuple[str, int]) -> socket.socket:
+    try:
+        listener = socket.create_server(address, backlog=_LISTEN_BACKLOG)
+    except OSError as error:
+        where = f"tcp {address[0]}:{address[1]}"
+        raise MonitorError(f"{where}: {error.strerror}; choose another port") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _bind(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":
+    router = context.socket(zmq.ROUTER)
+    router.setsockopt(zmq.MAXMSGSIZE, _MAX_ZMQ_MESSAGE_BYTES)
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    try:
+        router.bind(address)
+    except zmq.ZMQError as error:
+        router.close(linger=0)
+        raise MonitorError(f"{address}: {error}; choose another port") from error
+    return router

@@ -1,0 +1,99 @@
+"""What a session asks for before its first frame: memory, and a configuration for the worker."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import Acquisition, MonitorError, SessionHeader
+from realtime import control
+from realtime.mailbox import Layout
+from realtime.protocol import Protocol
+
+MAX_FRAME_BYTES = 1 << 30
+MAX_NOISE_BYTES = 1 << 28
+
+
+class NoiseReadouts:
+    """The noise scan, gathered until the first imaging readout comes."""
+
+    def __init__(self) -> None:
+        self._samples: list[NDArray[np.complex64]] = []
+        self._n_bytes = 0
+        self._sample_time_us = 0.0
+
+    def add(self, acquisition: Acquisition, *, readout: int) -> None:
+        """Keep a noise readout. Raises MonitorError where they are too many."""
+        self._n_bytes += acquisition.samples.nbytes
+        if self._n_bytes > MAX_NOISE_BYTES:
+            raise MonitorError(
+                f"readout {readout}: the noise scan exceeds {MAX_NOISE_BYTES >> 20} MiB"
+            )
+        self._samples.append(acquisition.samples)
+        self._sample_time_us = acquisition.sample_time_us
+
+    def take(self, *, n_coils: int, readout: int) -> tuple[NDArray[np.complex64], float]:
+        """Return the scan (coil, sample) and its dwell time in µs, and forget it.
+
+        Raises MonitorError where its channels are not those of the imaging readouts.
+        """
+        counts = {one.shape[0] for one in self._samples}
+        if counts - {n_coils}:
+            raise MonitorError(
+                f"readout {readout}: {n_coils} channels, the noise scan has {sorted(counts)}"
+            )
+        whole = np.hstack(self._samples) if self._samples else np.zeros((0, 0), np.complex64)
+        self._samples.clear()
+        return whole, self._sample_time_us
+
+
+def configuration(
+    protocol: Protocol,
+    header: SessionHeader,
+    first: Acquisition,
+    layout: Layout,
+    noise: tuple[NDArray[np.complex64], float],
+    *,
+    is_deadline_enforced: bool,
+    checkpoint_bytes: int,
+) -> control.Configuration:
+    """Return what the worker is told; `first` is the first imaging readout."""
+    samples, sample_time_us = noise
+    folder = protocol.folder
+    return control.Configuration(
+        header_xml=header.xml,
+        protocol_text=protocol.text,
+        protocol_folder=None if folder is None else str(folder),
+        layout=layout,
+        pose=first.pose,
+        is_deadline_enforced=is_deadline_enforced,
+        imaging_sample_time_us=first.sample_time_us,
+        noise=samples.tobytes(),
+        noise_shape=(samples.shape[0], samples.shape[1]),
+        noise_sample_time_us=sample_time_us,
+        checkpoint_bytes=checkpoint_bytes,
+    )
+
+
+def count_slots(header: SessionHeader) -> int:
+    """Return how many frames may be under way: one for each image stream, and two to wait."""
+    encoding = header.encodings[0]
+    return min(max(encoding.n_slices * encoding.n_contrasts, 1), 64) + 2
+
+
+def plan_layout(header: SessionHeader, first: Acquisition, *, n_readouts: int) -> Layout:
+    """Return how the memory is cut.
+
+    Raises MonitorError, before any is taken, where it is too much.
+    """
+    encoding = header.encodings[0]
+    sizes = zip(encoding.encoded_matrix, encoding.recon_matrix, strict=True)
+    n_pixels = math.prod(max(encoded, recon) for encoded, recon in sizes)
+    layout = Layout(count_slots(header), n_readouts, first.n_coils, first.n_samples, n_pixels)
+    if layout.slot_bytes > MAX_FRAME_BYTES or layout.total_bytes > 4 * MAX_FRAME_BYTES:
+        raise MonitorError(
+            f"header encodedSpace.matrixSize {encoding.encoded_matrix} with {first.n_coils} "
+            f"channels needs {layout.slot_bytes >> 20} MiB a frame, "
+            f"at most {MAX_FRAME_BYTES >> 20} MiB are allowed"
+        )
+    return layout
