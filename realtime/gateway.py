@@ -33,6 +33,7 @@ from realtime.outputs.publisher import (
 from realtime.protocol import Protocol, load_protocol, shipped_protocols
 from realtime.reception import Reception
 from realtime.session import RunIdentity, Session
+from realtime.streams.mrd_header import require_thermometry
 from realtime.streams.mrd_images import encode_maps
 from realtime.streams.recorder import Recorder
 from realtime.worker_link import WorkerLink, WorkerLostError
@@ -172,6 +173,7 @@ class Gateway:
         if self._active is not None:
             raise MonitorError("another treatment is running, one at a time; connect again later")
         protocol = self._choose(reception.config_name)
+        _refuse_unmeasurable(protocol, header)
         self._n_runs += 1
         run_id = f"{self.epoch}-{self._n_runs:03d}"
         folder = self.settings.out if self.settings.is_single_run else self.settings.out / run_id
@@ -321,6 +323,18 @@ class Gateway:
     def _start_scribe(self) -> "subprocess.Popen[bytes]":
         address = self.publisher.open_scribe()
         return subprocess.Popen([sys.executable, "-m", "realtime.outputs.run_folder", address])
+
+
+def _refuse_unmeasurable(protocol: Protocol, header: SessionHeader) -> None:
+    """Refuse a header without echo time or field at once, not at its first readout."""
+    settings = protocol.thermometry
+    if settings is None:
+        return
+    require_thermometry(
+        header,
+        echo_time_s_override=None if settings.echo_time_ms is None else settings.echo_time_ms / 1e3,
+        field_strength_t_override=settings.field_strength_t,
+    )
 
 
 def _reap(process: "subprocess.Popen[bytes]", *, grace_s: float) -> None:

@@ -173,9 +173,8 @@ class Session:
 
     def tick(self, now_ns: int) -> None:
         """Answer what is late, close what has stalled, let a lease lapse."""
-        stall_ns = int(self.protocol.stream.stall_ms * 1e6)
-        is_waiting = bool(self.assembler.open) and self.state == "running"
-        if is_waiting and not self._is_lossless and now_ns - self._last_readout_ns > stall_ns:
+        stall_ns = self._stall_ns()
+        if stall_ns is not None and now_ns >= stall_ns:
             self._close_open_frames(self._last_readout_ns, now_ns)
         self.answers.tick(now_ns)
         if self.is_closing and self._is_drained():
@@ -183,11 +182,8 @@ class Session:
 
     def next_ns(self) -> int | None:
         """Return when `tick` must be called at the latest."""
-        due = self.answers.next_ns()
-        if self.assembler.open and not self._is_lossless:
-            stall_ns = self._last_readout_ns + int(self.protocol.stream.stall_ms * 1e6)
-            due = stall_ns if due is None else min(due, stall_ns)
-        return due
+        dues = (self.answers.next_ns(), self._stall_ns())
+        return min((due for due in dues if due is not None), default=None)
 
     def end(self, *, now_ns: int) -> None:
         """Close what is open, and be over once all is answered: the source will send no more."""
@@ -392,6 +388,12 @@ class Session:
         is_patient = self.state != "running" or self._is_lossless
         limit_ns = HUNG_ADMISSION_NS if is_patient else HUNG_FRAME_NS
         return now_ns - self._waiting_since_ns > limit_ns
+
+    def _stall_ns(self) -> int | None:
+        """Return when an open frame has waited too long for its next readout."""
+        if not self.assembler.open or self._is_lossless or self.state != "running":
+            return None
+        return self._last_readout_ns + int(self.protocol.stream.stall_ms * 1e6)
 
     def _is_drained(self) -> bool:
         return self._slots.is_empty and self.answers.is_idle
