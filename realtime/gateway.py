@@ -314,6 +314,8 @@ class Gateway:
         text = self.publisher.problem
         if self._scribe.poll() is not None:
             text = text or "the run folder's process has died; maps and verdicts are not written"
+        if self._active is not None and self._active.recording_problem:
+            text = text or f"the recording is not whole: {self._active.recording_problem}"
         if text and text != self._told:
             self._told = text
             session = None if self._active is None else self._active.session

@@ -57,6 +57,11 @@ class Reception:
         """Whether a readout waits until the session takes it."""
         return self._held is not None
 
+    @property
+    def recording_problem(self) -> str:
+        """Why the recording is not whole, empty where it is or where there is none."""
+        return "" if self._recorder is None else self._recorder.report.problem
+
     def record(self, recorder: Recorder) -> None:
         """Record from here on, beginning with what has already come."""
         self._recorder = recorder
