@@ -1,0 +1,110 @@
+"""A gateway in this process beside a client in another one, and what it says on the way."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import zmq
+
+from messages import MonitorError
+from messages.codec import Noun, decode
+from realtime.cli.client import Client
+from realtime.clock import MonotonicClock
+from realtime.gateway import Gateway, Settings
+from realtime.outputs.publisher import Addresses
+from realtime.protocol import Protocol
+
+_FREE_PORT = "tcp://127.0.0.1:*"
+_LIVES_ON_NS = 20_000_000_000
+
+Heed = Callable[[Noun], None]
+
+
+def local_settings(
+    out: Path, protocol: Protocol, *, is_lossless: bool = False, is_recording: bool = True
+) -> Settings:
+    """Return settings of a gateway for one run in `out`, on free ports of this machine alone."""
+    return Settings(
+        out,
+        protocol,
+        tcp=("127.0.0.1", 0),
+        zmq=None,
+        addresses=Addresses(_FREE_PORT, _FREE_PORT),
+        is_single_run=True,
+        is_lossless=is_lossless,
+        is_recording=is_recording,
+    )
+
+
+def fresh_folder(out: Path) -> Path:
+    """Return the folder, made; refuse one that holds a run already."""
+    if out.exists() and not out.is_dir():
+        raise MonitorError(f"{out}: is a file, expected a folder for the run")
+    if (out / "run.json").exists():
+        raise MonitorError(f"{out}: holds a run already, choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+@contextmanager
+def hosting(settings: Settings) -> Iterator[Gateway]:
+    """Open a gateway; whatever happens, its run and its processes are ended."""
+    old = signal.signal(signal.SIGTERM, _as_interrupt)
+    gateway = Gateway(settings, MonotonicClock())
+    try:
+        yield gateway
+    finally:
+        try:
+            gateway.close()
+        finally:
+            signal.signal(signal.SIGTERM, old)
+
+
+class Follower:
+    """Hears a gateway's events from within its own loop."""
+
+    def __init__(self, gateway: Gateway, heed: Heed) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.RCVHWM, 10_000)
+        for topic in ("verdict", "permit", "alert", "run."):
+            self._socket.subscribe(topic)
+        self._socket.connect(gateway.publisher.endpoints.events)
+        self._heed = heed
+
+    def hear(self) -> None:
+        """Pass on what was published."""
+        while True:
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._heed(decode(parts)[1])
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._context.destroy(linger=0)
+
+
+def serve_client(gateway: Gateway, client: Client, heed: Heed) -> None:
+    """Turn the gateway until the client process has ended and its session is over."""
+    follower, clock = Follower(gateway, heed), MonotonicClock()
+    gone_ns: int | None = None
+    try:
+        while gone_ns is None or not gateway.is_idle:
+            gateway.turn(at_most_ms=20)
+            follower.hear()
+            if gone_ns is None and client.status is not None:
+                gone_ns = clock.now_ns()
+            if gone_ns is not None and clock.now_ns() - gone_ns > _LIVES_ON_NS:
+                raise MonitorError("the session did not end after its client had gone")
+        follower.hear()
+    finally:
+        follower.close()
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt

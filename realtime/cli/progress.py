@@ -1,0 +1,62 @@
+"""One line of progress, redrawn after each verdict, when the gateway has a moment."""
+
+from types import TracebackType
+
+from rich.progress import BarColumn, Progress, TextColumn
+
+from messages import Permit, Verdict
+from messages.codec import Noun
+from realtime.cli.console import console
+
+
+class FrameProgress:
+    """Follows a run's verdicts. target: the region whose temperature is shown."""
+
+    def __init__(self, n_frames: int | None, *, target: str | None) -> None:
+        self._target = target
+        self._permit = "HELD"
+        self._progress = Progress(
+            TextColumn("frame {task.completed:.0f}"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            console=console(is_error=True),
+            auto_refresh=False,  # a thread that draws would stand in the gateway's way
+        )
+        self._task = self._progress.add_task("waiting for the first frame", total=n_frames)
+        self.n_frames = 0
+
+    def __enter__(self) -> "FrameProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the last line on the screen."""
+        self._progress.stop()
+
+    def heed(self, noun: Noun) -> None:
+        """Take an event."""
+        if isinstance(noun, Permit):
+            self._permit = noun.state
+        elif isinstance(noun, Verdict):
+            self.n_frames += 1
+            text = self._describe(noun)
+            self._progress.update(self._task, completed=self.n_frames, description=text)
+            self._progress.refresh()
+
+    def _describe(self, verdict: Verdict) -> str:
+        parts = []
+        for region in verdict.regions:
+            if region.name == self._target and region.temperature_max_c is not None:
+                parts.append(f"{region.name} {region.temperature_max_c:5.1f} °C")
+                if region.dose_max_cem43_min is not None:
+                    parts.append(f"{region.dose_max_cem43_min:7.1f} CEM43 min")
+        if verdict.outcome != "COMPUTED":
+            parts.append(verdict.outcome)
+        colour = "green" if self._permit == "GRANTED" else "red"
+        parts += [f"[{colour}]{self._permit:7s}[/]", f"age {verdict.age_ms:.1f} ms"]
+        return "  ".join(parts)

@@ -1,0 +1,103 @@
+"""The last thing a command prints of a run: its figures in one table."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from realtime.cli.console import facts_table, number
+from realtime.outputs.report_numbers import (
+    errors_against_truth,
+    hottest,
+    last_states,
+    most_dose,
+    raised_alerts,
+    stage_times,
+)
+from realtime.outputs.report_record import RunRecord, read_run
+
+Rows = list[tuple[str, str]]
+
+
+def print_summary(folder: Path, console: Console) -> None:
+    """Print what a run folder tells."""
+    run = read_run(folder)
+    rows = _run_rows(run) + _temperature_rows(run) + _overshoot_rows(run.closed_loop)
+    rows += _latency_rows(run) + _alert_rows(run)
+    rows += [("missing", text) for text in run.missing]
+    rows.append(("run folder", str(folder)))
+    console.print(facts_table("Research use only, not a safety interlock", rows))
+
+
+def _run_rows(run: RunRecord) -> Rows:
+    rows = []
+    if run.start is not None:
+        rows.append(("protocol", f"{run.start.protocol_name} ({run.start.protocol_hash})"))
+    if run.stop is not None:
+        stop = run.stop
+        bad = f"{stop.n_late} late, {stop.n_fault} failed, {stop.n_incomplete} incomplete"
+        rows.append(("run", f"{stop.status}: {stop.n_frames} frames, {bad}"))
+    else:
+        rows.append(("run", run.status))
+    return rows
+
+
+def _temperature_rows(run: RunRecord) -> Rows:
+    rows = []
+    peak, dose = hottest(run), most_dose(run)
+    if peak is not None:
+        text = f"{peak.temperature_max_c:.1f} °C measured in {peak.region}, frame {peak.frame_id}"
+        if run.truth is not None and run.truth.peak_c.size:
+            text += f"; true peak {run.truth.peak_c.max():.1f} °C"
+            text += f", {run.truth.bandlimited_c.max():.1f} °C as frames can show it"
+        rows.append(("hottest", text))
+    for place, error in errors_against_truth(run).items():
+        text = f"mean {error.mean_c:+.2f}, rms {error.rms_c:.2f}, largest {error.max_c:.2f} °C"
+        text += f"; error / reported std: {error.standardised_std:.2f}"
+        rows.append((f"error, {place}", text))
+    if dose is not None:
+        rows.append(("dose", f"{dose.dose_max_cem43_min:.1f} CEM43 min at most in {dose.region}"))
+    return rows
+
+
+def _overshoot_rows(closed_loop: dict[str, Any] | Any) -> Rows:  # noqa: ANN401 - JSON
+    overshoot = closed_loop.get("overshoot") if closed_loop else None
+    if not overshoot:
+        return []
+    parts = ", ".join(
+        f"{name} {overshoot[key]:.2f}"
+        for name, key in OVERSHOOT_PARTS.items()
+        if isinstance(overshoot.get(key), float)
+    )
+    limit_c = overshoot["limit_c"]
+    return [
+        (f"above {limit_c:g} °C", f"{number(overshoot['overshoot_c'], '°C')} in truth: {parts}")
+    ]
+
+
+OVERSHOOT_PARTS = {
+    "frame time": "due_to_frame_time_c",
+    "detection": "due_to_detection_c",
+    "processing": "due_to_processing_c",
+    "lease": "due_to_lease_c",
+    "not stopped": "not_stopped_c",
+}
+
+
+def _latency_rows(run: RunRecord) -> Rows:
+    return [
+        (
+            "last readout to verdict",
+            f"p50 {row.ms[0]:.2f}, p99 {row.ms[1]:.2f}, max {row.ms[3]:.2f} ms of {row.n} frames",
+        )
+        for row in stage_times(run)
+        if row.stage == "age"
+    ]
+
+
+def _alert_rows(run: RunRecord) -> Rows:
+    left = last_states(run)
+    return [
+        (f"alert {one.alert_id}", f"{one.priority}: {one.text} ({left[one.alert_id]})")
+        for one in raised_alerts(run)
+    ]

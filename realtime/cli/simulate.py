@@ -1,0 +1,155 @@
+"""`mrmonitor simulate`: a simulated treatment to a file, or to a monitor over TCP or ZeroMQ."""
+
+import json
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from messages import MonitorError
+from realtime.cli.open_loop import OpenLoop, write_recording
+from realtime.cli.simulated_faults import fault_options, faults_of
+from realtime.clock import MonotonicClock
+from realtime.streams.links import open_link
+from realtime.streams.player import PlayerSettings, parse_speed, play
+from simulators import GradientEcho, Treatment, TreatmentSimulator, default_treatment
+from simulators.closed_loop import ClosedLoop, ClosedLoopResult, Monitor
+from simulators.faults import Fault
+from simulators.truth import write_truth
+
+
+@click.command()
+@click.option("--to", "to", required=True, help="tcp://host:port, zmq://host:port or a file.")
+@click.option("--frames", type=click.IntRange(1, 100_000), help="How many; 30 by default.")
+@click.option("--snr", type=click.FloatRange(min=0, min_open=True), help="At the focus; inf too.")
+@click.option("--coils", type=click.IntRange(1, 128), help="8 by default.")
+@click.option("--matrix", type=click.IntRange(16, 1024), help="Lines and samples; 128 by default.")
+@click.option("--speed", default="1.0", show_default=True, help="max, or times the scanner's pace.")
+@click.option("--seed", type=int, help="Of the noise; same seed, same data.")
+@click.option("--heat/--no-heat", default=True, help="Whether the power goes on as planned.")
+@click.option("--config", default="mrgfus-demo", show_default=True, help="Protocol to ask for.")
+@click.option("--truth", type=click.Path(path_type=Path), help="Where to write the truth (HDF5).")
+@click.option("--events-port", type=click.IntRange(1, 65535), help="Close the loop: obey permits.")
+@click.option("--control-port", type=click.IntRange(1, 65535), help="Report the power there.")
+@click.option("--summary", type=click.Path(path_type=Path), help="Where to write what came of it.")
+@fault_options
+def simulate(
+    to: str,
+    frames: int | None,
+    snr: float | None,
+    coils: int | None,
+    matrix: int | None,
+    speed: str,
+    seed: int | None,
+    heat: bool,
+    config: str,
+    truth: Path | None,
+    events_port: int | None,
+    control_port: int | None,
+    summary: Path | None,
+    **fault_switches: tuple[str, ...],
+) -> None:
+    """Play a simulated treatment to a file or a monitor.
+
+    A file ending in .h5 becomes ISMRMRD HDF5, any other an MRD stream. With --events-port the
+    simulated therapy device obeys the permit; without, it heats as planned.
+    """
+    treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
+    simulator = TreatmentSimulator(treatment)
+    faults = faults_of(fault_switches)
+    pace = parse_speed(speed)
+    is_address = "://" in to
+    if events_port is not None and not to.startswith("tcp://"):
+        raise MonitorError(f"--to {to}: the loop closes over tcp://host:port only")
+    if events_port is not None:
+        monitor = _monitor(to, events_port, control_port)
+        _close_loop(simulator, monitor, pace=pace, config=config, faults=faults, summary=summary)
+    elif is_address:
+        _stream(OpenLoop(simulator, heat=heat, faults=faults), to, pace=pace, config=config)
+    else:
+        write_recording(Path(to), OpenLoop(simulator, heat=heat, faults=faults))
+        click.echo(f"{to}: {len(simulator.truth.frame_time_s)} frames")
+    if truth is not None:
+        write_truth(truth, simulator.truth)
+
+
+def _treatment(
+    *, frames: int | None, snr: float | None, coils: int | None, matrix: int | None, seed: int | None
+) -> Treatment:
+    treatment = default_treatment()
+    given = {"n_frames": frames, "snr": snr, "n_coils": coils, "seed": seed}
+    treatment = replace(treatment, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    if matrix is not None:
+        treatment = replace(treatment, sequence=GradientEcho(matrix=(matrix, matrix)))
+    return treatment
+
+
+def _monitor(url: str, events_port: int, control_port: int | None) -> Monitor:
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or not port:
+        raise MonitorError(f"address {url!r}, expected tcp://host:port")
+    return Monitor(host, port, events_port, control_port)
+
+
+def _close_loop(
+    simulator: TreatmentSimulator,
+    monitor: Monitor,
+    *,
+    pace: float | None,
+    config: str,
+    faults: tuple[Fault, ...],
+    summary: Path | None,
+) -> None:
+    loop = ClosedLoop(
+        simulator,
+        monitor,
+        speed=math.inf if pace is None else pace,
+        config=config,
+        faults=faults,
+    )
+    result = loop.run()
+    if summary is not None:
+        summary.write_text(summary_text(result), encoding="utf-8")
+    for text in result.texts:
+        click.echo(text)
+    click.echo(f"{result.status}: {len(result.frames)} frames, heated {result.heated_s:.1f} s")
+    problems = (*result.faults, *(text for text in result.texts if text.startswith("ERROR")))
+    if result.status != "completed" or problems:
+        raise MonitorError("; ".join((result.status, *problems)))
+    if result.n_unanswered_frames:
+        raise MonitorError(f"{result.n_unanswered_frames} frames were not answered")
+
+
+def summary_text(result: ClosedLoopResult) -> str:
+    """Return what came of a treatment as JSON; what never happened is null."""
+    return json.dumps(_finite(asdict(result)), indent=1, ensure_ascii=False) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _stream(recording: OpenLoop, url: str, *, pace: float | None, config: str) -> None:
+    link = open_link(url)
+    settings = PlayerSettings(speed=pace, config_name=config)
+    try:
+        played = play(recording, link, settings=settings, clock=MonotonicClock())
+    finally:
+        link.close()
+    for text in played.texts:
+        click.echo(text)
+    click.echo(f"{played.n_readouts} readouts sent, {played.n_images} images came back")
+    if played.problem:
+        raise MonitorError(played.problem)

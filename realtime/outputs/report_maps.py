@@ -1,0 +1,72 @@
+"""maps.h5 of a run folder, read one frame at a time: a long run does not fit into memory."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import MonitorError, Pose
+
+Float = NDArray[np.float32]
+
+_NAMES = ("magnitude", "temperature_c", "temperature_std_c", "valid", "dose_cem43_min")
+_INTERVAL = ("dose_low_cem43_min", "dose_high_cem43_min")
+
+
+class MapFile:
+    """The maps of a run, finished, still growing or cut off.
+
+    shape: (z, y, x). fov_mm: (x, y, z). time_s: float64 (row,), NaN where there is no clock.
+    frame: int (row,).
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file. Raises MonitorError, in one line, where it is not what it should be."""
+        try:
+            # a writer that was killed leaves the file marked as open; this reads it all the same
+            self._file = h5py.File(path, "r", swmr=True)
+            rows = {name: self._file[name] for name in (*_NAMES, "time_s", "frame")}
+            # rows are written dataset by dataset: the last may be in some of them only
+            self.n_rows = min(int(dataset.shape[0]) for dataset in rows.values())
+            self.time_s = np.asarray(self._file["time_s"][: self.n_rows], np.float64)
+            self.frame = np.asarray(self._file["frame"][: self.n_rows], np.int64)
+            z, y, x = rows["magnitude"].shape[1:]
+            fov_x, fov_y, fov_z = (float(v) for v in self._file.attrs["fov_mm"])
+        except FileNotFoundError as error:
+            raise MonitorError("maps.h5 is missing: there are no pictures") from error
+        except (OSError, KeyError, ValueError) as error:
+            text = str(error).splitlines()[0]
+            raise MonitorError(f"maps.h5 cannot be read: {text}") from error
+        self.shape = (int(z), int(y), int(x))
+        self.fov_mm = (fov_x, fov_y, fov_z)
+        self.has_interval = all(name in self._file for name in _INTERVAL)
+
+    @property
+    def pose(self) -> Pose | None:
+        """Where the slice lies, None where the file does not say."""
+        if "pose" not in self._file.attrs:
+            return None
+        vectors = [tuple(float(v) for v in row) for row in self._file.attrs["pose"]]
+        return Pose(*vectors)  # type: ignore[arg-type]  # five rows of three
+
+    @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """Pixel size (y, x)."""
+        return self.fov_mm[1] / self.shape[1], self.fov_mm[0] / self.shape[2]
+
+    def read(self, name: str, row: int) -> Float:
+        """Return one map, float32 (z, y, x)."""
+        return np.asarray(self._file[name][row], np.float32)
+
+    def valid(self, row: int) -> NDArray[np.bool_]:
+        """Return which pixels may be believed, bool (z, y, x)."""
+        return np.asarray(self._file["valid"][row], np.bool_)
+
+    def temperature_c(self, row: int) -> Float:
+        """Return the temperature, float32 (z, y, x), NaN where not valid."""
+        return np.where(self.valid(row), self.read("temperature_c", row), np.float32(np.nan))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

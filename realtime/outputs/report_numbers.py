@@ -1,0 +1,74 @@
+"""The figures of a run that a reader asks for first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from messages import Alert
+from realtime.outputs.report_record import ReadingRow, RunRecord
+from realtime.outputs.report_truth import TemperatureError, temperature_error
+from realtime.outputs.run_folder import STAGES
+
+PERCENTILES = (50.0, 99.0, 99.9, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """One stage's p50, p99, p99.9 and maximum, in ms, over n frames."""
+
+    stage: str
+    n: int
+    ms: tuple[float, float, float, float]
+
+
+def stage_times(run: RunRecord) -> list[StageTimes]:
+    """Return the table of latencies, the stages in order and `age` (all of it) last."""
+    table = []
+    for stage in STAGES:
+        values = [row.stage_ms[stage] for row in run.verdicts if stage in row.stage_ms]
+        if values:
+            table.append(_times(stage, values))
+    ages = [row.age_ms for row in run.verdicts if row.outcome == "COMPUTED"]
+    if ages:
+        table.append(_times("age", ages))
+    return table
+
+
+def _times(stage: str, values: list[float]) -> StageTimes:
+    p50, p99, p999, most = (float(p) for p in np.percentile(values, PERCENTILES))
+    return StageTimes(stage, len(values), (p50, p99, p999, most))
+
+
+def hottest(run: RunRecord) -> ReadingRow | None:
+    """Return the reading with the highest temperature in a target, or in any region without one."""
+    usable = [row for row in run.readings if np.isfinite(row.temperature_max_c)]
+    targets = [row for row in usable if row.role == "target"] or usable
+    return max(targets, key=lambda row: row.temperature_max_c, default=None)
+
+
+def most_dose(run: RunRecord) -> ReadingRow | None:
+    """Return the reading with the highest dose in a target, or in any region without one."""
+    usable = [row for row in run.readings if np.isfinite(row.dose_max_cem43_min)]
+    targets = [row for row in usable if row.role == "target"] or usable
+    return max(targets, key=lambda row: row.dose_max_cem43_min, default=None)
+
+
+def errors_against_truth(run: RunRecord) -> dict[str, TemperatureError]:
+    """Return the temperature error in each target and outside of all heat, where there is truth."""
+    if run.maps is None or run.truth is None or run.heated is None:
+        return {}
+    roles = {} if run.protocol is None else {one.name: one.role for one in run.protocol.region}
+    places = {name: mask for name, mask in run.masks.items() if roles.get(name) == "target"}
+    places["outside the heated region"] = ~run.heated
+    found = {name: temperature_error(run.maps, run.truth, mask) for name, mask in places.items()}
+    return {name: error for name, error in found.items() if error is not None}
+
+
+def raised_alerts(run: RunRecord) -> list[Alert]:
+    """Return each alert as it was raised."""
+    return [alert for alert in run.alerts if alert.state == "raised"]
+
+
+def last_states(run: RunRecord) -> dict[int, str]:
+    """Return the state in which each alert was left."""
+    return {alert.alert_id: alert.state for alert in run.alerts}

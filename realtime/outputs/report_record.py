@@ -1,0 +1,222 @@
+"""What a run folder holds, read back; a folder that a killed run left is read as far as it goes."""
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import Alert, MonitorError, Pose, RunStart, RunStop
+from realtime.outputs.report_maps import MapFile
+from realtime.outputs.report_truth import Truth, read_truth
+from realtime.outputs.run_folder import STAGES
+from realtime.protocol import Protocol, parse_protocol
+from realtime.regions import heated_mask, region_masks
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """One row of verdicts.csv."""
+
+    frame_id: int
+    time_s: float | None
+    outcome: str
+    decision: str
+    permit: str
+    findings: str
+    age_ms: float
+    stage_ms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRow:
+    """One row of readings.csv; NaN where the region showed nothing that may be believed."""
+
+    frame_id: int
+    time_s: float | None
+    region: str
+    role: str
+    n_pixels: int
+    n_valid: int
+    temperature_max_c: float
+    temperature_mean_c: float
+    temperature_std_c: float
+    dose_max_cem43_min: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunRecord:
+    """A run as its folder tells it. missing: what is not there, in words for the reader.
+
+    masks: bool (z, y, x) by region name. heated: bool (z, y, x), targets with their margin.
+    """
+
+    folder: Path
+    start: RunStart | None
+    stop: RunStop | None
+    protocol: Protocol | None
+    verdicts: Sequence[VerdictRow]
+    readings: Sequence[ReadingRow]
+    alerts: Sequence[Alert]
+    maps: MapFile | None
+    truth: Truth | None
+    closed_loop: Mapping[str, Any]
+    masks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    heated: NDArray[np.bool_] | None = None
+    missing: Sequence[str] = ()
+
+    @property
+    def status(self) -> str:
+        """How the run ended."""
+        if self.stop is not None:
+            return self.stop.status
+        return "cut off" if self.start is not None else "no run"
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Return what a run folder holds. Raises MonitorError where there is no folder at all."""
+    if not folder.is_dir():
+        raise MonitorError(f"{folder}: is no folder, expected a run folder")
+    missing: list[str] = []
+    start, stop = _read_run_json(folder / "run.json", missing)
+    verdicts = _read_rows(folder / "verdicts.csv", _verdict, missing)
+    readings = _read_rows(folder / "readings.csv", _reading, missing)
+    alerts = _read_alerts(folder / "alerts.jsonl", missing)
+    maps = _tried(lambda: MapFile(folder / "maps.h5"), missing)
+    protocol = _tried(lambda: _read_protocol(folder / "protocol.toml"), missing)
+    masks, heated = {}, None
+    if maps is not None and protocol is not None:
+        found = _tried(lambda: _masks(protocol, maps), missing)
+        masks, heated = found if found is not None else ({}, None)
+    truth_path = folder / "truth.h5"
+    truth = _tried(lambda: read_truth(truth_path), missing) if truth_path.exists() else None
+    if start is None and not verdicts and maps is None:
+        raise MonitorError(f"{folder}: holds no run (no run.json, verdicts.csv or maps.h5)")
+    if start is not None and stop is None:
+        missing.append("run.json has no stop: the monitor ended before the run did")
+    closed_loop = _read_closed_loop(folder / "closed_loop.json", missing)
+    return RunRecord(
+        folder, start, stop, protocol, verdicts, readings, alerts, maps, truth, closed_loop,
+        masks, heated, missing,
+    )  # fmt: skip
+
+
+def _tried(read: Callable[[], _Row], missing: list[str]) -> _Row | None:
+    try:
+        return read()
+    except MonitorError as error:
+        missing.append(str(error))
+        return None
+
+
+def _read_run_json(path: Path, missing: list[str]) -> tuple[RunStart | None, RunStop | None]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        start = msgspec.convert(content["start"], RunStart)
+        stop = msgspec.convert(content["stop"], RunStop) if "stop" in content else None
+    except FileNotFoundError:
+        missing.append("run.json is missing")
+        return None, None
+    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+        missing.append(f"run.json cannot be read: {error}")
+        return None, None
+    return start, stop
+
+
+def _read_rows(path: Path, parse: Callable[[dict[str, str]], _Row], missing: list[str]) -> list[_Row]:
+    rows: list[_Row] = []
+    n_broken = 0
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            for row in csv.DictReader(file):
+                try:
+                    rows.append(parse(row))
+                except (KeyError, TypeError, ValueError):
+                    n_broken += 1
+    except (OSError, csv.Error):
+        missing.append(f"{path.name} is missing or cannot be read")
+    if n_broken:
+        missing.append(f"{path.name}: {n_broken} rows cannot be read")
+    return rows
+
+
+def _verdict(row: dict[str, str]) -> VerdictRow:
+    stages = {name: float(row[f"{name}_ms"]) for name in STAGES if row.get(f"{name}_ms")}
+    return VerdictRow(
+        int(row["frame"]),
+        float(row["scanner_time_s"]) if row["scanner_time_s"] else None,
+        row["outcome"],
+        row["decision"],
+        row["permit"],
+        row["findings"],
+        float(row["age_ms"]),
+        stages,
+    )
+
+
+def _reading(row: dict[str, str]) -> ReadingRow:
+    numbers = (
+        float(row[name]) if row[name] else np.nan
+        for name in (
+            "temperature_max_c", "temperature_mean_c", "temperature_std_c", "dose_max_cem43_min",
+        )
+    )  # fmt: skip
+    return ReadingRow(
+        int(row["frame"]),
+        float(row["scanner_time_s"]) if row["scanner_time_s"] else None,
+        row["region"],
+        row["role"],
+        int(row["n_pixels"]),
+        int(row["n_valid"]),
+        *numbers,
+    )
+
+
+def _read_alerts(path: Path, missing: list[str]) -> list[Alert]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        missing.append("alerts.jsonl is missing")
+        return []
+    alerts: list[Alert] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            alerts.append(msgspec.json.decode(line, type=Alert))
+        except msgspec.MsgspecError:
+            missing.append(f"alerts.jsonl: line {number} cannot be read")
+    return alerts
+
+
+def _read_protocol(path: Path) -> Protocol:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MonitorError(
+            "protocol.toml is missing: limits and regions cannot be drawn"
+        ) from error
+    return parse_protocol(text, folder=path.parent)
+
+
+def _masks(
+    protocol: Protocol, maps: MapFile
+) -> tuple[dict[str, NDArray[np.bool_]], NDArray[np.bool_]]:
+    masks = region_masks(protocol, shape=maps.shape, fov_mm=maps.fov_mm, pose=maps.pose or Pose())
+    return masks, heated_mask(masks, protocol, shape=maps.shape)
+
+
+def _read_closed_loop(path: Path, missing: list[str]) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        missing.append(f"closed_loop.json cannot be read: {error}")
+        return {}
+    return content if isinstance(content, dict) else {}
