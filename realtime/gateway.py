@@ -74,17 +74,22 @@ class Gateway:
         settings.out.mkdir(parents=True, exist_ok=True)
         journal_path = settings.out / "journal.sqlite"
         self._journal = JournalWriter(journal_path, epoch=self.epoch)
-        self.publisher = Publisher(
-            self._context,
-            settings.addresses,
-            self._journal,
-            journal_path=journal_path,
-            epoch=self.epoch,
-        )
         self._poller = zmq.Poller()
-        self._clients = Clients(
-            settings.tcp, settings.zmq, self._context, self._poller, self._begin
-        )
+        try:
+            self.publisher = Publisher(
+                self._context,
+                settings.addresses,
+                self._journal,
+                journal_path=journal_path,
+                epoch=self.epoch,
+            )
+            self._clients = Clients(
+                settings.tcp, settings.zmq, self._context, self._poller, self._begin
+            )
+        except MonitorError:
+            self._journal.close()
+            self._context.destroy(linger=0)
+            raise
         self._active: Reception | None = None
         self._worker = WorkerLink()
         self._scribe = self._start_scribe()
