@@ -26,7 +26,7 @@ from realtime.frame_times import FrameTimes
 from realtime.mailbox import MAP_NAMES, Layout
 from realtime.protocol import Protocol as TreatmentProtocol
 from realtime.session_memory import SessionMemory
-from realtime.session_setup import NoiseReadouts, configuration, count_slots, plan_layout
+from realtime.session_setup import NoiseReadouts, configuration, plan_layout
 from realtime.slots import Slots, Tenant
 
 # A worker that has had a whole frame, or a configuration, for this long is killed and replaced.
@@ -95,7 +95,7 @@ class Session:
         self._sink = sink
         self._worker = worker
         self._is_lossless = is_lossless
-        self._slots = Slots(count_slots(header), is_lossless=is_lossless)
+        self._slots = Slots(0, is_lossless=is_lossless)
         self._times = FrameTimes(protocol, header)
         self._noise = NoiseReadouts()
         self._memory: SessionMemory | None = None
@@ -115,7 +115,7 @@ class Session:
             return False
         if not self._is_lossless:
             return True
-        return self.state != "recovering" and self._slots.has_room
+        return self.state == "waiting" or (self.state == "running" and self._slots.has_room)
 
     def readout(self, acquisition: Acquisition, *, received_ns: int) -> None:
         """Take one readout. Raises MonitorError where it cannot belong to this session."""
@@ -217,6 +217,7 @@ class Session:
         noise = self._noise.take(n_coils=first.n_coils, readout=self.n_readouts)
         layout = plan_layout(self.header, first, n_readouts=self.assembler.capacity)
         self._memory = SessionMemory(layout)
+        self._slots = Slots(layout.n_slots, is_lossless=self._is_lossless)
         self._configuration = configuration(
             self.protocol,
             self.header,

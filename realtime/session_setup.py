@@ -1,6 +1,7 @@
 """What a session asks for before its first frame: memory, and a configuration for the worker."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from realtime.protocol import Protocol
 
 MAX_FRAME_BYTES = 1 << 30
 MAX_NOISE_BYTES = 1 << 28
+_MOST_SLOTS = 32
+_CHEAP_BYTES = 1 << 26
 
 
 class NoiseReadouts:
@@ -75,21 +78,19 @@ def configuration(
     )
 
 
-def count_slots(header: SessionHeader) -> int:
-    """Return how many frames may be under way: one for each image stream, and two to wait."""
-    encoding = header.encodings[0]
-    return min(max(encoding.n_slices * encoding.n_contrasts, 1), 64) + 2
-
-
 def plan_layout(header: SessionHeader, first: Acquisition, *, n_readouts: int) -> Layout:
-    """Return how the memory is cut.
+    """Return how the memory is cut: a slot for each image stream, and two to wait.
 
-    Raises MonitorError, before any is taken, where it is too much.
+    A header may not tell of its slices, so there are more where they cost little. Raises
+    MonitorError, before any memory is taken, where it is too much.
     """
     encoding = header.encodings[0]
     sizes = zip(encoding.encoded_matrix, encoding.recon_matrix, strict=True)
     n_pixels = math.prod(max(encoded, recon) for encoded, recon in sizes)
-    layout = Layout(count_slots(header), n_readouts, first.n_coils, first.n_samples, n_pixels)
+    one = Layout(1, n_readouts, first.n_coils, first.n_samples, n_pixels)
+    n_streams = max(encoding.n_slices * encoding.n_contrasts, 1)
+    n_cheap = min(_MOST_SLOTS, _CHEAP_BYTES // max(one.slot_bytes, 1))
+    layout = replace(one, n_slots=max(min(n_streams, _MOST_SLOTS) + 2, n_cheap))
     if layout.slot_bytes > MAX_FRAME_BYTES or layout.total_bytes > 4 * MAX_FRAME_BYTES:
         raise MonitorError(
             f"header encodedSpace.matrixSize {encoding.encoded_matrix} with {first.n_coils} "
