@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 OUT ?= runs/demo
 DEMO_OPTIONS ?=
+BENCH_OPTIONS ?=
 JOBS ?= 2
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
@@ -31,7 +32,9 @@ $(STAMP): pyproject.toml constraints.txt
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'; \
 		touch $@; echo "setup: $$(($$(date +%s) - start)) s"
 
+# The command never writes into a folder that holds a run; the demo's own is replaced each time.
 demo: $(STAMP)
+	@if [ "$(OUT)" = runs/demo ]; then rm -rf runs/demo; fi
 	$(BIN)/mrmonitor demo mrgfus --out $(OUT) $(DEMO_OPTIONS)
 
 test: $(STAMP)
@@ -47,7 +50,7 @@ check: lint
 	@start=$$(date +%s); $(BIN)/python -m pytest -n $(JOBS) && $(SECONDS_SINCE)
 
 bench: $(STAMP)
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
