@@ -78,7 +78,7 @@ class Answers:
         self._permit = Permit("HELD", 0.0, "no verdict yet", -1)
         self._book = AlertBook(n_raised=n_alerts)
         self._open: dict[int, _Open] = {}
-        self._answered_early: set[int] = set()
+        self._answered: set[int] = set()
         self.counts = Counts()
 
     @property
@@ -112,8 +112,7 @@ class Answers:
             n_frames=counts.n_frames + 1,
             n_incomplete=counts.n_incomplete + (not is_complete),
         )
-        if frame_id in self._answered_early:
-            self._answered_early.discard(frame_id)
+        if frame_id in self._answered:
             return
         self._deadlines.open(frame_id, received_ns)
         self._open[frame_id] = _Open(key, received_ns, (now_ns - received_ns) / 1e6)
@@ -144,12 +143,13 @@ class Answers:
 
     def fault(self, frame_id: int, text: str, *, now_ns: int) -> None:
         """Answer a frame with FAULT, even before its last readout has come."""
+        if frame_id in self._answered:
+            return
         opened = self._open.pop(frame_id, None)
         if opened is None:
-            self._answered_early.add(frame_id)
             opened = _Open(FrameKey(), now_ns, 0.0)
-        elif not self._deadlines.answer(frame_id):
-            return
+        else:
+            self._deadlines.answer(frame_id)
         self.counts = replace(self.counts, n_fault=self.counts.n_fault + 1)
         self._answer("FAULT", frame_id, opened, faults.fault(text), now_ns)
 
@@ -217,6 +217,7 @@ class Answers:
         self._settle(verdict, opened, now_ns)
 
     def _settle(self, verdict: Verdict, opened: _Open, now_ns: int) -> Verdict:
+        self._answered.add(verdict.frame_id)
         key = verdict.key
         self._book, changes = step(
             self._book,
