@@ -1,10 +1,96 @@
-"""report.html of a run folder: one file, no request to anywhere."""
+"""report.html of a run folder: one file, no request to anywhere.
+
+Research use only: it documents a run for those who develop and study the monitor.
+"""
 
 from pathlib import Path
 
+from realtime.outputs import report_figures as figures
+from realtime.outputs import report_html as html
+from realtime.outputs import report_tables as tables
+from realtime.outputs.report_figures import main_figure
+from realtime.outputs.report_pictures import regions_of
+from realtime.outputs.report_record import RunRecord, read_run
+
+__all__ = ["main_figure", "write_report"]
+
+_NOTICE = (
+    "Research use only. This is not a medical device and not a safety interlock: "
+    "the therapy device's own interlock stays."
+)
+
 
 def write_report(folder: Path) -> Path:
-    """Write report.html into the folder and return its path."""
+    """Write report.html into a run folder and return its path.
+
+    A folder that a killed run left gives a report that says what is missing. Raises MonitorError
+    where the folder holds no run at all.
+    """
+    run = read_run(folder)
+    try:
+        text = _text(run)
+    finally:
+        if run.maps is not None:
+            run.maps.close()
     path = folder / "report.html"
-    path.write_text("<p>report</p>")
+    # replaced whole, so that nobody ever reads half a report
+    new = folder / "report.html.new"
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
     return path
+
+
+def _text(run: RunRecord) -> str:
+    name = run.folder.resolve().name if run.start is None else run.start.run_id
+    body = [f'<div class="notice">{html.safe(_NOTICE)}</div><main>', tables.heading(run, name)]
+    body.append(tables.cards(run))
+    if run.missing:
+        rows = [[text] for text in run.missing]
+        body.append(html.section("What is missing", html.table((), rows), kind="missing"))
+    body += [*_pictures(run), tables.alerts(run)]
+    if run.truth is not None:
+        body.append(tables.truth(run))
+    if run.closed_loop:
+        body.append(tables.overshoot(run))
+    body += [*_latency(run), *_validity(run), tables.facts(run), "</main>"]
+    return html.page(f"{name} · mrmonitor report", body)
+
+
+def _pictures(run: RunRecord) -> list[str]:
+    sections = []
+    if run.maps is not None and run.maps.n_rows or run.readings:
+        caption = (
+            "Above: the hottest frame; the overlay shows valid pixels more than 2 °C above body "
+            "temperature within the white frame, and contours of the dose at the end of the run. "
+            "Below: each region's hottest pixel with two standard deviations either side."
+        )
+        alt = "anatomy with temperature and dose, temperature and dose against time"
+        png = figures.as_png(figures.overview, run)
+        sections.append(html.section("Overview", html.picture(png, alt=alt, caption=caption)))
+    if run.readings and regions_of(run):
+        caption = (
+            "Solid: hottest valid pixel, with two of its standard deviations either side. Dashed: "
+            "mean of the valid pixels. Horizontal: stop (dashed) and warning (dotted) limits."
+        )
+        png = figures.as_png(figures.region_panels, run)
+        picture = html.picture(png, alt="temperature of each region", caption=caption)
+        sections.append(html.section("Temperature of each region", picture))
+    return sections
+
+
+def _latency(run: RunRecord) -> list[str]:
+    if not run.verdicts:
+        return []
+    png = figures.as_png(figures.latency, run)
+    caption = "Absorption and reconstruction run while readouts arrive; age counts from the last."
+    picture = html.picture(png, alt="latency of each frame and stage", caption=caption)
+    return [html.section("Latency", picture, tables.latency(run))]
+
+
+def _validity(run: RunRecord) -> list[str]:
+    parts = []
+    if run.readings and run.maps is not None and run.maps.n_rows:
+        png = figures.as_png(figures.validity, run)
+        caption = "Frames that went into the reference have no temperature and count as not valid."
+        parts.append(html.picture(png, alt="valid pixels", caption=caption))
+    return [html.section("What was not believed", *parts, tables.invalid(run))]

@@ -1,0 +1,110 @@
+"""The report's figures as PNG."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from realtime.alerts.limits import TemperatureMax
+from realtime.outputs import report_curves as curves
+from realtime.outputs import report_pictures as pictures
+from realtime.outputs import report_style as style
+from realtime.outputs.report_record import RunRecord, read_run
+
+_DPI = 110
+
+
+def main_figure(folder: Path, path: Path) -> None:
+    """Write the run's main figure as a PNG: pictures above, curves below."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(as_png(overview, read_run(folder)))
+
+
+def as_png(draw: Callable[[RunRecord], Figure], run: RunRecord) -> bytes:
+    """Return a figure of a run as PNG."""
+    with mpl.rc_context(style.settings()):
+        figure = draw(run)
+        FigureCanvasAgg(figure)
+        file = io.BytesIO()
+        # without the software's name and the date, the same run gives the same bytes
+        figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+    return file.getvalue()
+
+
+def overview(run: RunRecord) -> Figure:
+    """Draw what the run was about."""
+    scene = pictures.scene_of(run)
+    regions = _watched(run)
+    if scene is None or not scene.has_heat:
+        return _plain(scene, run, regions)
+    figure = style.new_figure(12.4, 7.6)
+    above, below = figure.subfigures(2, 1, height_ratios=(1.12, 1.0))
+    whole, near, dose = above.subplots(1, 3, width_ratios=(1.0, 1.14, 1.14))
+    pictures.draw_anatomy(whole, scene)
+    shown = pictures.draw_close_up(near, scene), pictures.draw_dose(dose, scene)
+    pictures.add_colour_bars(above, (near, dose), shown)
+    left, right = below.subplots(1, 2, width_ratios=(1.75, 1.0))
+    curves.draw_temperature(left, run, regions=regions)
+    left.set_title("Temperature")
+    curves.draw_dose_curves(right, run, regions=[name for name, _ in pictures.regions_of(run)])
+    right.set_title("Dose, 95 % interval")
+    return figure
+
+
+def region_panels(run: RunRecord) -> Figure:
+    """Draw temperature against time, one panel a region."""
+    names = [name for name, _ in pictures.regions_of(run)]
+    n_rows = (len(names) + 1) // 2
+    figure = style.new_figure(12.4, 3.0 * n_rows)
+    panels = figure.subplots(n_rows, 2, squeeze=False).ravel()
+    for axes, (name, role) in zip(panels, pictures.regions_of(run), strict=False):
+        curves.draw_temperature(axes, run, regions=[name])
+        axes.set_title(f"{name} ({role})")
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    return figure
+
+
+def latency(run: RunRecord) -> Figure:
+    """Draw how long verdicts took."""
+    figure = style.new_figure(12.4, 3.0)
+    left, right = figure.subplots(1, 2, width_ratios=(1.75, 1.0))
+    curves.draw_ages(left, run)
+    curves.draw_stages(right, run)
+    return figure
+
+
+def validity(run: RunRecord) -> Figure:
+    """Draw what was not believed."""
+    figure = style.new_figure(12.4, 3.2)
+    left, right = figure.subplots(1, 2, width_ratios=(2.2, 1.0))
+    curves.draw_valid_share(left, run)
+    if run.maps is not None:
+        shown = pictures.draw_valid(right, run, run.maps, z=run.maps.shape[0] // 2)
+        figure.colorbar(shown, ax=right, shrink=0.9).set_label("%")
+    return figure
+
+
+def _plain(scene: pictures.Scene | None, run: RunRecord, regions: list[str]) -> Figure:
+    """Draw a run without temperature: its last image, or only its curves."""
+    if scene is not None:
+        figure = style.new_figure(5.2, 5.0)
+        pictures.draw_anatomy(figure.subplots(), scene)
+        return figure
+    figure = style.new_figure(12.4, 3.6)
+    axes = figure.subplots()
+    curves.draw_temperature(axes, run, regions=regions, legend=bool(run.readings))
+    axes.set_title("Temperature")
+    return figure
+
+
+def _watched(run: RunRecord) -> list[str]:
+    """Return the regions that a protocol limits in temperature; all of them without a protocol."""
+    names = [name for name, _ in pictures.regions_of(run)]
+    if run.protocol is None:
+        return names
+    hot = {limit.region for limit in run.protocol.limit if isinstance(limit, TemperatureMax)}
+    return [name for name in names if name in hot]
