@@ -92,7 +92,9 @@ def test_the_defaults_in_the_protocol_page_are_the_codes(root):
 def test_each_topic_has_an_example_that_decodes(root):
     text = (root / "docs" / "wire.md").read_text()
     shown = {}
-    for topic, example in re.findall(r"^#### `([a-z.]+)`\n.*?```json\n(.*?)^```", text, re.S | re.M):
+    for topic, example in re.findall(
+        r"^#### `([a-z.]+)`\n.*?```json\n(.*?)^```", text, re.S | re.M
+    ):
         header = json.loads(example)
         arrays = [
             np.zeros(one["shape"], one["dtype"]).tobytes()

@@ -51,7 +51,9 @@ def test_constraints_are_names_and_versions(root):
 
 
 def test_constraints_lie_in_the_ranges(root):
-    pinned = {_plain(line.partition("==")[0]): line.partition("==")[2] for line in _constraints(root)}
+    pinned = {
+        _plain(line.partition("==")[0]): line.partition("==")[2] for line in _constraints(root)
+    }
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     for text in wanted:
@@ -69,16 +71,20 @@ def test_every_dependency_has_a_least_version(root):
     assert SpecifierSet(project["requires-python"]).contains("3.11.0")
 
 
+def _commands(readme):
+    return set(re.findall(r"(?:^ {4}|`)make ([a-z]+)\b", readme, re.MULTILINE))
+
+
 def test_the_makefile_has_the_commands_that_readme_names(root):
     readme, makefile = (root / "README.md").read_text(), (root / "Makefile").read_text()
-    told = set(re.findall(r"\bmake ([a-z]+)\b", readme))
+    told = _commands(readme)
     assert {"demo", "test"} <= told
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     assert told <= targets, told - targets
 
 
 def test_ci_runs_what_readme_names(root):
-    told = set(re.findall(r"\bmake ([a-z]+)\b", (root / "README.md").read_text()))
+    told = _commands((root / "README.md").read_text())
     run = set(re.findall(r"^make ([a-z]+)\b", (root / ".ci" / "run").read_text(), re.MULTILINE))
     assert run <= told | {"setup"}
     assert "check" in run
