@@ -12,10 +12,26 @@ import pytest
 import thermometry
 from messages.codec import TOPICS, decode
 from realtime.alerts.limits import LIMITS, rule_name
-from realtime.protocol import Document, General, Motion, Recon, Region, Stream, Thermometry
-from realtime.protocol import parse_protocol, shipped_protocols
-from tests.thermometry.phantoms import BODY_C, anatomy, fold, heated, hot_spot, make_image
-from tests.thermometry.phantoms import make_plan
+from realtime.protocol import (
+    Document,
+    General,
+    Motion,
+    Recon,
+    Region,
+    Stream,
+    Thermometry,
+    parse_protocol,
+    shipped_protocols,
+)
+from tests.thermometry.phantoms import (
+    BODY_C,
+    anatomy,
+    fold,
+    heated,
+    hot_spot,
+    make_image,
+    make_plan,
+)
 
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 SHAPE = (1, 32, 32)
