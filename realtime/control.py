@@ -1,6 +1,7 @@
 """What gateway and worker say to each other: small messages; the pixels lie in shared memory.
 
-They travel on a SOCK_SEQPACKET socket pair, one message a packet, with memory as descriptors.
+They travel on a SOCK_SEQPACKET socket pair, one message a packet, with memory as descriptors. Each
+answer carries the number of its session: a client that was cut off leaves answers under way.
 """
 
 import msgspec
@@ -33,6 +34,7 @@ class Configure(msgspec.Struct, tag="configure", frozen=True):
     """Begin a session. Three descriptors come along: mailbox, configuration, checkpoint."""
 
     configuration_bytes: int
+    session: int = 0
 
 
 class Assign(msgspec.Struct, tag="assign", frozen=True):
@@ -48,12 +50,14 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
     admission_ms: dict[str, float]
     image_shape: tuple[int, int, int]
     fov_mm: tuple[float, float, float]
+    session: int = 0
 
 
 class Refused(msgspec.Struct, tag="refused", frozen=True):
     """Not admitted, and why."""
 
     text: str
+    session: int = 0
 
 
 class Done(msgspec.Struct, tag="done", frozen=True):
@@ -62,6 +66,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     slot: int
     result: int
     frame_id: int
+    session: int = 0
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True):
@@ -70,6 +75,7 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
     slot: int
     frame_id: int
     text: str
+    session: int = 0
 
 
 ToWorker = Configure | Assign

@@ -239,8 +239,9 @@ class Session:
         is_first, self._is_begun = not self._is_begun, True
         self.state = "running"
         self._shape, self._fov_mm = ready.image_shape, ready.fov_mm
-        if not is_first:
+        if self.n_workers_lost:
             self.answers.worker_back()
+        if not is_first:
             return
         protocol = self.protocol
         self._sink.publish(

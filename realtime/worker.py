@@ -35,7 +35,10 @@ class Station:
         mailbox: Mailbox,
         checkpoint: CheckpointMemory,
         clock: Clock,
+        *,
+        session: int,
     ) -> None:
+        self.session = session
         self.pipeline = built
         self.state = state
         self.mailbox = mailbox
@@ -95,7 +98,7 @@ class Station:
         mark("deliver")
         self.mailbox.write_verdict(order.result, _verdict_text(verdict, stages))
         self.assigned = None
-        return control.Done(order.slot, order.result, frame.frame_id)
+        return control.Done(order.slot, order.result, frame.frame_id, self.session)
 
 
 class _Stopwatch:
@@ -173,8 +176,9 @@ def _open_station(
     state = PipelineState() if kept is None else pipeline.interrupt(kept.state)
     plan = built.reconstructor.plan
     x, y, z = plan.recon_matrix
-    ready = control.Ready(took_ms, (z, y, x), plan.recon_fov_mm)
-    return Station(built, state, mailbox, checkpoint, clock), ready
+    ready = control.Ready(took_ms, (z, y, x), plan.recon_fov_mm, order.session)
+    station = Station(built, state, mailbox, checkpoint, clock, session=order.session)
+    return station, ready
 
 
 def _noise(given: control.Configuration) -> pipeline.NoiseScan | None:
@@ -216,7 +220,7 @@ def _configure(
     try:
         station, ready = _open_station(order, fds, clock)
     except (MonitorError, ValueError, MemoryError) as error:
-        line.send(control.pack(control.Refused(str(error))))
+        line.send(control.pack(control.Refused(str(error), order.session)))
         return None
     finally:
         for fd in fds:
@@ -237,7 +241,7 @@ def _advance(station: Station, line: socket.socket) -> None:
             frame_id = int(station.mailbox.slots[order.slot]["frame_id"])
             station.assigned = None
             text = f"{type(error).__name__}: {error}"[:2000]
-            line.send(control.pack(control.Failed(order.slot, frame_id, text)))
+            line.send(control.pack(control.Failed(order.slot, frame_id, text, station.session)))
         return
     if finished is not None:
         line.send(control.pack(finished))

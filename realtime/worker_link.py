@@ -22,6 +22,7 @@ class WorkerLink:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self._line = ours
+        self._n_sessions = 0
         self._process = subprocess.Popen(
             [sys.executable, "-m", "realtime.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
@@ -46,7 +47,8 @@ class WorkerLink:
         fd = anonymous_memory("configuration", len(content))
         try:
             os.pwrite(fd, content, 0)
-            order = control.pack(control.Configure(len(content)))
+            self._n_sessions += 1
+            order = control.pack(control.Configure(len(content), self._n_sessions))
             socket.send_fds(self._line, [order], [mailbox_fd, fd, checkpoint_fd])
         finally:
             os.close(fd)
@@ -66,7 +68,7 @@ class WorkerLink:
             return
 
     def receive(self) -> control.ToGateway | None:
-        """Return the next answer, None where there is none yet.
+        """Return the next answer, None where there is none yet; those of earlier sessions are lost.
 
         Raises WorkerLostError once the process is gone.
         """
@@ -79,7 +81,8 @@ class WorkerLink:
         if not packet:
             status = self._process.poll()
             raise WorkerLostError(f"worker process {self.pid} is gone (exit status {status})")
-        return control.unpack_for_gateway(packet)
+        message = control.unpack_for_gateway(packet)
+        return message if message.session == self._n_sessions else self.receive()
 
     def kill(self) -> None:
         """End the process and close the line."""
