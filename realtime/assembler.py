@@ -5,6 +5,7 @@ that a new dynamic has begun, whichever comes first. It never waits for the next
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from messages import Acquisition, Encoding, FrameKey, MonitorError, SessionHeader
 from messages.acquisition import LAST_IN_SLICE
@@ -20,6 +21,7 @@ class OpenFrame:
     frame_id: int
     key: FrameKey
     landed: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    n_skipped: int = 0  # scan counters that ran on without a readout, once the frame is over
     is_complete: bool = False
 
     @property
@@ -46,11 +48,11 @@ class Placement:
 
 
 class Expectation:
-    """How many lines make a frame: what the header says, or what the first frame showed.
+    """Which lines make a frame: as many as the header says, or those that the first frame showed.
 
     Headers lie: a limit's maximum of 0 beside a matrix of 64 says nothing, and partial Fourier may
-    stop early. Where the header is silent the first frame that ended by LAST_IN_SLICE sets the
-    count.
+    stop early. Where the header is silent, the first frame that LAST_IN_SLICE ended without a gap
+    is the pattern for those to come; a gap in it is a lost line and teaches nothing.
     """
 
     def __init__(self, encoding: Encoding) -> None:
@@ -62,14 +64,28 @@ class Expectation:
             n_z = step_2.maximum - step_2.minimum + 1
         self.n_partitions = max(n_z, 1)
         self.n_averages = max(encoding.n_averages, 1)
-        is_full = encoding.acceleration == (1, 1)
         self.n_readouts = self.n_lines * self.n_partitions * self.n_averages
-        self.is_certain = is_told and is_full
+        self._step = encoding.acceleration[0]
+        self._is_told = is_told and encoding.acceleration == (1, 1)
+        self._pattern: frozenset[Place] | None = None
 
-    def settle(self, n_readouts: int) -> None:
-        """Take the first frame that ended by itself as the measure of those to come."""
-        if not self.is_certain:
-            self.n_readouts, self.is_certain = n_readouts, True
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is known what a whole frame is."""
+        return self._is_told or self._pattern is not None
+
+    def is_met(self, frame: OpenFrame) -> bool:
+        """Whether everything expected has landed."""
+        if self._pattern is None:
+            return frame.n_landed >= self.n_readouts
+        return self._pattern <= frame.landed.keys()
+
+    def learn(self, frame: OpenFrame) -> None:
+        """Take a frame that ended by itself as the pattern, unless the pattern is known."""
+        lines = sorted({place[0] for place in frame.landed})
+        gaps = (after - before for before, after in pairwise(lines))
+        if not self.is_settled and all(gap <= self._step for gap in gaps):
+            self._pattern = frozenset(frame.landed)
 
 
 class Assembler:
@@ -81,6 +97,8 @@ class Assembler:
         self.open: dict[_Stream, OpenFrame] = {}
         self.n_frames = 0
         self.n_duplicates = 0
+        self._previous: dict[_Stream, OpenFrame] = {}
+        self._usual_skips = 0
 
     @property
     def capacity(self) -> int:
@@ -103,6 +121,10 @@ class Assembler:
         stamp = (acquisition.scan_counter, acquisition.acquisition_time_stamp)
 
         frame = self.open.get(stream)
+        previous = self._previous.get(stream)
+        if frame is None and previous is not None and _is_again(previous, key, place, stamp):
+            self.n_duplicates += 1
+            return Placement((), previous, False, None, False)
         ended: tuple[OpenFrame, ...] = ()
         if frame is not None and self._is_next(frame, key, place, stamp):
             ended = (self.open.pop(stream),)
@@ -110,6 +132,7 @@ class Assembler:
         is_new = frame is None
         if frame is None:
             frame = self.open[stream] = OpenFrame(self.n_frames, key)
+            frame.n_skipped = readout - acquisition.scan_counter
             self.n_frames += 1
         if place in frame.landed:
             self.n_duplicates += 1
@@ -118,7 +141,9 @@ class Assembler:
         frame.landed[place] = stamp
         is_last = self._is_over(frame, acquisition)
         if is_last:
-            del self.open[stream]
+            frame.n_skipped += acquisition.scan_counter - readout
+            self._distrust_a_mixture(frame)
+            self._previous[stream] = self.open.pop(stream)
         return Placement(ended, frame, is_new, row, is_last)
 
     def end(self) -> tuple[OpenFrame, ...]:
@@ -144,14 +169,25 @@ class Assembler:
         is_marked = bool(acquisition.flags & LAST_IN_SLICE) and (
             acquisition.idx.average >= expected.n_averages - 1
         )
-        is_full = frame.n_landed >= expected.n_readouts
-        if is_marked and acquisition.idx.kspace_encode_step_2 >= expected.n_partitions - 1:
-            expected.settle(frame.n_landed)
-            is_full = frame.n_landed >= expected.n_readouts
-            frame.is_complete = is_full
+        # of a volume every partition may carry the mark, so there the count alone decides
+        is_marked = is_marked and expected.n_partitions == 1
+        if is_marked or expected.is_met(frame):
+            expected.learn(frame)
+            frame.is_complete = expected.is_settled and expected.is_met(frame)
             return True
-        frame.is_complete = is_full
-        return is_full
+        return False
+
+    def _distrust_a_mixture(self, frame: OpenFrame) -> None:
+        """Call a frame incomplete that may hold lines of two dynamics.
+
+        Without repetition counters, lines lost at the end of one dynamic can be filled by the next
+        one's where that has lost its beginning. The scan counter then ran on unseen; how far it
+        does so in this scanner's usual frame (readouts that it counts and does not send) is known
+        from the frame before.
+        """
+        if frame.key.repetition == 0 and frame.n_skipped > self._usual_skips:
+            frame.is_complete = False
+        self._usual_skips = frame.n_skipped
 
     def _refuse_outside(self, acquisition: Acquisition, readout: int) -> None:
         _, n_y, n_z = self.encoding.encoded_matrix
@@ -166,3 +202,9 @@ class Assembler:
                     f"readout {readout}: idx.kspace_encode_step_{axis + 1} is {step}, "
                     f"outside the encoded matrix, expected {max(low, 0)} to {high}"
                 )
+
+
+def _is_again(previous: OpenFrame, key: FrameKey, place: Place, stamp: tuple[int, int]) -> bool:
+    """Whether a readout has landed already, in the frame that has just closed."""
+    is_same = previous.key == key and previous.landed.get(place) == stamp
+    return is_same and stamp != (0, 0)
