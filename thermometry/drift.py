@@ -14,12 +14,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from thermometry.compiled import compiled
+
 HUBER_ROUNDS: Final = 2
 TUKEY_ROUNDS: Final = 3
 HUBER_CORNER: Final = 1.345  # 95 % efficiency for Gaussian noise; Huber 1981
 TUKEY_CUTOFF: Final = 4.685  # 95 % efficiency for Gaussian noise; Beaton and Tukey 1974
 MAD_TO_STD: Final = 1.4826  # median of |x| to standard deviation, Gaussian x
 MAX_PIXELS: Final = 2048  # enough: the fit adds 0.3 % to a pixel's variance at order 2
+INFINITY_BITS: Final = 0x7F800000  # of float32
 MIN_PIXELS_PER_TERM: Final = 10
 MIN_RECIPROCAL_CONDITION: Final = 1e-8  # below it the region does not determine the polynomial
 
@@ -120,42 +123,82 @@ def fit_drift(
     n_terms, n_pixels = terms.shape
     if n_pixels < MIN_PIXELS_PER_TERM * n_terms:
         return None
-    # float64: normal equations square the condition number
-    whitening = 1.0 / np.sqrt(variance_rad2.astype(np.float64))
-    design = terms * whitening
-    target = phase_rad * whitening
+    design, target, products = _whiten(terms, phase_rad, variance_rad2)
     coefficients, scale = start, 1.0
     normal: NDArray[np.float64] = np.eye(n_terms)
     weights = np.ones(n_pixels)
     last = HUBER_ROUNDS + TUKEY_ROUNDS - 1
     for round_ in range(last + 1):
-        residual = np.abs(target - coefficients @ design)
-        scale = MAD_TO_STD * float(np.partition(residual, n_pixels // 2)[n_pixels // 2])
-        # never narrower than the known noise: a lucky median must not throw good pixels away
-        residual /= max(scale, 1.0)
-        weights = _huber(residual) if round_ < HUBER_ROUNDS else _tukey(residual)
-        weighted = design * weights
-        normal = weighted @ design.T
+        weights, scale = _weigh(design, target, coefficients, round_ < HUBER_ROUNDS)
+        sums = (products @ weights).reshape(n_terms, n_terms + 1)
+        normal, moment = sums[:, :-1], sums[:, -1]
         if round_ in (0, last) and not _is_determined(normal):
             return None
-        coefficients = np.linalg.solve(normal, weighted @ target).astype(np.float64)
+        coefficients = np.linalg.solve(normal, moment).astype(np.float64)
     covariance = np.linalg.inv(normal).astype(np.float64)
     excess_rad = math.sqrt(max(scale**2 - 1.0, 0.0) * float(np.mean(variance_rad2)))
     return DriftFit(coefficients, covariance, weights, excess_rad, pixels=np.arange(n_pixels))
 
 
-def _huber(residual: NDArray[np.float64]) -> NDArray[np.float64]:
-    return HUBER_CORNER / np.maximum(residual, HUBER_CORNER)
+@compiled
+def _whiten(
+    terms: NDArray[np.float32], phase_rad: NDArray[np.float32], variance_rad2: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Terms (term, pixel) and phase (pixel,) over the noise, and the terms' products.
+
+    products: (term · (term + 1), pixel), what the weights multiply in the normal equations: each
+    term with every term and with the phase, so that a round costs one matrix-vector product.
+    float64, because normal equations square the condition number.
+    """
+    n_terms, n_pixels = terms.shape
+    per_std = 1.0 / np.sqrt(variance_rad2.astype(np.float64))
+    design = np.empty((n_terms, n_pixels))
+    for term in range(n_terms):
+        design[term] = terms[term] * per_std
+    target = phase_rad * per_std
+    products = np.empty((n_terms * (n_terms + 1), n_pixels))
+    for a in range(n_terms):
+        for b in range(n_terms):
+            products[a * (n_terms + 1) + b] = design[a] * design[b]
+        products[a * (n_terms + 1) + n_terms] = design[a] * target
+    return design, target, products
 
 
-def _tukey(residual: NDArray[np.float64]) -> NDArray[np.float64]:
+@compiled
+def _weigh(
+    design: NDArray[np.float64],
+    target: NDArray[np.float64],
+    coefficients: NDArray[np.float64],
+    is_huber: bool,
+) -> tuple[NDArray[np.float64], float]:
+    """Weight of each pixel, 0 to 1, and the residuals' robust standard deviation."""
+    residual = target.copy()
+    for term in range(len(coefficients)):
+        for i in range(residual.size):
+            residual[i] -= coefficients[term] * design[term, i]
+    residual = np.abs(residual)
+    # the upper median by bisection, on the bits of float32, which are in the order of the numbers:
+    # 31 counts without a branch are faster than sorting, and take the same time for every frame
+    bits = residual.astype(np.float32).view(np.int32)
+    low, high = np.int32(0), np.int32(INFINITY_BITS)
+    while low < high:
+        middle = np.int32((low + high) >> 1)
+        if np.sum(bits <= middle) > bits.size // 2:
+            high = middle
+        else:
+            low = np.int32(middle + 1)
+    scale = MAD_TO_STD * float(np.full(1, low, np.int32).view(np.float32)[0])
+    # never narrower than the known noise: a lucky median must not throw good pixels away
+    residual /= max(scale, 1.0)
+    if is_huber:
+        return HUBER_CORNER / np.maximum(residual, HUBER_CORNER), scale
     inside = np.maximum(1.0 - (residual / TUKEY_CUTOFF) ** 2, 0.0)
-    return inside * inside
+    return inside * inside, scale
 
 
 def _is_determined(normal: NDArray[np.float64]) -> bool:
-    diagonal = np.sqrt(np.diagonal(normal))
-    if not (np.all(np.isfinite(diagonal)) and np.all(diagonal > 0)):
+    diagonal = np.sqrt(normal.diagonal())
+    if not 0 < diagonal.min() <= diagonal.max() < np.inf:
         return False
-    eigenvalues = np.linalg.eigvalsh(normal / np.outer(diagonal, diagonal))
+    eigenvalues = np.linalg.eigvalsh(normal / (diagonal * diagonal[:, None]))
     return bool(eigenvalues[0] > MIN_RECIPROCAL_CONDITION * eigenvalues[-1])

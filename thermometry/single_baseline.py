@@ -6,18 +6,18 @@ validated in fat, whose electron screening hardly depends on temperature.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from messages import Image, TemperatureMap
 from thermometry.baseline import Coils, Gathering, Reference, finish, gather
+from thermometry.conversion import NEVER, to_temperature
 from thermometry.drift import DriftBasis, DriftFit, fit_drift
 from thermometry.phase import Observation, observe, wrap
 from thermometry.plan import ThermometryPlan
 
-NEVER: Final = np.float32(np.nan)
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -41,10 +41,12 @@ class SingleBaseline:
 
     plan: ThermometryPlan
     basis: DriftBasis
+    fitted_region: NDArray[np.bool_]
 
     def __init__(self, plan: ThermometryPlan) -> None:
         object.__setattr__(self, "plan", plan)
         object.__setattr__(self, "basis", DriftBasis(plan.shape, plan.drift_order))
+        object.__setattr__(self, "fitted_region", plan.reference_mask & ~plan.heated_mask)
 
     def start(self) -> BaselineState:
         """State before the first image."""
@@ -92,38 +94,50 @@ class SingleBaseline:
         fit = self._fit_drift(state, seen)
         drift_rad = state.drift_rad if fit is None else _frozen(fit.coefficients)
         drift = self.basis.evaluate(drift_rad)
-        phase = state.phase_rad + wrap(seen.phase_rad - drift - state.phase_rad)
-
         c_per_rad = np.float32(1.0 / plan.rad_per_c)
-        inflation = self._inflation(seen, fit)
-        std_c = np.sqrt(seen.total_rad2 * inflation) * abs(c_per_rad)
-        common_c = np.sqrt(seen.common_rad2 * inflation) * abs(c_per_rad)
-        valid = seen.usable & (std_c <= plan.max_std_c)
-        temperature_c = np.float32(plan.body_temperature_c) + phase * c_per_rad
-        kept = np.where(valid, phase, state.phase_rad)
-        state = replace(state, phase_rad=_frozen(kept), drift_rad=drift_rad)
-        return state, replace(
-            self._blank(state, image),
-            temperature_c=_frozen(np.where(valid, temperature_c, NEVER)),
-            temperature_std_c=_frozen(np.where(valid, std_c, NEVER)),
-            common_std_c=_frozen(np.where(valid, common_c, NEVER)),
-            valid=_frozen(valid),
-            drift_c=float(np.max(np.abs(drift * valid)) * abs(c_per_rad)),
+        drift_rad2, share = self._drift_error(fit)
+        temperature_c, std_c, common_c, valid, kept_rad = to_temperature(
+            seen.phase_rad.ravel(),
+            drift.ravel(),
+            state.phase_rad.ravel(),
+            seen.total_rad2.ravel(),
+            seen.common_rad2.ravel(),
+            drift_rad2,
+            share,
+            seen.usable.ravel(),
+            c_per_rad,
+            np.float32(plan.body_temperature_c),
+            np.float32(plan.max_std_c),
+        )
+        measured = TemperatureMap(
+            frame_id=image.frame_id,
+            key=image.key,
+            time_s=image.time_s,
+            temperature_c=_frozen(temperature_c.reshape(plan.shape)),
+            temperature_std_c=_frozen(std_c.reshape(plan.shape)),
+            common_std_c=_frozen(common_c.reshape(plan.shape)),
+            valid=_frozen(valid.reshape(plan.shape)),
+            is_baseline=False,
+            baseline_frames=plan.baseline_frames,
+            drift_rad=tuple(drift_rad.tolist()),
+            drift_c=float(np.max(np.abs(drift.ravel()), where=valid, initial=0.0) * abs(c_per_rad)),
             drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
             is_drift_trusted=fit is not None or plan.drift_order < 0,
         )
+        held_rad = _frozen(kept_rad.reshape(plan.shape))
+        return replace(state, phase_rad=held_rad, drift_rad=drift_rad), measured
 
     def _fit_drift(self, state: BaselineState, seen: Observation) -> DriftFit | None:
         plan = self.plan
         if plan.drift_order < 0:
             return None
-        pixels = self.basis.choose_pixels(seen.usable & plan.reference_mask & ~plan.heated_mask)
+        pixels = self.basis.choose_pixels(seen.usable & self.fitted_region)
         if pixels.size == 0:
             return None
-        terms = self.basis.terms[:, pixels]
-        variance = seen.total_rad2.ravel()[pixels]
-        expected = state.phase_rad.ravel()[pixels] + state.drift_rad.astype(np.float32) @ terms
-        residual = seen.phase_rad.ravel()[pixels] - expected
+        terms = self.basis.terms.take(pixels, axis=1)
+        variance = seen.total_rad2.take(pixels)
+        expected = state.phase_rad.take(pixels) + state.drift_rad.astype(np.float32) @ terms
+        residual = seen.phase_rad.take(pixels) - expected
         # the common turn first: what remains is small, so that no pixel wraps away from the rest
         turn = math.atan2(
             float(np.sum(np.sin(residual) / variance)), float(np.sum(np.cos(residual) / variance))
@@ -134,19 +148,17 @@ class SingleBaseline:
         fit = fit_drift(terms, absolute, variance_rad2=variance, start=start)
         return None if fit is None else replace(fit, pixels=pixels)
 
-    def _inflation(self, seen: Observation, fit: DriftFit | None) -> NDArray[np.float32]:
-        """By how much the fitted drift's own error multiplies each pixel's variance.
+    def _drift_error(self, fit: DriftFit | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Variance of the fitted drift, and how often it adds to a pixel's own; (pixel,).
 
         A pixel that took part in the fit has pulled the drift towards itself, so its residual is
         smaller than its noise by as much as the drift's variance; any other pixel adds it.
         """
+        share = np.ones(self.basis.rank.size, np.float32)
         if fit is None:
-            return np.ones((), np.float32)
-        share = np.ones(seen.phase_rad.size, np.float32)
+            return np.zeros_like(share), share
         share[fit.pixels] -= 2.0 * fit.weights.astype(np.float32)
-        ratio = self.basis.variance(fit.covariance) / seen.total_rad2
-        inflation: NDArray[np.float32] = 1.0 + ratio * share.reshape(ratio.shape)
-        return np.maximum(inflation, np.float32(0.0))
+        return self.basis.variance(fit.covariance).ravel(), share
 
     def _n_gathered(self, state: BaselineState) -> int:
         if state.reference is not None:

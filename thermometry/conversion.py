@@ -1,0 +1,51 @@
+"""Phase to temperature, pixel by pixel: unwrapped in time, with the standard deviations."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermometry.compiled import compiled
+from thermometry.phase import TURN, ZERO
+
+Volume = NDArray[np.float32]
+ONE = np.float32(1.0)
+NEVER = np.float32(np.nan)
+
+
+@compiled
+def to_temperature(
+    phase_rad: Volume,
+    drift_rad: Volume,
+    held_rad: Volume,
+    total_rad2: Volume,
+    common_rad2: Volume,
+    drift_rad2: Volume,
+    share: Volume,
+    usable: NDArray[np.bool_],
+    c_per_rad: np.float32,
+    body_c: np.float32,
+    max_std_c: np.float32,
+) -> tuple[Volume, Volume, Volume, NDArray[np.bool_], Volume]:
+    """Temperature, its standard deviation, the common part, what is valid, the phase to hold.
+
+    All arrays are (pixel,). phase_rad is wrapped; held_rad is the last valid phase of each pixel.
+    drift_rad2 is the variance of the fitted drift, and `share` how it adds to a pixel's own.
+    Temperatures are NaN where not valid, and the held phase stays.
+    """
+    temperature_c, std_c = np.empty_like(phase_rad), np.empty_like(phase_rad)
+    common_c, kept_rad = np.empty_like(phase_rad), np.empty_like(phase_rad)
+    valid = np.empty_like(usable)
+    for i in range(phase_rad.size):
+        step = phase_rad[i] - drift_rad[i] - held_rad[i]
+        phase = held_rad[i] + (step - TURN * np.rint(step / TURN))
+        inflation = ONE + drift_rad2[i] / total_rad2[i] * share[i]
+        inflation = ZERO if inflation < ZERO else inflation
+        std = np.sqrt(total_rad2[i] * inflation) * abs(c_per_rad)
+        # false for NaN
+        is_valid = usable[i] & (std <= max_std_c)
+        temperature_c[i] = body_c + phase * c_per_rad if is_valid else NEVER
+        std_c[i] = std if is_valid else NEVER
+        common = np.sqrt(common_rad2[i] * inflation) * abs(c_per_rad)
+        common_c[i] = common if is_valid else NEVER
+        kept_rad[i] = phase if is_valid else held_rad[i]
+        valid[i] = is_valid
+    return temperature_c, std_c, common_c, valid, kept_rad
