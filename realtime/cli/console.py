@@ -5,8 +5,8 @@ from rich.table import Table
 
 
 def console(*, is_error: bool = False) -> Console:
-    """Return a console; colours only on a terminal."""
-    return Console(stderr=is_error, highlight=False)
+    """Return a console; colours only on a terminal, and no text from outside is read as markup."""
+    return Console(stderr=is_error, highlight=False, markup=False)
 
 
 def facts_table(title: str, rows: list[tuple[str, str]]) -> Table:

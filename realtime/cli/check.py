@@ -1,0 +1,96 @@
+"""`mrmonitor check`: a treatment protocol, strictly read."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.table import Table
+
+from messages import SessionHeader
+from realtime.alerts.limits import region_name, rule_name
+from realtime.cli.console import console, facts_table
+from realtime.cli.protocol_check import check_header
+from realtime.protocol import Protocol, Region, load_protocol
+from realtime.streams.mrd_header import MAX_XML_BYTES, parse_header
+from realtime.streams.recordings import open_recording
+
+
+@click.command()
+@click.argument("protocol")
+@click.option("--header", type=click.Path(path_type=Path), help="A recording, or a header as .xml.")
+def check(protocol: str, header: Path | None) -> None:
+    """Read a treatment protocol strictly and say what it means.
+
+    PROTOCOL is a file or the name of a shipped one. With --header, echo time, field strength and
+    regions are checked against that scan.
+    """
+    loaded = load_protocol(protocol)
+    if header is not None:
+        check_header(loaded, _header(header))
+    out = console()
+    out.print(facts_table(loaded.protocol.name, _general_rows(loaded)))
+    if loaded.region:
+        out.print(_regions(loaded))
+    if loaded.limit:
+        out.print(_limits(loaded))
+    if header is not None:
+        click.echo(f"{header}: echo time, field strength and regions suit")
+
+
+def _header(path: Path) -> SessionHeader:
+    if path.suffix == ".xml":
+        with path.open("rb") as file:
+            return parse_header(file.read(MAX_XML_BYTES + 1))
+    return parse_header(open_recording(path).header_xml)
+
+
+def _general_rows(protocol: Protocol) -> list[tuple[str, str]]:
+    rows = [
+        ("hash", protocol.hash),
+        ("therapy", protocol.protocol.therapy),
+        ("frame deadline", f"{protocol.protocol.frame_deadline_ms:g} ms"),
+        ("lease", f"{protocol.protocol.lease_ms:g} ms"),
+        ("stream", _fields(protocol.stream)),
+        ("reconstruction", protocol.recon.method),
+    ]
+    if protocol.thermometry is not None:
+        rows.append(("thermometry", _fields(protocol.thermometry)))
+    if protocol.motion is not None:
+        rows.append(("motion", _fields(protocol.motion)))
+    return rows
+
+
+def _regions(protocol: Protocol) -> Table:
+    table = Table("region", "role", "shape", title="Regions", title_justify="left")
+    for region in protocol.region:
+        table.add_row(region.name, region.role, _shape(region))
+    return table
+
+
+def _shape(region: Region) -> str:
+    if region.mask is not None:
+        return f"mask {region.mask}"
+    said = {"name", "role", "shape"}
+    return f"{region.shape}: {_fields(region, leave_out=said)}"
+
+
+def _limits(protocol: Protocol) -> Table:
+    table = Table("rule", "region", "limit", title="Limits", title_justify="left")
+    for limit in protocol.limit:
+        table.add_row(rule_name(limit), region_name(limit), _fields(limit, leave_out={"region"}))
+    return table
+
+
+def _fields(struct: msgspec.Struct, *, leave_out: set[str] | None = None) -> str:
+    content = {name: getattr(struct, name) for name in struct.__struct_fields__}
+    return ", ".join(
+        f"{name} {_value(value)}"
+        for name, value in content.items()
+        if value is not None and name not in (leave_out or set())
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_value, value))})"
+    return f"{value:g}" if isinstance(value, float) else str(value)

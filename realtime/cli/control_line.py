@@ -1,0 +1,53 @@
+"""Asks a running monitor over its control address."""
+
+import msgspec
+import zmq
+
+from messages import Alert, MonitorError
+from messages.codec import decode
+
+_PATIENCE_MS = 3000
+
+
+class _Answer(msgspec.Struct):
+    status: str
+    text: str
+
+
+def ask(address: str, request: dict[str, object]) -> tuple[str, list[Alert]]:
+    """Return the monitor's answer, and the alerts that came before it.
+
+    Raises MonitorError where it refuses, or says nothing for three seconds.
+    """
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        line = context.socket(zmq.DEALER)
+        connect(line, address)
+        line.send(msgspec.json.encode(request))
+        return _listen(line, address)
+    finally:
+        context.destroy(linger=0)
+
+
+def connect(line: "zmq.Socket[bytes]", address: str) -> None:
+    """Connect to `tcp://host:port`. Raises MonitorError where that is no address."""
+    try:
+        line.connect(address)
+    except zmq.ZMQError as error:
+        raise MonitorError(f"address {address!r}, expected tcp://host:port") from error
+
+
+def _listen(line: "zmq.Socket[bytes]", address: str) -> tuple[str, list[Alert]]:
+    alerts: list[Alert] = []
+    while line.poll(_PATIENCE_MS):
+        parts = line.recv_multipart()
+        if len(parts) > 1:
+            noun = decode(parts)[1]
+            if isinstance(noun, Alert):
+                alerts.append(noun)
+            continue
+        answer = msgspec.json.decode(parts[0], type=_Answer)
+        if answer.status != "done":
+            raise MonitorError(f"the monitor refused: {answer.text}")
+        return answer.text, alerts
+    raise MonitorError(f"no monitor answers at {address}")

@@ -1,0 +1,36 @@
+"""`mrmonitor send`: a recording to any MRD server."""
+
+from pathlib import Path
+
+import click
+
+from messages import MonitorError
+from realtime.clock import MonotonicClock
+from realtime.streams.links import open_link
+from realtime.streams.player import PlayerSettings, parse_speed, play
+from realtime.streams.recordings import open_recording
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--to", "url", required=True, help="tcp://host:port or zmq://host:port.")
+@click.option("--speed", default="1.0", show_default=True, help="max, or times the scanner's pace.")
+@click.option("--config", "config_name", help="Configuration to ask the server for.")
+@click.option("--timeout-s", type=click.FloatRange(min=0.1), default=30.0, show_default=True)
+def send(file: Path, url: str, speed: str, config_name: str | None, timeout_s: float) -> None:
+    """Play a recording to any MRD server and tell what comes back."""
+    settings = PlayerSettings(
+        speed=parse_speed(speed), config_name=config_name, timeout_s=timeout_s
+    )
+    recording = open_recording(file)
+    link = open_link(url)
+    try:
+        played = play(recording, link, settings=settings, clock=MonotonicClock())
+    finally:
+        link.close()
+    for text in played.texts:
+        click.echo(text)
+    click.echo(f"{played.n_readouts} readouts sent ({played.pacing}), {played.n_images} images back")
+    refused = next((text for text in played.texts if text.startswith("ERROR")), "")
+    if played.problem or refused:
+        raise MonitorError(played.problem or refused)

@@ -1,0 +1,138 @@
+"""`mrmonitor serve`: the monitor beside a scanner, until somebody stops it."""
+
+import ipaddress
+import signal
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from messages import Alert, MonitorError, RunStart, RunStop
+from messages.codec import Noun
+from realtime.cli.console import console
+from realtime.cli.host import Follower
+from realtime.cli.reports import Reports
+from realtime.clock import MonotonicClock, utc_now
+from realtime.gateway import Gateway, Settings
+from realtime.outputs.publisher import Addresses
+from realtime.protocol import load_protocol
+
+_PORT = click.IntRange(0, 65535)
+_COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
+
+
+@click.command()
+@click.option("--protocol", "name", help="For clients that name no installed protocol.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=_PORT, default=9002, show_default=True, help="MRD over TCP.")
+@click.option("--zmq-port", type=_PORT, default=9003, show_default=True, help="MRD over ZeroMQ.")
+@click.option("--events-port", type=_PORT, default=9004, show_default=True, help="Events out.")
+@click.option("--control-port", type=_PORT, default=9005, show_default=True, help="Requests in.")
+@click.option("--record/--no-record", default=True, help="Keep the raw data in raw.mrd.")
+@click.option("--report/--no-report", default=True, help="Write report.html after each run.")
+@click.option("--i-know-this-is-unencrypted", is_flag=True, help="Allow another host than this.")
+def serve(
+    name: str | None,
+    out: Path,
+    host: str,
+    port: int,
+    zmq_port: int,
+    events_port: int,
+    control_port: int,
+    record: bool,
+    report: bool,
+    i_know_this_is_unencrypted: bool,
+) -> None:
+    """Serve scanners over MRD until stopped.
+
+    One treatment at a time, each into a run folder of its own. Port 0 takes a free one. Ctrl-C or
+    SIGTERM holds the permit and closes the run.
+    """
+    if not i_know_this_is_unencrypted:
+        refuse_open_host(host)
+    settings = Settings(
+        out,
+        None if name is None else load_protocol(name),
+        tcp=(host, port),
+        zmq=_endpoint(host, zmq_port),
+        addresses=Addresses(_endpoint(host, events_port), _endpoint(host, control_port)),
+        is_recording=record,
+    )
+    gateway = Gateway(settings, MonotonicClock())
+    _stop_on_signals(gateway)
+    try:
+        _announce(gateway, host)
+        _serve(gateway, Reports() if report else None)
+    finally:
+        gateway.close()
+    _say("stopped; the permit is held")
+
+
+def refuse_open_host(host: str) -> None:
+    """Raise MonitorError for an address that other machines can reach."""
+    try:
+        is_ours = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_ours = False
+    if not is_ours:
+        raise MonitorError(
+            f"--host {host}: other machines could read patient data there and send requests, "
+            "unencrypted and unasked; encryption (CURVE) comes with a later version; "
+            "--i-know-this-is-unencrypted allows it all the same"
+        )
+
+
+def _endpoint(host: str, port: int) -> str:
+    bare = f"[{host}]" if ":" in host else host
+    return f"tcp://{bare}:{port or '*'}"
+
+
+def _stop_on_signals(gateway: Gateway) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        gateway.is_stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _announce(gateway: Gateway, host: str) -> None:
+    endpoints = gateway.publisher.endpoints
+    _say("research software, not a safety interlock")
+    _say(f"MRD over TCP     tcp://{host}:{gateway.tcp_port}")
+    _say(f"MRD over ZeroMQ  {gateway.zmq_endpoint}")
+    _say(f"events           {endpoints.events}")
+    _say(f"control          {endpoints.control}")
+    _say(f"run folders      {gateway.settings.out}")
+
+
+def _serve(gateway: Gateway, reports: Reports | None) -> None:
+    follower, n_folders = Follower(gateway, _tell), 0
+    try:
+        while not gateway.is_stopping:
+            gateway.turn()
+            follower.hear()
+            if reports is None:
+                continue
+            for folder in gateway.folders[n_folders:]:
+                reports.expect(folder)
+            n_folders = len(gateway.folders)
+            if gateway.is_idle:
+                reports.turn()
+    finally:
+        follower.close()
+
+
+def _tell(noun: Noun) -> None:
+    if isinstance(noun, RunStart):
+        _say(f"run {noun.run_id} from {noun.source}: protocol {noun.protocol_name}")
+    elif isinstance(noun, RunStop):
+        _say(f"run {noun.run_id} {noun.status}: {noun.n_frames} frames; {noun.reason}")
+    elif isinstance(noun, Alert):
+        style = _COLOURS[noun.priority]
+        _say(f"alert {noun.alert_id} {noun.state}, {noun.priority}: {noun.text}", style=style)
+
+
+def _say(text: str, *, style: str = "") -> None:
+    console().print(f"{utc_now():%H:%M:%S}  {text}", style=style, soft_wrap=True)
