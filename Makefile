@@ -10,7 +10,6 @@ BENCH_OPTIONS ?=
 JOBS ?= 2
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
-SECONDS_SINCE = echo "$@: $$(($$(date +%s) - start)) s"
 
 .PHONY: help setup demo test check lint bench clean
 
@@ -38,7 +37,7 @@ demo: $(STAMP)
 	$(BIN)/mrmonitor demo mrgfus --out $(OUT) $(DEMO_OPTIONS)
 
 test: $(STAMP)
-	@start=$$(date +%s); $(BIN)/python -m pytest -m "not slow" -n $(JOBS) && $(SECONDS_SINCE)
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -47,7 +46,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 check: lint
-	@start=$$(date +%s); $(BIN)/python -m pytest -n $(JOBS) && $(SECONDS_SINCE)
+	$(BIN)/python -m pytest -n $(JOBS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
