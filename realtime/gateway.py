@@ -201,7 +201,13 @@ class Gateway:
         return session
 
     def _choose(self, name: str) -> Protocol:
-        """Return the protocol that a client's config name selects among the installed ones."""
+        """Return the protocol that a client's config name selects among the installed ones.
+
+        Where the gateway was started for one run, the operator has chosen: a recording brings the
+        name that it was made with, and that must not win over `replay --protocol`.
+        """
+        if self.settings.is_single_run and self.settings.protocol is not None:
+            return self.settings.protocol
         bare = Path(name).stem if name.endswith((".toml", ".xml")) else name
         if bare in shipped_protocols():
             return load_protocol(bare)
