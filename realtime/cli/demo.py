@@ -10,7 +10,7 @@ import click
 from messages import MonitorError
 from realtime.cli.client import Client
 from realtime.cli.console import console
-from realtime.cli.host import fresh_folder, hosting, local_settings, serve_client
+from realtime.cli.host import hosting, local_settings, replaced_folder, serve_client
 from realtime.cli.progress import FrameProgress
 from realtime.cli.run_summary import print_summary
 from realtime.clock import utc_now
@@ -26,8 +26,12 @@ _PROTOCOL = "mrgfus-demo"
 
 @click.command()
 @click.argument("therapy", type=click.Choice(["mrgfus", "mrlinac"]), default="mrgfus")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; default runs/demo-TIME.")
-@click.option("--speed", default=_SPEED, show_default=True, help="max, or times the scanner's pace.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Run folder, an earlier demo in it is replaced."
+)
+@click.option(
+    "--speed", default=_SPEED, show_default=True, help="max, or times the scanner's pace."
+)
 @click.option("--frames", type=click.IntRange(6, 1000), default=_N_FRAMES, show_default=True)
 @click.option("--seed", type=int, help="Of the simulated noise.")
 @click.option("--no-browser", is_flag=True, help="Do not open the report at the end.")
@@ -43,7 +47,8 @@ def demo(
         click.echo("demo mrlinac is not available yet; try: mrmonitor demo mrgfus", err=True)
         sys.exit(2)
     parse_speed(speed)
-    out = fresh_folder(out or Path("runs") / f"demo-{utc_now():%Y%m%d-%H%M%S}")
+    out = out or Path("runs") / f"demo-{utc_now():%Y%m%d-%H%M%S}"
+    replaced_folder(out, protocol_name=_PROTOCOL)
     settings = local_settings(out, load_protocol(_PROTOCOL))
     with hosting(settings) as gateway, FrameProgress(frames, target="focus") as progress:
         arguments = _simulator_arguments(gateway, out, speed=speed, frames=frames, seed=seed)

@@ -90,7 +90,8 @@ def _memory() -> Finding:
 
 def _clock() -> Finding:
     clock = MonotonicClock()
-    steps, then_ns = [], clock.now_ns()
+    steps: list[int] = []
+    then_ns = clock.now_ns()
     while len(steps) < 1000:
         now_ns = clock.now_ns()
         if now_ns > then_ns:
@@ -132,7 +133,9 @@ def _descriptors() -> Finding:
 def _ports() -> Finding:
     taken = [port for port in _PORTS if not _is_free(port)]
     if taken:
-        text = f"in use on 127.0.0.1: {', '.join(map(str, taken))}; another monitor, or choose others"
+        text = (
+            f"in use on 127.0.0.1: {', '.join(map(str, taken))}; another monitor, or choose others"
+        )
         return Finding("ports", "warn", text)
     return Finding("ports", "ok", f"free on 127.0.0.1: {', '.join(map(str, _PORTS))}")
 

@@ -1,5 +1,6 @@
 """A gateway in this process beside a client in another one, and what it says on the way."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,12 @@ from realtime.protocol import Protocol
 
 _FREE_PORT = "tcp://127.0.0.1:*"
 _LIVES_ON_NS = 20_000_000_000
+
+_RUN_FILES = (
+    "run.json", "raw.mrd", "maps.h5", "verdicts.csv", "readings.csv", "alerts.jsonl",
+    "report.html", "protocol.toml", "truth.h5", "closed_loop.json", "journal.sqlite",
+    "journal.sqlite-wal", "journal.sqlite-shm",
+)  # fmt: skip
 
 Heed = Callable[[Noun], None]
 
@@ -46,6 +53,18 @@ def fresh_folder(out: Path) -> Path:
         raise MonitorError(f"{out}: holds a run already, choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     return out
+
+
+def replaced_folder(out: Path, *, protocol_name: str) -> Path:
+    """Return the folder, made, without the earlier run of this protocol that it may hold."""
+    try:
+        start = json.loads((out / "run.json").read_text(encoding="utf-8"))["start"]
+        is_earlier = start["protocol_name"] == protocol_name
+    except (OSError, ValueError, KeyError, TypeError):
+        is_earlier = False
+    for name in _RUN_FILES if is_earlier else ():
+        (out / name).unlink(missing_ok=True)
+    return fresh_folder(out)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ class Reports:
         self._current: subprocess.Popen[bytes] | None = None
 
     def expect(self, folder: Path) -> None:
-        """A run has begun in this folder."""
+        """Take note of a run that has begun in this folder."""
         self._expected.append(folder)
 
     def turn(self) -> None:

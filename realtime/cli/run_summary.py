@@ -1,5 +1,6 @@
 """The last thing a command prints of a run: its figures in one table."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def _temperature_rows(run: RunRecord) -> Rows:
     return rows
 
 
-def _overshoot_rows(closed_loop: dict[str, Any] | Any) -> Rows:  # noqa: ANN401 - JSON
+def _overshoot_rows(closed_loop: Mapping[str, Any]) -> Rows:
     overshoot = closed_loop.get("overshoot") if closed_loop else None
     if not overshoot:
         return []
@@ -97,7 +98,9 @@ def _latency_rows(run: RunRecord) -> Rows:
 
 def _alert_rows(run: RunRecord) -> Rows:
     left = last_states(run)
+    # an alert that rises in priority is raised again; the last word on it is the gravest
+    gravest = {one.alert_id: one for one in raised_alerts(run)}
     return [
         (f"alert {one.alert_id}", f"{one.priority}: {one.text} ({left[one.alert_id]})")
-        for one in raised_alerts(run)
+        for one in gravest.values()
     ]

@@ -30,7 +30,9 @@ def send(file: Path, url: str, speed: str, config_name: str | None, timeout_s: f
         link.close()
     for text in played.texts:
         click.echo(text)
-    click.echo(f"{played.n_readouts} readouts sent ({played.pacing}), {played.n_images} images back")
+    click.echo(
+        f"{played.n_readouts} readouts sent ({played.pacing}), {played.n_images} images back"
+    )
     refused = next((text for text in played.texts if text.startswith("ERROR")), "")
     if played.problem or refused:
         raise MonitorError(played.problem or refused)

@@ -76,7 +76,12 @@ def simulate(
 
 
 def _treatment(
-    *, frames: int | None, snr: float | None, coils: int | None, matrix: int | None, seed: int | None
+    *,
+    frames: int | None,
+    snr: float | None,
+    coils: int | None,
+    matrix: int | None,
+    seed: int | None,
 ) -> Treatment:
     treatment = default_treatment()
     given = {"n_frames": frames, "snr": snr, "n_coils": coils, "seed": seed}

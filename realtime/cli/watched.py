@@ -42,10 +42,10 @@ class Watched:
             self.run_id, self.verdict = noun.run_id, None
         elif isinstance(noun, RunStop):
             self._permit = None
-        elif isinstance(noun, Alert):
-            if envelope.sequence == self.last_alert + 1:
-                self.last_alert = envelope.sequence
-                self.note(noun)
+        elif isinstance(noun, Alert) and envelope.sequence == self.last_alert + 1:
+            # one out of sequence comes again, in order, when the missed ones are asked for
+            self.last_alert = envelope.sequence
+            self.note(noun)
 
     def caught_up(self, alerts: list[Alert]) -> None:
         """Take the alerts that had been missed, in order."""

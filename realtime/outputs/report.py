@@ -58,7 +58,7 @@ def _text(run: RunRecord) -> str:
 
 def _pictures(run: RunRecord) -> list[str]:
     sections = []
-    if run.maps is not None and run.maps.n_rows or run.readings:
+    if run.readings or (run.maps is not None and run.maps.n_rows):
         caption = (
             "Above: the hottest frame; the overlay shows valid pixels more than 2 °C above body "
             "temperature within the white frame, and contours of the dose at the end of the run. "

@@ -3,10 +3,12 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from realtime.alerts.limits import TemperatureMax
 from realtime.outputs import report_curves as curves
@@ -41,7 +43,8 @@ def overview(run: RunRecord) -> Figure:
     if scene is None or not scene.has_heat:
         return _plain(scene, run, regions)
     figure = style.new_figure(12.4, 7.6)
-    above, below = figure.subfigures(2, 1, height_ratios=(1.12, 1.0))
+    parts = cast("NDArray[Any]", figure.subfigures(2, 1, height_ratios=(1.12, 1.0)))
+    above, below = parts
     whole, near, dose = above.subplots(1, 3, width_ratios=(1.0, 1.14, 1.14))
     pictures.draw_anatomy(whole, scene)
     shown = pictures.draw_close_up(near, scene), pictures.draw_dose(dose, scene)

@@ -106,7 +106,7 @@ def draw_anatomy(axes: Axes, scene: Scene) -> None:
 
 
 def draw_close_up(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib's mappable
-    """Draw the heated spot with the regions and the dose contours; return what it is coloured by."""
+    """Draw the heated spot with regions and dose contours; return what it is coloured by."""
     shown = _draw_heat(axes, scene)
     _contours(axes, scene.dose_cem43_min)
     _name_regions(axes, scene)
@@ -160,9 +160,7 @@ def draw_valid(axes: Axes, run: RunRecord, maps: MapFile, *, z: int) -> Any:  # 
     return shown
 
 
-def _hottest_slice(
-    temperature_c: NDArray[np.float32], target: NDArray[np.bool_] | None
-) -> int:
+def _hottest_slice(temperature_c: NDArray[np.float32], target: NDArray[np.bool_] | None) -> int:
     inside = temperature_c if target is None else np.where(target, temperature_c, np.nan)
     if not np.isfinite(inside).any():
         return int(temperature_c.shape[0] // 2)

@@ -130,7 +130,9 @@ def _read_run_json(path: Path, missing: list[str]) -> tuple[RunStart | None, Run
     return start, stop
 
 
-def _read_rows(path: Path, parse: Callable[[dict[str, str]], _Row], missing: list[str]) -> list[_Row]:
+def _read_rows(
+    path: Path, parse: Callable[[dict[str, str]], _Row], missing: list[str]
+) -> list[_Row]:
     rows: list[_Row] = []
     n_broken = 0
     try:

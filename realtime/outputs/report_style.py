@@ -69,4 +69,6 @@ def region_colours(regions: list[tuple[str, str]]) -> dict[str, str]:
 
 def plain_numbers() -> FuncFormatter:
     """Return a formatter for logarithmic axes: 0.1, 10, 10 000 rather than powers."""
-    return FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ") if value >= 1 else f"{value:g}")
+    return FuncFormatter(
+        lambda value, _: f"{value:,.0f}".replace(",", " ") if value >= 1 else f"{value:g}"
+    )
