@@ -18,6 +18,7 @@ def test_each_finding_in_the_code_has_an_event(product):
     made = {
         event_name(node.args[0].value, node.args[1].value)
         for tree in product.values()
+        if _imports_finding(tree)
         for node in ast.walk(tree)
         if _is_literal_finding(node)
     }
@@ -32,6 +33,15 @@ def test_what_holds_is_latched_and_urgent():
             assert event.priority == "high", name
         assert event.title.strip(), name
         assert event.advice.strip(), name
+
+
+def _imports_finding(tree):
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and (node.module or "").partition(".")[0] == "messages"
+        and any(alias.name == "Finding" for alias in node.names)
+        for node in ast.walk(tree)
+    )
 
 
 def _is_literal_finding(node):
