@@ -7,7 +7,7 @@ that a new dynamic has begun, whichever comes first. It never waits for the next
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from messages import Acquisition, Encoding, FrameKey, MonitorError, SessionHeader
+from messages import Acquisition, Encoding, FrameKey, HeaderError, MonitorError, SessionHeader
 from messages.acquisition import LAST_IN_SLICE
 
 Place = tuple[int, int, int, int]  # step 1, step 2, average, segment
@@ -63,6 +63,13 @@ class Expectation:
         if step_2 is not None:
             n_z = step_2.maximum - step_2.minimum + 1
         self.n_partitions = max(n_z, 1)
+        sizes = encoding.encoded_matrix[1:]
+        for step, (limit, size) in enumerate(zip((step_1, step_2), sizes, strict=True), 1):
+            if limit is not None and limit.maximum - limit.minimum >= size:
+                raise HeaderError(
+                    f"{limit.minimum} to {limit.maximum} does not fit the matrix of {size}",
+                    field=f"encoding[0].encodingLimits.kspace_encoding_step_{step}",
+                )
         self.n_averages = max(encoding.n_averages, 1)
         self.n_readouts = self.n_lines * self.n_partitions * self.n_averages
         self._step = encoding.acceleration[0]

@@ -411,9 +411,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(
-    out: Path, protocol: Protocol | None = None, **settings: object
-) -> Iterator[Running]:
+def running(out: Path, protocol: Protocol | None = None, **settings: object) -> Iterator[Running]:
     """A gateway for the length of a `with`; its death is the test's failure."""
     it = Running(out, protocol or small_protocol(), **settings)
     try:

@@ -5,6 +5,7 @@ any order, then CLOSE. The stream has no length prefix and no marks to resynchro
 first error is the last thing that a decoder says.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator
 
@@ -235,7 +236,7 @@ class Decoder:
     def _event(self, message: Message) -> Event:
         kind = message.kind
         if kind == layout.ACQUISITION and message.readout is not None:
-            return self._acquisition(message.readout, message.body)
+            return self._acquisition(message.readout, message.body, message.offset)
         if kind == layout.WAVEFORM:
             return _waveform(message)
         if kind == layout.IMAGE:
@@ -257,13 +258,13 @@ class Decoder:
         self._session.has_config = True
         return ConfigFile(text) if kind == layout.CONFIG_FILE else ConfigText(text)
 
-    def _acquisition(self, head: ReadoutHead, body: Piece) -> Acquisition:
+    def _acquisition(self, head: ReadoutHead, body: Piece, offset: int) -> Acquisition:
         n_samples, n_dimensions = head.number_of_samples, head.trajectory_dimensions
         samples = np.frombuffer(body, dtype="<c8", offset=head.trajectory_bytes)
         trajectory = np.frombuffer(body, dtype="<f4", count=n_samples * n_dimensions)
         samples.flags.writeable = trajectory.flags.writeable = False
         if head.pose != self._pose_bytes:
-            self._pose_bytes, self._pose = head.pose, _pose(head.pose)
+            self._pose_bytes, self._pose = head.pose, _pose(head.pose, offset)
         return Acquisition(
             head.flags,
             head.measurement_uid,
@@ -282,8 +283,10 @@ class Decoder:
         )
 
 
-def _pose(raw: bytes) -> Pose:
+def _pose(raw: bytes, offset: int) -> Pose:
     v = layout.POSE.unpack(raw)
+    if not all(math.isfinite(one) for one in v):
+        raise StreamError("ACQUISITION position or a direction is not finite", offset=offset)
     return Pose(v[0:3], v[3:6], v[6:9], v[9:12], v[12:15])
 
 

@@ -70,7 +70,9 @@ class Feed:
         assert frame.frame_id not in [one[0] for one in self.over], "closed twice"
         self.over.append((frame.frame_id, self.lines[frame.frame_id], frame.is_complete))
 
-    def frame(self, repetition: int = 0, *, lines=range(8), marks=True, skip=(), **idx: int) -> None:
+    def frame(
+        self, repetition: int = 0, *, lines=range(8), marks=True, skip=(), **idx: int
+    ) -> None:
         lines = list(lines)
         for line in lines:
             flags = LAST_IN_SLICE if marks and line == lines[-1] else 0

@@ -92,7 +92,9 @@ def test_clear_names_everybody_once_and_frees_every_slot():
     slots.admit(2, TWO)
     assert slots.clear() == [0, 1, 2]
     assert slots.is_empty
-    assert [slots.admit(frame, (frame, 0, 0, 0))[0] is not None for frame in (3, 4, 5)] == [True] * 3
+    assert [slots.admit(frame, (frame, 0, 0, 0))[0] is not None for frame in (3, 4, 5)] == [
+        True
+    ] * 3
 
 
 @pytest.mark.parametrize("is_lossless", [False, True])
