@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import TemperatureMap, ThermalDose
+from thermometry.compiled import compiled
 from thermometry.dose_rate import dose_rate
 
 Volume = NDArray[np.float64]
+Single = NDArray[np.float32]
 Scalar = TypeVar("Scalar", bound=np.generic)
 Z_95: Final = np.float32(1.959964)  # two-sided 95 % of a Gaussian
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DoseState:
-    """Dose and its uncertainty so far; all arrays float64 (z, y, x).
+    """Dose and its uncertainty so far; arrays (z, y, x), sums and times float64, rates float32.
 
     float64 because minutes sum in steps of 1e-6 and rates span 20 orders of magnitude.
 
@@ -38,9 +40,9 @@ class DoseState:
     variance_min2: Volume
     common_min: Volume
     last_time_s: Volume
-    last_rate: Volume
-    last_own: Volume
-    last_common: Volume
+    last_rate: Single
+    last_own: Single
+    last_common: Single
     last_half_s: Volume
     interrupted: bool = False
 
@@ -49,7 +51,8 @@ def start_dose(shape: tuple[int, int, int]) -> DoseState:
     """No dose yet; shape is (z, y, x)."""
     zeros = _frozen(np.zeros(shape))
     never = _frozen(np.full(shape, np.nan))
-    return DoseState(-np.inf, zeros, zeros, zeros, never, zeros, zeros, zeros, zeros)
+    cold = _frozen(np.zeros(shape, np.float32))
+    return DoseState(-np.inf, zeros, zeros, zeros, never, cold, cold, cold, zeros)
 
 
 def interrupt(state: DoseState) -> DoseState:
@@ -76,33 +79,80 @@ def accumulate_dose(state: DoseState, temperature: TemperatureMap) -> tuple[Dose
 
 
 def _advance(state: DoseState, temperature: TemperatureMap) -> DoseState:
-    valid = temperature.valid & np.isfinite(temperature.temperature_c)
-    if not valid.any():
-        return replace(state, time_s=temperature.time_s)
     rate = dose_rate(
-        np.where(valid, temperature.temperature_c, np.float32(0)),
-        np.where(valid, temperature.temperature_std_c, np.float32(0)),
-        common_std_c=np.where(valid, temperature.common_std_c, np.float32(0)),
+        temperature.temperature_c.ravel(),
+        temperature.temperature_std_c.ravel(),
+        common_std_c=temperature.common_std_c.ravel(),
     )
-    # fmax turns the NaN of a pixel without an earlier sample into no time at all
-    half_s = np.fmax(0.5 * (temperature.time_s - state.last_time_s), 0.0) * valid
-    # a sample counts for half the interval before it and half the one after; only now is its
-    # second half known, and the variance of its whole weight replaces that of the first half
-    whole_s = state.last_half_s + half_s
-    variance = (whole_s**2 - state.last_half_s**2) * np.square(state.last_own, dtype=np.float64)
-    variance += state.variance_min2 + (half_s * rate.own_std) ** 2
+    valid = temperature.valid & np.isfinite(temperature.temperature_c)
+    dose, variance, common, last_time_s, half_s, last_rate, last_own, last_common = _add_trapezoid(
+        temperature.time_s,
+        valid.ravel(),
+        rate.per_s,
+        rate.own_std,
+        rate.common_std,
+        state.dose_min.ravel(),
+        state.variance_min2.ravel(),
+        state.common_min.ravel(),
+        state.last_time_s.ravel(),
+        state.last_half_s.ravel(),
+        state.last_rate.ravel(),
+        state.last_own.ravel(),
+        state.last_common.ravel(),
+    )
+    shape = state.dose_min.shape
     return replace(
         state,
         time_s=temperature.time_s,
-        dose_min=_frozen(state.dose_min + half_s * (state.last_rate + rate.per_s)),
-        variance_min2=_frozen(variance),
-        common_min=_frozen(state.common_min + half_s * (state.last_common + rate.common_std)),
-        last_time_s=_frozen(np.where(valid, temperature.time_s, state.last_time_s)),
-        last_rate=_frozen(np.where(valid, rate.per_s, state.last_rate)),
-        last_own=_frozen(np.where(valid, rate.own_std, state.last_own)),
-        last_common=_frozen(np.where(valid, rate.common_std, state.last_common)),
-        last_half_s=_frozen(np.where(valid, half_s, state.last_half_s)),
+        dose_min=_frozen(dose.reshape(shape)),
+        variance_min2=_frozen(variance.reshape(shape)),
+        common_min=_frozen(common.reshape(shape)),
+        last_time_s=_frozen(last_time_s.reshape(shape)),
+        last_half_s=_frozen(half_s.reshape(shape)),
+        last_rate=_frozen(last_rate.reshape(shape)),
+        last_own=_frozen(last_own.reshape(shape)),
+        last_common=_frozen(last_common.reshape(shape)),
     )
+
+
+@compiled
+def _add_trapezoid(
+    time_s: float,
+    valid: NDArray[np.bool_],
+    per_s: Single,
+    own_std: Single,
+    common_std: Single,
+    dose_min: Volume,
+    variance_min2: Volume,
+    common_min: Volume,
+    last_time_s: Volume,
+    last_half_s: Volume,
+    last_rate: Single,
+    last_own: Single,
+    last_common: Single,
+) -> tuple[Volume, Volume, Volume, Volume, Volume, Single, Single, Single]:
+    """Add one more sample of each pixel to the sums; (pixel,), results as the last 8 arguments."""
+    dose, variance = np.empty_like(dose_min), np.empty_like(dose_min)
+    common = np.empty_like(dose_min)
+    then_s, half_s = np.empty_like(dose_min), np.empty_like(dose_min)
+    rate, own, shared = np.empty_like(per_s), np.empty_like(per_s), np.empty_like(per_s)
+    for i in range(dose_min.size):
+        rate[i] = per_s[i] if valid[i] else last_rate[i]
+        own[i] = own_std[i] if valid[i] else last_own[i]
+        shared[i] = common_std[i] if valid[i] else last_common[i]
+        then_s[i] = time_s if valid[i] else last_time_s[i]
+        # NaN, the time of a pixel without an earlier sample, is no time at all
+        elapsed_s = 0.5 * (time_s - last_time_s[i])
+        half = elapsed_s if valid[i] & (elapsed_s > 0.0) else 0.0
+        half_s[i] = half if valid[i] else last_half_s[i]
+        dose[i] = dose_min[i] + half * (np.float64(last_rate[i]) + rate[i])
+        common[i] = common_min[i] + half * (np.float64(last_common[i]) + shared[i])
+        # a sample counts for half the interval before it and half the one after; only now is its
+        # second half known, and the variance of its whole weight replaces that of the first half
+        whole = last_half_s[i] + half
+        second = (whole * whole - last_half_s[i] * last_half_s[i]) * np.float64(last_own[i]) ** 2
+        variance[i] = variance_min2[i] + second + (half * own[i]) ** 2
+    return dose, variance, common, then_s, half_s, rate, own, shared
 
 
 def _dose_so_far(state: DoseState, temperature: TemperatureMap) -> ThermalDose:
@@ -110,23 +160,50 @@ def _dose_so_far(state: DoseState, temperature: TemperatureMap) -> ThermalDose:
 
     Errors of single images add in quadrature, those of the shared reference add up.
     """
-    per_dose = 1.0 / np.where(state.dose_min > 0, state.dose_min, np.inf)
-    own = (state.variance_min2 * (per_dose * per_dose)).astype(np.float32)
-    common = (state.common_min * per_dose).astype(np.float32)
-    # -log(1 - v) and not log(1 + v): exact for a single image, equal for many
-    log_variance = common * common - np.log1p(-own)
+    dose, log_variance = _relative_variance(
+        state.dose_min.ravel(), state.variance_min2.ravel(), state.common_min.ravel()
+    )
     half_width = Z_95 * np.sqrt(log_variance)
     # an unbiased log-normal estimate has its median below the truth by half the log variance
     middle = np.float32(0.5) * log_variance
-    dose = state.dose_min.astype(np.float32)
+    low = np.minimum(middle - half_width, np.float32(0))
+    low = np.exp(low, out=low)
+    high = np.exp(np.add(middle, half_width, out=middle), out=middle)
+    shape = state.dose_min.shape
     return ThermalDose(
         frame_id=temperature.frame_id,
         time_s=temperature.time_s,
-        cem43_min=_frozen(dose),
-        cem43_low_min=_frozen(dose * np.exp(np.minimum(middle - half_width, np.float32(0)))),
-        cem43_high_min=_frozen(dose * np.exp(middle + half_width)),
+        cem43_min=_frozen(dose.reshape(shape)),
+        cem43_low_min=_frozen((dose * low).reshape(shape)),
+        cem43_high_min=_frozen((dose * high).reshape(shape)),
         interrupted=state.interrupted,
     )
+
+
+def _relative_variance(
+    dose_min: Volume, variance_min2: Volume, common_min: Volume
+) -> tuple[Single, Single]:
+    """Dose in single precision, and the variance of its logarithm; (pixel,)."""
+    dose, own, common2 = _relative(dose_min, variance_min2, common_min)
+    # -log(1 - v) and not log(1 + v): exact for a single image, equal for many
+    log_variance = np.log1p(own, out=own)
+    return dose, np.subtract(common2, log_variance, out=log_variance)
+
+
+@compiled
+def _relative(
+    dose_min: Volume, variance_min2: Volume, common_min: Volume
+) -> tuple[Single, Single, Single]:
+    """Dose; minus its own and plus its common variance, over the dose squared; 0 where no dose."""
+    dose = np.empty(dose_min.shape, np.float32)
+    own, common2 = np.empty_like(dose), np.empty_like(dose)
+    for i in range(dose_min.size):
+        per_dose = 1.0 / dose_min[i] if dose_min[i] > 0.0 else 0.0
+        common = np.float32(common_min[i] * per_dose)
+        dose[i] = np.float32(dose_min[i])
+        own[i] = -np.float32(variance_min2[i] * (per_dose * per_dose))
+        common2[i] = common * common
+    return dose, own, common2
 
 
 def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
