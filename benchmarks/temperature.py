@@ -1,0 +1,323 @@
+"""Temperature and dose against the simulator's truth, from raw readouts to maps."""
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from _instant import instant_temperature_c
+from _table import MeasurementError, Outcome, Table, Target, run
+from _treatment import Plan, Played, Seen, play, see
+from numpy.typing import NDArray
+
+from realtime.protocol import Protocol, load_protocol
+from simulators.treatment import default_treatment
+
+Real = NDArray[np.float64]
+
+LOWEST_STD, HIGHEST_STD = 0.9, 1.1
+MOST_BIAS_C = 0.1
+MOST_DOSE_ERROR = 0.05
+TARGET_SNR = 40
+HOLD_C = 58.0  # within the treatment range 55-60 °C
+OUTSIDE_MM = 25.0  # the heat of a minute reaches 6 mm beyond the source's own 6.5 mm
+PHASES = {"hold": "plateau", "ramp": "ramp", "cool": "cooling"}
+FAIR, UNIFORM = "as encoded", "band-limited"
+TRUTHS = (FAIR, UNIFORM, "voxel average", "pixel centre")
+TRUTHS_TOLD = (
+    "As encoded: the temperature field at the frame's k-space centre through the same coils and "
+    "the same extent of k-space, all lines at that instant, without noise (`_instant.py`). "
+    "Band-limited: `temperature_bandlimited_c`, the same for one uniform coil; an inverse FFT "
+    "without a filter shows this and neither points nor averages. Voxel average, pixel centre: of "
+    "the field itself."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """A played heating with its truths, float64 (frame, y, x) in °C, and where to look.
+
+    hot: the pixels within half of the hottest pixel's rise at the plateau. outside: farther than
+        OUTSIDE_MM from the focus.
+    """
+
+    played: Played
+    truths: dict[str, Real]
+    hot: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
+    peak: tuple[int, int]
+
+    def frames(self, phase: str) -> list[int]:
+        """Return the frames of a phase."""
+        return [n for n, name in enumerate(self.played.phases) if name == phase]
+
+
+def scene(*, is_quick: bool) -> Scene:
+    """Play the heating once and place the regions."""
+    plan = Plan(HOLD_C, hold_frames=3 if is_quick else 8, cool_frames=1 if is_quick else 4)
+    played = play(default_treatment(), plan)
+    log, sequence = played.truth, played.treatment.sequence
+    truths = dict(
+        zip(
+            TRUTHS,
+            (
+                np.array(one, np.float64)
+                for one in (
+                    instant_temperature_c(played),
+                    log.temperature_bandlimited_c,
+                    log.temperature_voxel_c,
+                    log.temperature_point_c,
+                )
+            ),
+            strict=True,
+        )
+    )
+    held = [n for n, name in enumerate(played.phases) if name == "hold"]
+    rise = truths[UNIFORM][held].mean(axis=0) - played.treatment.body_c
+    y, x = np.unravel_index(int(rise.argmax()), rise.shape)
+    dx = sequence.columns_mm[None, :] - played.treatment.focus_mm[0]
+    dy = sequence.rows_mm[:, None] - played.treatment.focus_mm[1]
+    outside = np.hypot(dx, dy) > OUTSIDE_MM
+    return Scene(played, truths, rise >= rise.max() / 2, outside, (int(y), int(x)))
+
+
+def standardised(scene: Scene, seen: list[Seen]) -> tuple[Real, list[float]]:
+    """Return all standardised errors outside the focus, and each frame's own std."""
+    whole, of_frames = [], []
+    truth = scene.truths[UNIFORM]
+    for one in seen:
+        error = (one.temperature_c - truth) / one.temperature_std_c
+        for frame in range(len(error)):
+            values = error[frame][one.valid[frame] & scene.outside]
+            if values.size:
+                whole.append(values)
+                of_frames.append(float(values.std()))
+    if not whole:
+        raise MeasurementError("no valid pixel outside the focus")
+    return np.concatenate(whole).astype(np.float64), of_frames
+
+
+def bias_c(
+    scene: Scene, seen: list[Seen], where: NDArray[np.bool_], *, phase: str, truth: str
+) -> tuple[float, float]:
+    """Return the mean error in these pixels and its standard error over the seeds."""
+    frames = scene.frames(phase)
+    expected = scene.truths[truth][frames][:, where]
+    means = [float(np.mean(one.temperature_c[frames][:, where] - expected)) for one in seen]
+    if not np.isfinite(means).all():
+        raise MeasurementError(f"{phase}: pixels of the focus are not valid")
+    spread = float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
+    return float(np.mean(means)), spread / math.sqrt(len(means))
+
+
+def trapezoid_dose_min(temperature_c: Real, time_s: Real) -> Real:
+    """CEM43 of temperatures (frame, …) at the frames' times (Sapareto and Dewey 1984)."""
+    halvings = np.where(temperature_c >= 43, 1.0, 2.0)
+    rate = np.exp2(halvings * (temperature_c - 43)) / 60
+    steps = np.diff(time_s).reshape(-1, *[1] * (temperature_c.ndim - 1))
+    return np.asarray((steps * (rate[1:] + rate[:-1]) / 2).sum(axis=0))
+
+
+def error_table(scene: Scene, seen: dict[int, list[Seen]]) -> Table:
+    rows = []
+    for snr, runs in seen.items():
+        errors, of_frames = standardised(scene, runs)
+        held = scene.frames("hold")
+        focus = np.concatenate(
+            [
+                ((one.temperature_c - scene.truths[UNIFORM]) / one.temperature_std_c)[held][
+                    :, scene.hot
+                ].ravel()
+                for one in runs
+            ]
+        )
+        stated_c = float(np.mean([one.temperature_std_c[held][:, scene.hot] for one in runs]))
+        rows.append(
+            (
+                str(snr),
+                f"{errors.std():.3f}",
+                f"{min(of_frames):.3f} – {max(of_frames):.3f}",
+                f"{errors.mean():+.3f}",
+                f"{np.mean(np.abs(errors) <= 1.959964) * 100:.1f} %",
+                f"{errors.size:,}",
+                f"{focus.std():.3f}",
+                f"{stated_c:.2f} °C",
+            )
+        )
+    return Table(
+        "Standardised error (temperature − truth) / reported standard deviation",
+        (
+            "SNR", "std outside the focus", "std of single frames", "mean", "within ±1.96",
+            "values", "std in the focus, plateau", "reported std in the focus",
+        ),
+        tuple(rows),
+    )  # fmt: skip
+
+
+def bias_table(scene: Scene, seen: dict[int, list[Seen]]) -> Table:
+    hottest = np.zeros_like(scene.hot)
+    hottest[scene.peak] = True
+    rows = [
+        _bias_row(scene, runs, pixels, snr=snr, phase=phase, name=name)
+        for name, pixels in (("focus", scene.hot), ("hottest pixel", hottest))
+        for snr, runs in seen.items()
+        for phase in PHASES
+        if scene.frames(phase)
+    ]
+    counts = ", ".join(f"{len(scene.frames(one))} {word}" for one, word in PHASES.items())
+    return Table(
+        "Bias in the focus",
+        ("where", "SNR", "power", "truth, mean", *(f"against {name}" for name in TRUTHS)),
+        tuple(rows),
+        f"Focus: the {int(scene.hot.sum())} pixels within half of the greatest rise. Mean over the "
+        f"frames of that part of the heating ({counts}) and over the seeds; ± the standard error "
+        "over seeds. " + TRUTHS_TOLD,
+    )
+
+
+def _bias_row(
+    scene: Scene,
+    runs: list[Seen],
+    pixels: NDArray[np.bool_],
+    *,
+    snr: int,
+    phase: str,
+    name: str,
+) -> tuple[str, ...]:
+    cells = [bias_c(scene, runs, pixels, phase=phase, truth=truth) for truth in TRUTHS]
+    mean_c = float(scene.truths[UNIFORM][scene.frames(phase)][:, pixels].mean())
+    return (
+        name,
+        str(snr),
+        PHASES[phase],
+        f"{mean_c:.1f} °C",
+        *(f"{mean:+.3f} ± {error:.3f} °C" for mean, error in cells),
+    )
+
+
+def dose_table(scene: Scene, clean: Seen) -> tuple[Table, dict[str, float]]:
+    """Return the table, and the relative error at the hottest pixel by truth, without noise."""
+    y, x = scene.peak
+    first = scene.played.treatment.n_baseline_frames
+    time_s = np.array(scene.played.truth.frame_time_s)[first:]
+    measured = float(clean.dose_cem43_min[-1, y, x])
+    rows, errors = [], []
+    for name in TRUTHS:
+        expected = float(trapezoid_dose_min(scene.truths[name][first:, y, x], time_s))
+        errors.append(measured / expected - 1)
+        rows.append((f"{name}, at the frames' times", f"{expected:.2f}", f"{errors[-1]:+.2%}"))
+    log = scene.played.truth
+    continuous = float(log.dose_cem43_min[-1][y, x] - log.dose_cem43_min[first][y, x])
+    rows.append(
+        ("pixel centre, continuous in time", f"{continuous:.2f}", _off(measured, continuous))
+    )
+    peak = np.interp([time_s[0], time_s[-1]], log.sample_time_s, log.peak_dose_cem43_min)
+    middle = float(peak[1] - peak[0])
+    rows.append(("middle of the focus, continuous", f"{middle:.2f}", _off(measured, middle)))
+    table = Table(
+        f"CEM43 at the hottest pixel without noise: {measured:.2f} min",
+        ("truth", "CEM43, min", "error of the measured dose"),
+        tuple(rows),
+        f"Up to {HOLD_C:.0f} °C in the middle of the focus, held, and cooling; the dose doubles "
+        "with every degree. The last two rows hold what no frame sees: what happens between "
+        "frames, and in a spot smaller than a pixel.",
+    )
+    return table, dict(zip(TRUTHS, errors, strict=True))
+
+
+def _off(measured: float, expected: float) -> str:
+    return f"{measured / expected - 1:+.2%}"
+
+
+def coverage_table(scene: Scene, seen: dict[int, list[Seen]]) -> Table:
+    first = scene.played.treatment.n_baseline_frames
+    time_s = np.array(scene.played.truth.frame_time_s)[first:]
+    expected = trapezoid_dose_min(scene.truths[UNIFORM][first:], time_s)[scene.hot]
+    rows = []
+    for snr, runs in seen.items():
+        low = np.array([one.dose_low_cem43_min[-1][scene.hot] for one in runs])
+        high = np.array([one.dose_high_cem43_min[-1][scene.hot] for one in runs])
+        dose = np.array([one.dose_cem43_min[-1][scene.hot] for one in runs])
+        covered = (low <= expected) & (expected <= high)
+        rows.append(
+            (
+                f"{snr}",
+                f"{covered.mean():.1%}",
+                f"{(expected < low).mean():.1%}",
+                f"{(expected > high).mean():.1%}",
+                f"{np.mean(dose.mean(axis=0) / expected) - 1:+.1%}",
+                f"{np.median(low / expected):.2f} – {np.median(high / expected):.2f}",
+                f"{covered.size}",
+            )
+        )
+    return Table(
+        "Dose with noise, at the end, in the pixels of the focus",
+        (
+            "SNR", "95 % interval holds the truth", "truth below", "truth above",
+            "mean dose / truth", "median interval / truth", "pixels × seeds",
+        ),
+        tuple(rows),
+        "Truth: band-limited, at the frames' times.",
+    )  # fmt: skip
+
+
+def observe(
+    scene: Scene, protocol: Protocol, arguments: argparse.Namespace
+) -> dict[int, list[Seen]]:
+    """Return what the monitor saw, by SNR."""
+    n_seeds = {20: 8, TARGET_SNR: 16, 80: 8}
+    if arguments.quick:
+        n_seeds = {TARGET_SNR: 2}
+    return {
+        snr: [see(scene.played, protocol, snr=snr, seed=seed) for seed in range(n)]
+        for snr, n in n_seeds.items()
+    }
+
+
+def measure(arguments: argparse.Namespace) -> Outcome:
+    protocol = load_protocol("mrgfus-demo")
+    place = scene(is_quick=arguments.quick)
+    seen = observe(place, protocol, arguments)
+    clean = see(place.played, protocol, snr=math.inf, seed=0)
+    errors, of_frames = standardised(place, seen[TARGET_SNR])
+    bias, bias_error = bias_c(place, seen[TARGET_SNR], place.hot, phase="hold", truth=UNIFORM)
+    ramp, _ = bias_c(place, seen[TARGET_SNR], place.hot, phase="ramp", truth=UNIFORM)
+    doses, dose_errors = dose_table(place, clean)
+    targets = (
+        Target(
+            f"standardised error outside the focus has std {LOWEST_STD}–{HIGHEST_STD} (SNR 40)",
+            f"{errors.std():.3f}; single frames {min(of_frames):.3f}–{max(of_frames):.3f}",
+            bool(LOWEST_STD <= errors.std() <= HIGHEST_STD),
+        ),
+        Target(
+            f"bias in the focus under {MOST_BIAS_C} °C at SNR 40, plateau",
+            f"{bias:+.3f} ± {bias_error:.3f} °C",
+            abs(bias) < MOST_BIAS_C,
+        ),
+        Target(
+            f"bias in the focus under {MOST_BIAS_C} °C at SNR 40, while heating at full power",
+            f"{ramp:+.3f} °C",
+            abs(ramp) < MOST_BIAS_C,
+        ),
+        *(
+            Target(
+                f"CEM43 within {MOST_DOSE_ERROR:.0%} at the hottest pixel, without noise, against "
+                f"the truth {name} at the frames' times",
+                f"{dose_errors[name]:+.2%}",
+                abs(dose_errors[name]) < MOST_DOSE_ERROR,
+            )
+            for name in (FAIR, UNIFORM)
+        ),
+    )
+    tables = (
+        error_table(place, seen),
+        bias_table(place, seen),
+        doses,
+        coverage_table(place, seen),
+    )
+    return Outcome(targets, tables)
+
+
+if __name__ == "__main__":
+    sys.exit(run("temperature", measure, about=__doc__))
