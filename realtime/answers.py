@@ -171,6 +171,12 @@ class Answers:
         self._book, changes = step(self._book, -1, (finding,), protocol_hash=self._hash)
         self._tell(changes)
 
+    def remark(self, finding: Finding) -> None:
+        """Raise the alert for something that is over as soon as it is told."""
+        self.notice(finding)
+        self._book, changes = resolve(self._book, finding.rule)
+        self._tell(changes)
+
     def acknowledge(self, alert_id: int, who: str) -> bool:
         """Note that a person has seen an alert; False where there never was one of this id."""
         is_known = self._book.knows(alert_id)

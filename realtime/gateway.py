@@ -262,11 +262,16 @@ class Gateway:
         """Tell the subscribers of a client that never came to a session."""
         if reception.error is None:
             return
+        text, reception.error = reception.error, None
+        self.failures.append(text)
+        session = None if self._active is None else self._active.session
+        if session is not None:
+            # somebody else's mistake does not touch the treatment's permit
+            session.answers.remark(faults.client_refused(text))
+            return
         self._desk = Answers(None, self, n_alerts=self._n_alerts)
-        self._desk.stream_fault(reception.error)
+        self._desk.stream_fault(text)
         self._n_alerts = self._desk.n_alerts
-        self.failures.append(reception.error)
-        reception.error = None
 
     def _hear_worker(self, now_ns: int) -> None:
         session = None if self._active is None else self._active.session

@@ -4,6 +4,7 @@ A peer moves bytes. It never blocks: what a slow client does not take waits in a
 what does not fit is dropped and counted.
 """
 
+import contextlib
 import socket
 from collections import deque
 
@@ -31,6 +32,7 @@ class TcpPeer:
         self._buffer = bytearray(_CHUNK_BYTES)
         self.name = name
         self.n_dropped = 0
+        self._is_finishing = False
 
     def fileno(self) -> int:
         """Return the descriptor to poll."""
@@ -77,13 +79,14 @@ class TcpPeer:
                 self._queue.popleft()
             else:
                 self._queue[0] = self._queue[0][n:]
+        if self._is_finishing:
+            with contextlib.suppress(OSError):  # the client has gone first
+                self._connection.shutdown(socket.SHUT_WR)
 
     def finish(self) -> None:
-        """Say that no more will come; the client may still send, and is not waited for."""
-        try:
-            self._connection.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
+        """Say that no more will come, once the client has taken all; it may still send."""
+        self._is_finishing = True
+        self.flush()
 
     def close(self) -> None:
         """Close the socket."""

@@ -296,8 +296,8 @@ class Listener:
         return [noun for _, topic, noun in self.events if topic == name]
 
     @property
-    def n(self) -> int:
-        """How many events have been seen: a mark for `after`."""
+    def n_seen(self) -> int:
+        """How many events have been seen; more may be under way."""
         return len(self.events)
 
     def close(self) -> None:
@@ -379,6 +379,21 @@ class Running:
             return asker.ask(request)
         finally:
             asker.close()
+
+    def mark(self) -> int:
+        """Take in all that has been published so far: what comes after it is new."""
+        sequences = self.gateway.publisher._sequences
+        last = sequences["heartbeat"]
+        seen = self.events.n_seen
+        self.events.wait(lambda t, _: t == "heartbeat" and self._beat_seen() > last, after=seen)
+        return self.events.n_seen
+
+    def _beat_seen(self) -> int:
+        return max((e.sequence for e, t, _ in self.events.events if t == "heartbeat"), default=0)
+
+    def since(self, mark: int, topic: str) -> list[Noun]:
+        """Return the events of a topic that have been seen since a mark."""
+        return [noun for _, name, noun in self.events.events[mark:] if name == topic]
 
     def connect(self) -> Client:
         """A new MRD client."""

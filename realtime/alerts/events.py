@@ -77,6 +77,9 @@ EVENTS: Mapping[str, EventType] = {
     "late-frame.hold": _poor("No verdict before the deadline", "Check the machine's load."),
     "fault.hold": _hazard("A frame could not be computed", "Read the text, then acknowledge."),
     "stream-lost.hold": _hazard("The scanner's stream was lost", "Check scanner and network."),
+    "client-refused.inform": _notice(
+        "A client was sent away", "Another program tried to connect; the treatment goes on."
+    ),
     "journal.warn": EventType(
         "medium",
         latched=True,

@@ -21,6 +21,11 @@ def stream_lost(text: str) -> Finding:
     return Finding("stream-lost", "hold", text)
 
 
+def client_refused(text: str) -> Finding:
+    """Return the finding on a client that was sent away while another's treatment runs."""
+    return Finding("client-refused", "inform", text)
+
+
 def not_durable(text: str) -> Finding:
     """Return the finding on a journal that could not be written: alerts may not survive a crash."""
     return Finding("journal", "warn", text)

@@ -128,7 +128,7 @@ BAD = [
 
 def refused(gateway: Running, stream: bytes, match: str, *, ends: bool = False) -> None:
     """Send it; see TEXT and CLOSE, an alert, a held permit, and a one-line reason."""
-    mark = gateway.events.n
+    mark = gateway.mark()
     client = gateway.connect()
     client.send(stream)
     if ends:
@@ -174,7 +174,7 @@ def test_a_stream_that_stops_did_not_end(shared_gateway: Running):
 
 
 def test_after_all_that_the_next_session_is_served(shared_gateway: Running, scan: Scan):
-    mark = shared_gateway.events.n
+    mark = shared_gateway.mark()
     shared_gateway.serves(scan, n_frames=3)
     shared_gateway.events.topic("run.stop", after=mark)
     verdicts = [n for _, t, n in shared_gateway.events.events[mark:] if t == "verdict"]
@@ -193,7 +193,7 @@ def test_a_limit_beyond_the_matrix_is_refused_before_memory_is_taken(shared_gate
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, complex(0, np.nan)])
 def test_nan_samples_hold_and_are_told(shared_gateway: Running, scan: Scan, value):
-    mark = shared_gateway.events.n
+    mark = shared_gateway.mark()
     client = shared_gateway.connect()
     client.send(scan.opening())
     for n in range(3):

@@ -24,6 +24,7 @@ SEVERITIES = {
     "late-frame": {"hold"},
     "fault": {"hold"},
     "stream-lost": {"hold"},
+    "client-refused": {"inform"},
     "journal": {"warn"},
 }
 
