@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 import time  # noqa: TID251 - the fake monitor takes its time
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -33,7 +34,7 @@ class FakeMonitor:
             event_port=self.events.bind_to_random_port("tcp://127.0.0.1"),
             control_port=self.control.bind_to_random_port("tcp://127.0.0.1"),
         )
-        self.lock, self.sequence, self.stop = threading.Lock(), 0, threading.Event()
+        self.lock, self.sequences, self.stop = threading.Lock(), Counter(), threading.Event()
         self.n_readouts, self.watts, self.received = 0, [], []
         self.threads = [threading.Thread(target=t, daemon=True) for t in (self.serve, self.beat)]
         for thread in self.threads:
@@ -41,8 +42,8 @@ class FakeMonitor:
 
     def publish(self, topic, body):
         with self.lock:
-            self.sequence += 1 + (self.sequence == self.skip_sequence_at)
-            header = {"schema": 1, "epoch": "e", "sequence": self.sequence, "body": body}
+            self.sequences[topic] += 1 + (self.sequences[topic] == self.skip_sequence_at)
+            header = {"schema": 1, "epoch": "e", "sequence": self.sequences[topic], "body": body}
             self.events.send_multipart([topic.encode(), json.dumps(header).encode()])
 
     def beat(self):
@@ -197,7 +198,7 @@ def test_missed_event_is_read_as_held(treatment, monitor):
     def answer(frame):
         if frame == 4:
             with fake.lock:
-                fake.sequence += 5
+                fake.sequences["permit"] += 5
             fake.publish("alert", {"text": "after a gap"})
         original(frame)
 

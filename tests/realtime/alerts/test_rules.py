@@ -313,7 +313,7 @@ def test_stale_frame_holds_after_a_gap():
 
 def test_a_verdict_too_old_is_stale():
     text = load_protocol("mrgfus-demo").text.replace(
-        "max_gap_s = 1.0", "max_gap_s = 1.0\nmax_age_ms = 80.0"
+        "max_gap_s = ", "max_age_ms = 80.0\nmax_gap_s = "
     )
     protocol = parse_protocol(text)
     assert faults.too_old(protocol, age_ms=79.9) is None
