@@ -6,6 +6,7 @@ folder. Every row is flushed, so that whatever ends this process leaves readable
 
 import csv
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ import zmq
 from messages import Alert, Maps, RunStart, RunStop, Verdict
 from messages.codec import Envelope, Noun, decode
 
+_LOOK_MS = 1000
 END = b"end"  # topic of the gateway's last message
 
 STAGES = ("receive", "absorb", "reconstruct", "measure", "judge", "deliver", "hand_back")
@@ -163,12 +165,18 @@ def main(address: str) -> None:
     """Write run folders until the gateway says that it is over."""
     # Ctrl-C reaches the whole group; the gateway says when we are done
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
     context = zmq.Context()
     inbox = context.socket(zmq.PULL)
     inbox.connect(address)
     current: RunFolder | None = None
     try:
         while True:
+            if not inbox.poll(_LOOK_MS):
+                # a gateway that was killed has sent no end, and this process has a new parent
+                if os.getppid() != parent:
+                    return
+                continue
             folder, *parts = inbox.recv_multipart()
             if folder == END:
                 return
