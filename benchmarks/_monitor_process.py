@@ -79,8 +79,17 @@ class MonitorProcess:
         self.resume_worker()
         self._end()
 
+    def finish(self) -> Path:
+        """Stop serving; return the run folder, which lasts until the monitor is left."""
+        self._stop()
+        return Path(self._folder.name) / "run"
+
     def _end(self) -> None:
-        """Let the process stop by itself, or kill it, and clear up behind it."""
+        self._stop()
+        self._folder.cleanup()
+
+    def _stop(self) -> None:
+        """Let the process stop by itself, or kill it."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -89,7 +98,6 @@ class MonitorProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._folder.cleanup()
 
     def freeze_worker(self) -> None:
         """Stop the worker as a hung computation would."""
