@@ -19,6 +19,7 @@ from simulators.overshoot import FrameTimes, Overshoot, split_overshoot
 from simulators.readout import Readout
 from simulators.simulator import TreatmentSimulator
 
+_ADMISSION_PATIENCE = 12.0  # times as long as for any other frame
 _SILENCE_S = 1.0  # without any event for so long, at the scanner's own pace, the power is off
 _SOCKET_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 15.0
@@ -203,7 +204,10 @@ class ClosedLoop:
 
     def _wait_for_frame(self, frame: int) -> None:
         begun_s = now_s()
-        answered = self._events.wait_for_frame(frame, timeout_s=self._frame_wait_s)
+        # before the first answer the monitor admits the session, and may have to compile for it
+        patience = _ADMISSION_PATIENCE if frame == 0 else 1.0
+        timeout_s = patience * self._frame_wait_s
+        answered = self._events.wait_for_frame(frame, timeout_s=timeout_s)
         self._n_unanswered += not answered
         self._start_wall_s += now_s() - begun_s
 
