@@ -1,36 +1,51 @@
 """How the kernels are compiled: one pass over the pixels instead of one for each operation."""
 
-import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import numba
 import numpy as np
 
+# NumPy's error model, because Python's tests every division and cannot be vectorised
+OPTIONS: Final = {"nogil": True, "error_model": "numpy"}
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Compile a kernel at its first call, with IEEE arithmetic: no reordering, NaN stays NaN.
+class Kernel(Generic[Arguments, Result]):
+    """A function that is compiled at its first call, with IEEE arithmetic: NaN stays NaN.
 
-    The kernel sees every array contiguous and read-only, so that the compiler itself refuses to
-    change an input, and so that one compilation serves all frames: a state that comes back from
-    a checkpoint is writeable, and a second compilation in the middle of a treatment takes seconds.
+    It sees every array contiguous and read-only, so that the compiler itself refuses to change an
+    input, and so that one compilation serves all frames: a state that comes back from a
+    checkpoint is writeable, and a second compilation in the middle of a treatment takes seconds.
+    The compiled code is kept on disk until its own file changes, so its constants belong there too.
     """
-    kernel = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 
-    @functools.wraps(function)
-    def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-        result: Result = kernel(*map(_read_only, arguments), **named)
+    def __init__(self, function: Callable[Arguments, Result]) -> None:
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        try:
+            self.dispatcher: Any = numba.njit(**OPTIONS, cache=True)(function)
+        except RuntimeError:
+            # no folder that may be written: compiled anew for each process
+            self.dispatcher = numba.njit(**OPTIONS)(function)
+
+    def __call__(self, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        """Run the kernel; scalars go as they are."""
+        result: Result = self.dispatcher(*map(_read_only, arguments), **named)
         return result
 
-    return call
+
+def compiled(function: Callable[Arguments, Result]) -> Kernel[Arguments, Result]:
+    """Make a kernel of a function of contiguous arrays and numbers."""
+    return Kernel(function)
 
 
 def _read_only(argument: Any) -> Any:  # noqa: ANN401 - numbers pass through
     if not isinstance(argument, np.ndarray):
         return argument
+    if argument.flags.c_contiguous and not argument.flags.writeable:
+        return argument
     view = np.ascontiguousarray(argument).view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view

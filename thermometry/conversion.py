@@ -7,7 +7,7 @@ from thermometry.compiled import compiled
 from thermometry.phase import TURN, ZERO
 
 Volume = NDArray[np.float32]
-ONE = np.float32(1.0)
+ONE, TWO = np.float32(1.0), np.float32(2.0)
 NEVER = np.float32(np.nan)
 
 
@@ -19,7 +19,8 @@ def to_temperature(
     total_rad2: Volume,
     common_rad2: Volume,
     drift_rad2: Volume,
-    share: Volume,
+    fitted: NDArray[np.intp],
+    weights: NDArray[np.float64],
     usable: NDArray[np.bool_],
     c_per_rad: np.float32,
     body_c: np.float32,
@@ -28,9 +29,14 @@ def to_temperature(
     """Temperature, its standard deviation, the common part, what is valid, the phase to hold.
 
     All arrays are (pixel,). phase_rad is wrapped; held_rad is the last valid phase of each pixel.
-    drift_rad2 is the variance of the fitted drift, and `share` how it adds to a pixel's own.
+    drift_rad2 is the variance of the fitted drift, `fitted` the pixels it comes from with their
+    weights. A pixel that took part in the fit has pulled the drift towards itself, so its residual
+    is smaller than its noise by as much as the drift's variance; any other pixel adds it.
     Temperatures are NaN where not valid, and the held phase stays.
     """
+    share = np.ones_like(phase_rad)
+    for k in range(fitted.size):
+        share[fitted[k]] -= TWO * np.float32(weights[k])
     temperature_c, std_c = np.empty_like(phase_rad), np.empty_like(phase_rad)
     common_c, kept_rad = np.empty_like(phase_rad), np.empty_like(phase_rad)
     valid = np.empty_like(usable)

@@ -152,16 +152,18 @@ def _whiten(
     """
     n_terms, n_pixels = terms.shape
     per_std = 1.0 / np.sqrt(variance_rad2.astype(np.float64))
-    design = np.empty((n_terms, n_pixels))
-    for term in range(n_terms):
-        design[term] = terms[term] * per_std
-    target = phase_rad * per_std
+    # the phase stands below the terms, so that it is multiplied like one of them
+    whitened = np.empty((n_terms + 1, n_pixels))
     products = np.empty((n_terms * (n_terms + 1), n_pixels))
-    for a in range(n_terms):
-        for b in range(n_terms):
-            products[a * (n_terms + 1) + b] = design[a] * design[b]
-        products[a * (n_terms + 1) + n_terms] = design[a] * target
-    return design, target, products
+    for row in range(n_terms + 1):
+        for i in range(n_pixels):
+            unwhitened = terms[row, i] if row < n_terms else phase_rad[i]
+            whitened[row, i] = unwhitened * per_std[i]
+    for row in range(len(products)):
+        a, b = row // (n_terms + 1), row % (n_terms + 1)
+        for i in range(n_pixels):
+            products[row, i] = whitened[a, i] * whitened[b, i]
+    return whitened[:n_terms], whitened[n_terms], products
 
 
 @compiled
@@ -174,26 +176,34 @@ def _weigh(
     """Weight of each pixel, 0 to 1, and the residuals' robust standard deviation."""
     residual = target.copy()
     for term in range(len(coefficients)):
+        coefficient = coefficients[term]
         for i in range(residual.size):
-            residual[i] -= coefficients[term] * design[term, i]
-    residual = np.abs(residual)
+            residual[i] -= coefficient * design[term, i]
+    bits = np.abs(residual).astype(np.float32).view(np.int32)
     # the upper median by bisection, on the bits of float32, which are in the order of the numbers:
     # 31 counts without a branch are faster than sorting, and take the same time for every frame
-    bits = residual.astype(np.float32).view(np.int32)
     low, high = np.int32(0), np.int32(INFINITY_BITS)
     while low < high:
         middle = np.int32((low + high) >> 1)
-        if np.sum(bits <= middle) > bits.size // 2:
+        n_within = np.int32(0)
+        for i in range(bits.size):
+            n_within += np.int32(bits[i] <= middle)
+        if n_within > bits.size // 2:
             high = middle
         else:
             low = np.int32(middle + 1)
     scale = MAD_TO_STD * float(np.full(1, low, np.int32).view(np.float32)[0])
     # never narrower than the known noise: a lucky median must not throw good pixels away
-    residual /= max(scale, 1.0)
-    if is_huber:
-        return HUBER_CORNER / np.maximum(residual, HUBER_CORNER), scale
-    inside = np.maximum(1.0 - (residual / TUKEY_CUTOFF) ** 2, 0.0)
-    return inside * inside, scale
+    per_scale = 1.0 / max(scale, 1.0)
+    weights = np.empty_like(residual)
+    for i in range(residual.size):
+        size = abs(residual[i]) * per_scale
+        if is_huber:
+            weights[i] = 1.0 if size <= HUBER_CORNER else HUBER_CORNER / size
+        else:
+            inside = 1.0 - (size / TUKEY_CUTOFF) ** 2
+            weights[i] = inside * inside if inside > 0.0 else 0.0
+    return weights, scale
 
 
 def _is_determined(normal: NDArray[np.float64]) -> bool:

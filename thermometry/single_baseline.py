@@ -18,6 +18,7 @@ from thermometry.drift import DriftBasis, DriftFit, fit_drift
 from thermometry.phase import Observation, observe, wrap
 from thermometry.plan import ThermometryPlan
 
+NO_PIXELS, NO_WEIGHTS = np.empty(0, np.intp), np.empty(0, np.float64)
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -95,15 +96,16 @@ class SingleBaseline:
         drift_rad = state.drift_rad if fit is None else _frozen(fit.coefficients)
         drift = self.basis.evaluate(drift_rad)
         c_per_rad = np.float32(1.0 / plan.rad_per_c)
-        drift_rad2, share = self._drift_error(fit)
+        drift_rad2 = np.zeros_like(drift) if fit is None else self.basis.variance(fit.covariance)
         temperature_c, std_c, common_c, valid, kept_rad = to_temperature(
             seen.phase_rad.ravel(),
             drift.ravel(),
             state.phase_rad.ravel(),
             seen.total_rad2.ravel(),
             seen.common_rad2.ravel(),
-            drift_rad2,
-            share,
+            drift_rad2.ravel(),
+            NO_PIXELS if fit is None else fit.pixels,
+            NO_WEIGHTS if fit is None else fit.weights,
             seen.usable.ravel(),
             c_per_rad,
             np.float32(plan.body_temperature_c),
@@ -120,7 +122,7 @@ class SingleBaseline:
             is_baseline=False,
             baseline_frames=plan.baseline_frames,
             drift_rad=tuple(drift_rad.tolist()),
-            drift_c=float(np.max(np.abs(drift.ravel()), where=valid, initial=0.0) * abs(c_per_rad)),
+            drift_c=float(np.max(np.abs(drift.ravel() * valid)) * abs(c_per_rad)),
             drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
             is_drift_trusted=fit is not None or plan.drift_order < 0,
         )
@@ -147,18 +149,6 @@ class SingleBaseline:
         start[0] += turn
         fit = fit_drift(terms, absolute, variance_rad2=variance, start=start)
         return None if fit is None else replace(fit, pixels=pixels)
-
-    def _drift_error(self, fit: DriftFit | None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Variance of the fitted drift, and how often it adds to a pixel's own; (pixel,).
-
-        A pixel that took part in the fit has pulled the drift towards itself, so its residual is
-        smaller than its noise by as much as the drift's variance; any other pixel adds it.
-        """
-        share = np.ones(self.basis.rank.size, np.float32)
-        if fit is None:
-            return np.zeros_like(share), share
-        share[fit.pixels] -= 2.0 * fit.weights.astype(np.float32)
-        return self.basis.variance(fit.covariance).ravel(), share
 
     def _n_gathered(self, state: BaselineState) -> int:
         if state.reference is not None:
