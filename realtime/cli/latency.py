@@ -111,7 +111,9 @@ def protocol_for(matrix: int) -> Protocol:
 
 def timings_of(out: Path, heard: Heard) -> tuple[list[Timing], int]:
     """Return the timings after the warm-up, and how many frames had no result."""
-    rows = read_run(out).verdicts
+    run = read_run(out)
+    run.close()
+    rows = run.verdicts
     timings = [
         Timing(row.frame_id, dict(row.stage_ms), row.age_ms, _end_to_end_ms(heard, row.frame_id))
         for row in rows

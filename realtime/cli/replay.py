@@ -78,6 +78,7 @@ def _failure(gateway: Gateway, out: Path) -> str:
     if gateway.failures:
         return gateway.failures[0]
     run = read_run(out)
+    run.close()
     if run.stop is None:
         return f"{out}: the run never ended, its run.json has no stop"
     if run.stop.status != "completed":

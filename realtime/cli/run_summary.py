@@ -23,8 +23,11 @@ Rows = list[tuple[str, str]]
 def print_summary(folder: Path, console: Console) -> None:
     """Print what a run folder tells."""
     run = read_run(folder)
-    rows = _run_rows(run) + _temperature_rows(run) + _overshoot_rows(run.closed_loop)
-    rows += _latency_rows(run) + _alert_rows(run)
+    try:
+        rows = _run_rows(run) + _temperature_rows(run) + _overshoot_rows(run.closed_loop)
+        rows += _latency_rows(run) + _alert_rows(run)
+    finally:
+        run.close()
     rows += [("missing", text) for text in run.missing]
     rows.append(("run folder", str(folder)))
     console.print(facts_table("Research use only, not a safety interlock", rows))

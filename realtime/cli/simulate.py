@@ -56,17 +56,16 @@ def simulate(
     A file ending in .h5 becomes ISMRMRD HDF5, any other an MRD stream. With --events-port the
     simulated therapy device obeys the permit; without, it heats as planned.
     """
-    treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
-    simulator = TreatmentSimulator(treatment)
     faults = faults_of(fault_switches)
     pace = parse_speed(speed)
-    is_address = "://" in to
     if events_port is not None and not to.startswith("tcp://"):
         raise MonitorError(f"--to {to}: the loop closes over tcp://host:port only")
+    treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
+    simulator = TreatmentSimulator(treatment)
     if events_port is not None:
         monitor = _monitor(to, events_port, control_port)
         _close_loop(simulator, monitor, pace=pace, config=config, faults=faults, summary=summary)
-    elif is_address:
+    elif "://" in to:
         _stream(OpenLoop(simulator, heat=heat, faults=faults), to, pace=pace, config=config)
     else:
         write_recording(Path(to), OpenLoop(simulator, heat=heat, faults=faults))

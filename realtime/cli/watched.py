@@ -72,7 +72,7 @@ class Watched:
             return "HELD", self._permit.reason
         left_ms = self._permit.lease_ms - (now_ns - self._permit_ns) / 1e6
         if left_ms <= 0:
-            return "HELD", f"the lease lapsed {-left_ms / 1e3:.1f} s ago"
+            return "HELD", f"the lease lapsed {abs(left_ms) / 1e3:.1f} s ago"
         return "GRANTED", f"for another {left_ms / 1e3:.1f} s"
 
     def _begin(self, epoch: str) -> None:

@@ -30,8 +30,7 @@ def write_report(folder: Path) -> Path:
     try:
         text = _text(run)
     finally:
-        if run.maps is not None:
-            run.maps.close()
+        run.close()
     path = folder / "report.html"
     # replaced whole, so that nobody ever reads half a report
     new = folder / "report.html.new"

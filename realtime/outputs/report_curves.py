@@ -106,8 +106,7 @@ def draw_dose_curves(axes: Axes, run: RunRecord, *, regions: list[str]) -> None:
     axes.set_xlabel(axis.label)
     axes.set_ylabel("dose (CEM43 min)")
     axes.margins(x=0.01)
-    if axes.get_legend_handles_labels()[0]:
-        _legend_above(axes)
+    _legend_above(axes)
 
 
 def dose_intervals(run: RunRecord, regions: list[str]) -> dict[str, tuple[Real, Real, Real]]:
@@ -188,6 +187,8 @@ def draw_valid_share(axes: Axes, run: RunRecord) -> None:
 
 def _legend_above(axes: Axes) -> None:
     """Put the legend on the title's line, where it hides no curve."""
+    if not axes.get_legend_handles_labels()[0]:
+        return
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.0, 0.985), ncols=7, fontsize=7.5, borderpad=0.1,
         columnspacing=1.0, handlelength=1.4, handletextpad=0.4,

@@ -22,7 +22,11 @@ _DPI = 110
 def main_figure(folder: Path, path: Path) -> None:
     """Write the run's main figure as a PNG: pictures above, curves below."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(as_png(overview, read_run(folder)))
+    run = read_run(folder)
+    try:
+        path.write_bytes(as_png(overview, run))
+    finally:
+        run.close()
 
 
 def as_png(draw: Callable[[RunRecord], Figure], run: RunRecord) -> bytes:

@@ -24,8 +24,7 @@ class MapFile:
     def __init__(self, path: Path) -> None:
         """Open the file. Raises MonitorError, in one line, where it is not what it should be."""
         try:
-            # a writer that was killed leaves the file marked as open; this reads it all the same
-            self._file = h5py.File(path, "r", swmr=True)
+            self._file = _open(path)
             rows = {name: self._file[name] for name in (*_NAMES, "time_s", "frame")}
             # rows are written dataset by dataset: the last may be in some of them only
             self.n_rows = min(int(dataset.shape[0]) for dataset in rows.values())
@@ -70,3 +69,16 @@ class MapFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _open(path: Path) -> "h5py.File":
+    try:
+        return h5py.File(path, "r")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        # a writer that works, or was killed, leaves the file marked as open; what it has flushed
+        # can be read. A truncated file could be read too, as zeros: never that way.
+        if "already open" not in str(error) and "consistency" not in str(error):
+            raise
+        return h5py.File(path, "r", swmr=True)

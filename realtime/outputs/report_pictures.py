@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -229,10 +230,15 @@ def _contours(axes: Axes, dose_cem43_min: NDArray[np.float32]) -> None:
 def _outline(axes: Axes, mask: NDArray[np.bool_], colour: str, *, width: float) -> None:
     """Draw along the edges of the pixels, for a region is made of whole pixels."""
     padded = np.pad(mask, 1)
-    for y, x in np.argwhere(padded[1:, :] != padded[:-1, :]):
-        axes.plot([x - 1.5, x - 0.5], [y - 0.5, y - 0.5], color=colour, lw=width)
-    for y, x in np.argwhere(padded[:, 1:] != padded[:, :-1]):
-        axes.plot([x - 0.5, x - 0.5], [y - 1.5, y - 0.5], color=colour, lw=width)
+    edges = [
+        ((x - 1.5, y - 0.5), (x - 0.5, y - 0.5))
+        for y, x in np.argwhere(padded[1:, :] != padded[:-1, :])
+    ]
+    edges += [
+        ((x - 0.5, y - 1.5), (x - 0.5, y - 0.5))
+        for y, x in np.argwhere(padded[:, 1:] != padded[:, :-1])
+    ]
+    axes.add_collection(LineCollection(edges, colors=colour, linewidths=width), autolim=False)
 
 
 def _name_regions(axes: Axes, scene: Scene) -> None:

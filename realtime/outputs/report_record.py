@@ -72,6 +72,11 @@ class RunRecord:
     heated: NDArray[np.bool_] | None = None
     missing: Sequence[str] = ()
 
+    def close(self) -> None:
+        """Close the maps."""
+        if self.maps is not None:
+            self.maps.close()
+
     @property
     def status(self) -> str:
         """How the run ended."""

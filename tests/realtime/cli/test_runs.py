@@ -1,0 +1,135 @@
+"""Demo and replay, whole: what they leave behind and how they end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from messages import MonitorError
+from realtime.cli import main
+from realtime.cli.host import replaced_folder
+from realtime.cli.open_loop import OpenLoop, write_recording
+from simulators import GradientEcho, Treatment, TreatmentSimulator
+
+MRMONITOR = [sys.executable, "-m", "realtime.cli"]
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recording") / "small.h5"
+    treatment = Treatment(sequence=GradientEcho(matrix=(32, 32)), n_coils=2, n_frames=3)
+    write_recording(path, OpenLoop(TreatmentSimulator(treatment), heat=False))
+    return path
+
+
+def test_demo_leaves_a_run_with_truth_and_report(tmp_path):
+    out = tmp_path / "demo"
+    arguments = ["demo", "--no-browser", "--speed=max", f"--out={out}", "--frames=7"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    for name in ("run.json", "maps.h5", "truth.h5", "verdicts.csv", "report.html", "raw.mrd"):
+        assert (out / name).stat().st_size > 0
+    stop = json.loads((out / "run.json").read_text())["stop"]
+    assert (stop["status"], stop["n_frames"], stop["n_late"]) == ("completed", 7, 0)
+    assert json.loads((out / "closed_loop.json").read_text())["status"] == "completed"
+    assert "error, focus" in result.output
+
+
+def test_an_earlier_demo_makes_room_and_any_other_run_is_kept(tmp_path):
+    for name in ("raw.mrd", "maps.h5", "mine.txt"):
+        (tmp_path / name).write_text("old")
+    run = {"start": {"protocol_name": "mrgfus-demo"}}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    with pytest.raises(MonitorError, match="holds a run already"):
+        replaced_folder(tmp_path, protocol_name="mrgfus-brain")
+    assert (tmp_path / "raw.mrd").exists()
+    replaced_folder(tmp_path, protocol_name="mrgfus-demo")  # `make demo`, typed again
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_replay_of_a_whole_recording_succeeds(recording, tmp_path):
+    out = tmp_path / "run"
+    arguments = ["replay", str(recording), "--protocol=imaging", f"--out={out}", "--no-record"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "completed: 3 frames, 0 late" in " ".join(result.output.split())
+    assert not (out / "raw.mrd").exists()
+    assert (out / "report.html").exists()
+
+
+def test_replay_of_a_truncated_recording_fails_and_keeps_what_came(recording, tmp_path):
+    whole = tmp_path / "whole.mrd"
+    treatment = Treatment(sequence=GradientEcho(matrix=(32, 32)), n_coils=2, n_frames=3)
+    write_recording(whole, OpenLoop(TreatmentSimulator(treatment), heat=False))
+    cut = tmp_path / "cut.mrd"
+    cut.write_bytes(whole.read_bytes()[:-5000])
+    out = tmp_path / "run"
+    arguments = ["replay", str(cut), "--protocol=imaging", f"--out={out}", "--no-report"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("Error: ")
+    assert "byte" in result.stderr
+    recorded = (out / "raw.mrd").read_bytes()[1026:]  # after the configuration that was asked for
+    assert whole.read_bytes().startswith(recorded)
+    assert len(recorded) > cut.stat().st_size - 2000  # all but the readout that was torn
+    assert len((out / "verdicts.csv").read_text().splitlines()) >= 3  # two whole frames
+
+
+def test_ctrl_c_ends_with_130_and_a_closed_run(tmp_path):
+    out = tmp_path / "demo"
+    process = subprocess.Popen(
+        [*MRMONITOR, "demo", "--no-browser", "--speed=1", f"--out={out}"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _wait_for(out / "run.json", process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert json.loads((out / "run.json").read_text())["stop"]["status"] == "cut"
+
+
+def test_serve_stops_on_sigterm_with_status_0(tmp_path):
+    ports = [f"--{name}=0" for name in ("port", "zmq-port", "events-port", "control-port")]
+    process = subprocess.Popen(
+        [*MRMONITOR, "serve", f"--out={tmp_path / 'runs'}", *ports],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    said = [process.stdout.readline() for _ in range(6)]
+    assert any("MRD over TCP" in line for line in said)
+    process.terminate()
+    rest, error = process.communicate(timeout=10)
+    assert process.returncode == 0, error
+    assert "permit is held" in rest
+
+
+def test_doctor_finds_this_machine_fit(tmp_path):
+    result = CliRunner().invoke(main, ["doctor", f"--out={tmp_path}"])
+    assert result.exit_code == 0, result.output
+    assert "memfd works" in result.output
+
+
+def test_doctor_fails_where_nothing_can_be_written(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    result = CliRunner().invoke(main, ["doctor", f"--out={file / 'runs'}"])
+    assert result.exit_code == 1
+    assert "run folders" in result.stderr
+
+
+def _wait_for(path: Path, process: subprocess.Popen) -> None:
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        try:
+            process.wait(0.1)
+        except subprocess.TimeoutExpired:
+            continue
