@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,18 +267,19 @@ class Listener:
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         self._socket.setsockopt(zmq.RCVHWM, 0)
         self._socket.connect(events)
+        self._clock = MonotonicClock()
         self.events: list[tuple[Envelope, str, Noun]] = []
 
     def wait(self, is_it: Callable[[str, Noun], bool], *, after: int = 0) -> Noun:
         """Return the first event since number `after` for which `is_it` holds."""
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_ns = self._clock.now_ns() + round(PATIENCE_S * 1e9)
         seen = after
         while True:
             for _, topic, noun in self.events[seen:]:
                 seen += 1
                 if is_it(topic, noun):
                     return noun
-            remaining_ms = int(1000 * (deadline_s - time.monotonic()))
+            remaining_ms = (deadline_ns - self._clock.now_ns()) // 1_000_000
             if remaining_ms <= 0 or not self._socket.poll(remaining_ms):
                 told = [(t, n) for _, t, n in self.events[after:] if t not in ("map", "heartbeat")]
                 raise AssertionError(f"the event did not come; came: {told[-20:]}")
@@ -354,7 +354,7 @@ class Running:
     def _run(self) -> None:
         try:
             self.gateway.run(lambda: self._is_stopping)
-        except BaseException as error:  # the test's teardown shows it
+        except BaseException as error:  # noqa: BLE001 - the test's teardown raises it
             self.error = error
 
     @property

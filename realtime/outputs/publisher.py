@@ -8,7 +8,7 @@ import contextlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import zmq
@@ -24,13 +24,14 @@ _HIGH_WATER = 1000
 _SCRIBE_HIGH_WATER = 200  # maps of half a megabyte each
 _MAX_CONTROL_BYTES = 1 << 16
 _MAX_REPLAYED = 10_000
+_MAX_SEQUENCE = (1 << 63) - 1  # the journal's integers have 64 bits
 
 
 class Resume(msgspec.Struct, tag="resume", frozen=True, forbid_unknown_fields=True):
     """Send me the alerts of this epoch that came after this sequence number."""
 
     epoch: str
-    after: int = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=_MAX_SEQUENCE)] = 0
 
 
 class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown_fields=True):
@@ -166,8 +167,8 @@ class Publisher:
             return None
         try:
             request = _requests.decode(parts[-1] if parts else b"")
-        except msgspec.MsgspecError as error:
-            self.answer(identity, "refused", str(error))
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self.answer(identity, "refused", f"not a request: {error}")
             return None
         if isinstance(request, Resume):
             self._replay(identity, request)
@@ -197,7 +198,11 @@ class Publisher:
         self.control.close(linger=200)
 
     def _replay(self, identity: bytes, request: Resume) -> None:
-        rows = read_since(self._journal_path, request.epoch, request.after, limit=_MAX_REPLAYED)
+        try:
+            rows = read_since(self._journal_path, request.epoch, request.after, limit=_MAX_REPLAYED)
+        except (MonitorError, ValueError) as error:
+            self.answer(identity, "refused", str(error))
+            return
         for row in rows:
             self.control.send_multipart([identity, row.topic.encode(), row.header])
         self.answer(identity, "done", f"{len(rows)} alerts")

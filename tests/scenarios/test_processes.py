@@ -97,9 +97,9 @@ def test_a_killed_worker_is_a_latched_fault_and_the_treatment_goes_on(treatment)
     for alert_id in raised:
         request = f'{{"type": "acknowledge", "alert_id": {alert_id}, "who": "test"}}'
         assert b"done" in gateway.ask(request.encode())[-1][0]
-    for frame in range(frame + 1, frame + 4):
-        client.send(*SCAN.frame(frame))
-        verdict = verdict_of(gateway, frame, mark)
+    for later in range(frame + 1, frame + 4):
+        client.send(*SCAN.frame(later))
+        verdict = verdict_of(gateway, later, mark)
     assert verdict.outcome == "COMPUTED"
     assert verdict.permit == "GRANTED"
     outcomes = [one.frame_id for one in gateway.since(mark, "verdict")]
@@ -200,7 +200,7 @@ def test_no_bad_input_makes_a_traceback(served):
     """What tests/scenarios/test_bad_input.py sends, with an eye on stderr."""
     from tests.scenarios.test_bad_input import BAD, WHOLE
 
-    process, port, events, tmp_path = served
+    process, port, _, tmp_path = served
     streams = [stream for _, stream, _ in BAD] + [WHOLE[:n] for n in range(0, len(WHOLE), 701)]
     for stream in streams:
         client = Client.to(port)
