@@ -45,9 +45,13 @@ class Ports:
 
 
 class MonitorProcess:
-    """Serves one run in a temporary folder; stopped, whatever happens, on leaving."""
+    """Serves one run in a temporary folder; stopped, whatever happens, on leaving.
+
+    It starts while its maker goes on; whoever asks for its ports waits for them.
+    """
 
     def __init__(self, protocol: str = "mrgfus-demo", *, is_lossless: bool = False) -> None:
+        self._ports: Ports | None = None
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             [
@@ -62,12 +66,6 @@ class MonitorProcess:
         )
 
     def __enter__(self) -> "MonitorProcess":
-        try:
-            self.ports = self._read_ports()
-        except MeasurementError:
-            self._process.kill()
-            self._end()
-            raise
         return self
 
     def __exit__(
@@ -76,17 +74,22 @@ class MonitorProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.resume_worker()
-        self._end()
+        if self._ports is not None:
+            self.resume_worker()
+        self._stop()
+        self._folder.cleanup()
+
+    @property
+    def ports(self) -> Ports:
+        """Where it serves; waits until it does."""
+        if self._ports is None:
+            self._ports = self._read_ports()
+        return self._ports
 
     def finish(self) -> Path:
         """Stop serving; return the run folder, which lasts until the monitor is left."""
         self._stop()
         return Path(self._folder.name) / "run"
-
-    def _end(self) -> None:
-        self._stop()
-        self._folder.cleanup()
 
     def _stop(self) -> None:
         """Let the process stop by itself, or kill it."""

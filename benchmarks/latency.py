@@ -157,12 +157,12 @@ def measure(arguments: argparse.Namespace) -> Outcome:
     small = paced(matrix=128, n_coils=8, rate_hz=5.0, n_frames=n_frames)
     tables, targets = [stage_table(small)], _targets(small)
     if not arguments.quick:
-        large = paced(matrix=256, n_coils=32, rate_hz=2.0, n_frames=50)
+        large = paced(matrix=256, n_coils=32, rate_hz=2.0, n_frames=40)
         tables.append(stage_table(large))
         targets += [
             Target(f"{one.promise} (not promised)", one.measured, None) for one in _targets(large)
         ]
-    per_s = unpaced_frames_per_s(Treatment(), n_frames=20 if arguments.quick else 300)
+    per_s = unpaced_frames_per_s(Treatment(), n_frames=20 if arguments.quick else 150)
     targets.append(
         Target(
             "128 × 128, 8 coils, as fast as it goes, nothing dropped",

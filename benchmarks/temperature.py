@@ -2,22 +2,25 @@
 
 import argparse
 import math
-import socket
 import sys
-import threading
-from dataclasses import dataclass
 
-import h5py
 import numpy as np
-from _instant import instant_temperature_c
-from _monitor_process import MonitorProcess
+from _scene import (
+    FAIR,
+    HOLD_C,
+    PHASES,
+    TRUTHS,
+    UNIFORM,
+    Scene,
+    scene,
+    trapezoid_dose_min,
+)
 from _table import MeasurementError, Outcome, Table, Target, run
-from _treatment import Plan, Played, Seen, play, see, with_noise
+from _through_gateway import differs_through_gateway
+from _treatment import Seen, see
 from numpy.typing import NDArray
 
 from realtime.protocol import Protocol, load_protocol
-from simulators.mrd import close_message, config_message
-from simulators.treatment import default_treatment
 
 Real = NDArray[np.float64]
 
@@ -25,11 +28,6 @@ LOWEST_STD, HIGHEST_STD = 0.9, 1.1
 MOST_BIAS_C = 0.1
 MOST_DOSE_ERROR = 0.05
 TARGET_SNR = 40
-HOLD_C = 58.0  # within the treatment range 55-60 °C
-OUTSIDE_MM = 25.0  # the heat of a minute reaches 6 mm beyond the source's own 6.5 mm
-PHASES = {"hold": "plateau", "ramp": "ramp", "cool": "cooling"}
-FAIR, UNIFORM = "as encoded", "band-limited"
-TRUTHS = (FAIR, UNIFORM, "voxel average", "pixel centre")
 TRUTHS_TOLD = (
     "As encoded: the temperature field at the frame's k-space centre through the same coils and "
     "the same extent of k-space, all lines at that instant, without noise (`_instant.py`). "
@@ -37,54 +35,6 @@ TRUTHS_TOLD = (
     "without a filter shows this and neither points nor averages. Voxel average, pixel centre: of "
     "the field itself."
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """A played heating with its truths, float64 (frame, y, x) in °C, and where to look.
-
-    hot: the pixels within half of the hottest pixel's rise at the plateau. outside: farther than
-        OUTSIDE_MM from the focus.
-    """
-
-    played: Played
-    truths: dict[str, Real]
-    hot: NDArray[np.bool_]
-    outside: NDArray[np.bool_]
-    peak: tuple[int, int]
-
-    def frames(self, phase: str) -> list[int]:
-        """Return the frames of a phase."""
-        return [n for n, name in enumerate(self.played.phases) if name == phase]
-
-
-def scene(*, is_quick: bool) -> Scene:
-    """Play the heating once and place the regions."""
-    plan = Plan(HOLD_C, hold_frames=3 if is_quick else 8, cool_frames=1 if is_quick else 4)
-    played = play(default_treatment(), plan)
-    log, sequence = played.truth, played.treatment.sequence
-    truths = dict(
-        zip(
-            TRUTHS,
-            (
-                np.array(one, np.float64)
-                for one in (
-                    instant_temperature_c(played),
-                    log.temperature_bandlimited_c,
-                    log.temperature_voxel_c,
-                    log.temperature_point_c,
-                )
-            ),
-            strict=True,
-        )
-    )
-    held = [n for n, name in enumerate(played.phases) if name == "hold"]
-    rise = truths[UNIFORM][held].mean(axis=0) - played.treatment.body_c
-    y, x = np.unravel_index(int(rise.argmax()), rise.shape)
-    dx = sequence.columns_mm[None, :] - played.treatment.focus_mm[0]
-    dy = sequence.rows_mm[:, None] - played.treatment.focus_mm[1]
-    outside = np.hypot(dx, dy) > OUTSIDE_MM
-    return Scene(played, truths, rise >= rise.max() / 2, outside, (int(y), int(x)))
 
 
 def standardised(scene: Scene, seen: list[Seen]) -> tuple[Real, list[float]]:
@@ -114,14 +64,6 @@ def bias_c(
         raise MeasurementError(f"{phase}: pixels of the focus are not valid")
     spread = float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
     return float(np.mean(means)), spread / math.sqrt(len(means))
-
-
-def trapezoid_dose_min(temperature_c: Real, time_s: Real) -> Real:
-    """CEM43 of temperatures (frame, …) at the frames' times (Sapareto and Dewey 1984)."""
-    halvings = np.where(temperature_c >= 43, 1.0, 2.0)
-    rate = np.exp2(halvings * (temperature_c - 43)) / 60
-    steps = np.diff(time_s).reshape(-1, *[1] * (temperature_c.ndim - 1))
-    return np.asarray((steps * (rate[1:] + rate[:-1]) / 2).sum(axis=0))
 
 
 def error_table(scene: Scene, seen: dict[int, list[Seen]]) -> Table:
@@ -275,35 +217,6 @@ def _coverage(scene: Scene, runs: list[Seen], expected: Real) -> tuple[str, ...]
         f"{np.median(low / expected):.2f} – {np.median(high / expected):.2f}",
         f"{covered.size}",
     )
-
-
-def differs_through_gateway(played: Played, direct: Seen, *, snr: float, seed: int) -> int:
-    """Return how many values of the maps differ when gateway and worker compute them."""
-    with MonitorProcess(is_lossless=True) as monitor:
-        with socket.create_connection(("127.0.0.1", monitor.ports.mrd), 10.0) as link:
-            link.settimeout(60.0)
-            drain = threading.Thread(target=_drain, args=(link,), daemon=True)
-            drain.start()
-            link.sendall(config_message("mrgfus-demo"))
-            for message in with_noise(played, snr=snr, seed=seed):
-                link.sendall(message)
-            link.sendall(close_message())
-            drain.join(60.0)
-        with h5py.File(monitor.finish() / "maps.h5", "r") as file:
-            n_different = 0
-            for name in ("temperature_c", "temperature_std_c", "dose_cem43_min"):
-                mine, theirs = getattr(direct, name), file[name][:, 0]
-                if mine.shape != theirs.shape:
-                    raise MeasurementError(f"maps.h5 has {len(theirs)} frames of {len(mine)}")
-                n_different += int(
-                    np.sum(~((mine == theirs) | (np.isnan(mine) & np.isnan(theirs))))
-                )
-    return n_different
-
-
-def _drain(link: socket.socket) -> None:
-    while link.recv(1 << 20):
-        pass
 
 
 def observe(
