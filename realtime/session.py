@@ -91,7 +91,6 @@ class Session:
         )
         self.assembler = Assembler(header)
         self.n_readouts = 0
-        self.n_skipped = 0
         self._sink = sink
         self._worker = worker
         self._is_lossless = is_lossless
@@ -123,9 +122,7 @@ class Session:
         self._last_readout_ns = received_ns
         if acquisition.flags & NOISE_MEASUREMENT:
             self._noise.add(acquisition, readout=self.n_readouts)
-        elif not is_imaging(acquisition.flags):
-            self.n_skipped += 1
-        else:
+        elif is_imaging(acquisition.flags):
             if self._memory is None:
                 self._request_admission(acquisition)
                 self._waiting_since_ns = received_ns
