@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import h5py
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from messages import (
     Alert,
@@ -24,7 +25,7 @@ from messages import (
     Verdict,
 )
 from messages.codec import decode, encode
-from realtime.outputs import report_figures
+from realtime.outputs import report_figures, report_style
 from realtime.outputs.report import main_figure, write_report
 from realtime.outputs.report_numbers import errors_against_truth, hottest, stage_times
 from realtime.outputs.report_record import read_run
@@ -93,8 +94,9 @@ def write_frame(folder, frame, *, outcome="COMPUTED"):
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
-    """Fewer pixels, for the sake of time; the README's figure is drawn in full below."""
+    """Fewer pixels and no layout, for time; the README's figure is drawn in full below."""
     monkeypatch.setattr(report_figures, "_DPI", 36)
+    monkeypatch.setattr(report_style, "new_figure", lambda w, h: Figure(figsize=(w, h)))
 
 
 @pytest.fixture
@@ -276,7 +278,7 @@ def test_an_empty_folder_holds_no_run(tmp_path):
 
 
 def test_main_figure_is_a_small_png_and_always_the_same(run_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(report_figures, "_DPI", 110)
+    monkeypatch.undo()
     one, two = tmp_path / "images" / "one.png", tmp_path / "images" / "two.png"
     main_figure(run_folder, one)
     main_figure(run_folder, two)
