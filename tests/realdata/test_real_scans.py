@@ -83,12 +83,23 @@ def test_file_tcp_and_zeromq_give_the_same_image(data_folder: Path, tmp_path: Pa
         assert np.array_equal(found["time_s"], expected["time_s"], equal_nan=True)
 
 
-def test_debian_s_phantom_is_what_debian_s_reconstruction_makes_of_it(tmp_path: Path):
-    make = "ismrmrd_generate_cartesian_shepp_logan -r 3 -c 4 -m 128 -O 2 -n 0.05 -C -o"
+@pytest.mark.parametrize(
+    ("options", "limit_inside", "limit_everywhere"),
+    [
+        # the noise scan's 256 samples know each coil's noise to 4 %, which shades the combination;
+        # beyond the object a root sum of squares keeps a floor of noise that a matched filter lacks
+        ("-n 0.05 -C", 0.05, 0.25),
+        ("-n 0.0005", 0.01, 0.01),
+    ],
+)
+def test_debian_s_phantom_is_what_debian_s_reconstruction_makes_of_it(
+    tmp_path: Path, options: str, limit_inside: float, limit_everywhere: float
+):
     if shutil.which("ismrmrd_generate_cartesian_shepp_logan") is None:
         pytest.skip("ismrmrd-tools are not installed")
     path = tmp_path / "f.h5"
-    subprocess.run([*make.split(), str(path)], check=True, capture_output=True)
+    make = f"ismrmrd_generate_cartesian_shepp_logan -r 3 -c 4 -m 128 -O 2 {options} -o {path}"
+    subprocess.run(make.split(), check=True, capture_output=True)
     summary, found = replayed(path, load_protocol("imaging"), tmp_path / "out")
     assert summary.is_closed
     assert found["magnitude"].shape == (3, 1, 128, 128)
@@ -96,9 +107,11 @@ def test_debian_s_phantom_is_what_debian_s_reconstruction_makes_of_it(tmp_path: 
     with h5py.File(path) as file:
         expected = file["dataset/cpp/data"][0, 0, 0]  # of the last repetition alone
     last = found["magnitude"][-1, 0]
-    scale = np.vdot(last, expected) / np.vdot(last, last)
-    error = np.linalg.norm(scale * last - expected) / np.linalg.norm(expected)
-    assert error < 0.01
+    inside = expected > 0.2 * expected.max()
+    for where, limit in ((inside, limit_inside), (expected > -1, limit_everywhere)):
+        scale = np.vdot(last[where], expected[where]) / np.vdot(last[where], last[where])
+        error = np.linalg.norm((scale * last - expected)[where]) / np.linalg.norm(expected[where])
+        assert error < limit
 
 
 HEATED = """
@@ -178,9 +191,7 @@ def heated(folder: Path, tmp_path: Path, *, noise_std: float) -> tuple[dict, np.
     path = tmp_path / "heated.h5"
     header = carrier.repeated_header(scan, n_frames=n_frames)
     write_hdf5(path, header, [readout.message for readout in readouts])
-    protocol = parse_protocol(
-        HEATED.format(n_baseline=N_BASELINE, echo_time_ms=ECHO_TIME_S * 1e3)
-    )
+    protocol = parse_protocol(HEATED.format(n_baseline=N_BASELINE, echo_time_ms=ECHO_TIME_S * 1e3))
     _, found = replayed(path, protocol, tmp_path / "out")
     assert len(found["temperature_c"]) == n_frames
     n_x = found["magnitude"].shape[3]
