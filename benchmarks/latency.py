@@ -26,6 +26,7 @@ Real = NDArray[np.float64]
 MOST_OVER_KERNELS = 1.5
 MOST_TAIL = 3.0
 KERNELS = ("absorb", "reconstruct", "measure", "judge")
+N_WARM = 10  # frames that `mrmonitor latency` leaves out of its figures
 N_SETTLING = 20  # reference frames, and the worker's first with a temperature
 _PERCENTILES = (50, 99, 99.9, 100)
 
@@ -72,8 +73,7 @@ def paced(*, matrix: int, n_coils: int, rate_hz: float, n_frames: int) -> Paced:
     columns = {
         name.removesuffix("_ms"): np.array([float(row[name]) for row in rows]) for name in names
     }
-    n_warm = int(rows[0]["frame"])
-    return Paced(title, columns, n_frames - n_warm - len(rows))
+    return Paced(title, columns, n_frames - N_WARM - len(rows))
 
 
 def unpaced_frames_per_s(treatment: Treatment, *, n_frames: int) -> float:
