@@ -15,7 +15,7 @@ import threadpoolctl
 from messages import Frame, FrameKey, MonitorError, Verdict
 from messages.codec import to_json
 from realtime import control, pipeline
-from realtime.admission import refuse_too_slow, rehearse
+from realtime.admission import refuse_too_slow, rehearse, warm_up
 from realtime.checkpoint import CheckpointMemory
 from realtime.clock import Clock, MonotonicClock
 from realtime.mailbox import Mailbox
@@ -252,4 +252,5 @@ def _advance(station: Station, line: socket.socket) -> None:
 if __name__ == "__main__":
     # Two kernel threads beside the gateway cost 3-10 times and ruin the tail.
     threadpoolctl.threadpool_limits(limits=1)
+    warm_up(MonotonicClock())
     serve(socket.socket(fileno=int(sys.argv[1])), MonotonicClock())
