@@ -50,6 +50,9 @@ class WorkerLink:
             self._n_sessions += 1
             order = control.pack(control.Configure(len(content), self._n_sessions))
             socket.send_fds(self._line, [order], [mailbox_fd, fd, checkpoint_fd])
+        except (BrokenPipeError, ConnectionResetError, BlockingIOError):
+            # dead, or deaf with a full line: `receive` will find it gone and another takes over
+            self._process.kill()
         finally:
             os.close(fd)
 

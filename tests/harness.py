@@ -408,7 +408,7 @@ class Running:
         client.send(close_message())
         client.read_to_end()
         assert client.is_closed
-        assert not client.texts
+        assert not [text for text in client.texts if text.startswith("ERROR")]
         assert client.n_images == 3 * n_frames
         client.hang_up()
         return client

@@ -1,4 +1,4 @@
-"""Readouts to frames: what belongs together, what is over, and what no header should be believed."""
+"""Readouts to frames: what belongs together, what is over, what no header is believed."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def readout(line: int, *, stamp: int, flags: int = 0, **idx: int) -> Acquisition
 
 
 class Feed:
-    """Feeds an assembler and writes down the frames as (lines, is_complete), in order of closing."""
+    """Feeds an assembler; writes down (id, lines, is_complete) of each frame as it closes."""
 
     def __init__(self, it: Assembler) -> None:
         self.it = it
