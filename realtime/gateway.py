@@ -93,9 +93,8 @@ class Gateway:
         self._active: Reception | None = None
         self._worker = WorkerLink()
         self._scribe = self._start_scribe()
-        # what goes wrong before a client has a session is told here
+        # what goes wrong outside a session is told here; after a run these are that run's answers
         self._desk = Answers(None, self)
-        self._n_alerts = 0
         self._n_runs = 0
         self._beat_ns = 0
         self._told = ""
@@ -195,7 +194,7 @@ class Gateway:
             self,
             self._worker,
             is_lossless=self.settings.is_lossless,
-            n_alerts=self._n_alerts,
+            n_alerts=self._desk.n_alerts,
         )
         self._active = reception
         return session
@@ -253,7 +252,8 @@ class Gateway:
                 session.answers.stream_fault(reason)
                 self.failures.append(reason)
             session.stop(status, reason, ended_utc=utc_now().isoformat(), now_ns=now_ns)
-            self._n_alerts = session.answers.n_alerts
+            # what is still open can be acknowledged after the run, too
+            self._desk = session.answers
         if not active.is_over:
             active.farewell()
         active.error = None
@@ -269,9 +269,7 @@ class Gateway:
             # somebody else's mistake does not touch the treatment's permit
             session.answers.remark(faults.client_refused(text))
             return
-        self._desk = Answers(None, self, n_alerts=self._n_alerts)
         self._desk.stream_fault(text)
-        self._n_alerts = self._desk.n_alerts
 
     def _hear_worker(self, now_ns: int) -> None:
         session = None if self._active is None else self._active.session

@@ -7,13 +7,14 @@ it is on disk, or after PATIENCE_NS where the disk takes longer.
 import contextlib
 from collections import deque
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import zmq
 
-from messages import Alert, Heartbeat, MonitorError
+from messages import Alert, Heartbeat, MonitorError, RunStop
 from messages.codec import TOPICS, Noun, Part, encode
 from realtime.alerts.journal import JournalWriter, Row, read_since
 from realtime.clock import utc_now
@@ -119,6 +120,9 @@ class Publisher:
 
     def publish(self, noun: Noun, *, now_ns: int) -> list[Part]:
         """Send an event; return its parts."""
+        if isinstance(noun, RunStop):
+            # a run's alerts go out before its end, on disk or not
+            self._release(len(self._waiting))
         topic = TOPICS[type(noun)]
         self._sequences[topic] += 1
         sequence = self._sequences[topic]
@@ -145,12 +149,10 @@ class Publisher:
         for row in self._journal.drain():
             self._is_journal_sound = self._is_journal_sound and row.is_durable
             durable = max(durable, row.sequence)
-        while self._waiting:
-            first = self._waiting[0]
-            if first.sequence > durable and now_ns - first.since_ns < PATIENCE_NS:
-                return
-            self._waiting.popleft()
-            self._send(first.parts)
+        is_due = (
+            one.sequence <= durable or now_ns - one.since_ns >= PATIENCE_NS for one in self._waiting
+        )
+        self._release(sum(1 for _ in takewhile(bool, is_due)))
 
     def next_ns(self) -> int | None:
         """Return when `tick` must be called at the latest."""
@@ -186,9 +188,7 @@ class Publisher:
     def close(self) -> None:
         """Publish what waits, tell the run folder's process, and let go of journal and sockets."""
         self._journal.close()
-        for waiting in self._waiting:
-            self._send(waiting.parts)
-        self._waiting.clear()
+        self._release(len(self._waiting))
         if self._scribe is not None:
             # a writer that died takes no more; the gateway's stop must not depend on it
             with contextlib.suppress(zmq.Again):
@@ -206,6 +206,10 @@ class Publisher:
         for row in rows:
             self.control.send_multipart([identity, row.topic.encode(), row.header])
         self.answer(identity, "done", f"{len(rows)} alerts")
+
+    def _release(self, n_alerts: int) -> None:
+        for _ in range(n_alerts):
+            self._send(self._waiting.popleft().parts)
 
     def _send(self, parts: list[Part]) -> None:
         try:

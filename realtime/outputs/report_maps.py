@@ -43,10 +43,10 @@ class MapFile:
 
     @property
     def pose(self) -> Pose | None:
-        """Where the slice lies, None where the file does not say."""
-        if "pose" not in self._file.attrs:
+        """Where the first frame's slice lies, None where the file does not say."""
+        if "pose" not in self._file or not len(self._file["pose"]):
             return None
-        vectors = [tuple(float(v) for v in row) for row in self._file.attrs["pose"]]
+        vectors = [tuple(float(v) for v in row) for row in self._file["pose"][0]]
         return Pose(*vectors)  # type: ignore[arg-type]  # five rows of three
 
     @property

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,8 @@ class _MapFile:
             "frame": self._dataset("frame", (), np.int64),
             "slice": self._dataset("slice", (), np.int64),
             "contrast": self._dataset("contrast", (), np.int64),
+            # rows: position_mm, read_dir, phase_dir, slice_dir, patient_table_position
+            "pose": self._dataset("pose", (5, 3), np.float64),
         }
         for name in _MAP_FIELDS:
             dtype = np.bool_ if name == "valid" else np.float32
@@ -141,6 +144,7 @@ class _MapFile:
             "frame": maps.frame_id,
             "slice": maps.key.slice,
             "contrast": maps.key.contrast,
+            "pose": astuple(maps.pose),
         }
         for name, dataset in self._rows.items():
             n = dataset.shape[0]
