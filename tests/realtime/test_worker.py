@@ -1,8 +1,11 @@
 """The line between gateway and worker under a flood of rings."""
 
+import pytest
+
 from tests.harness import Scan, close_message, frozen, running, small_protocol
 
 
+@pytest.mark.slow
 def test_an_order_is_not_lost_behind_rings_that_nobody_hears(tmp_path):
     """1024 readouts fill the line while the worker stands still; the next frame is computed."""
     scan = Scan(n_pixels=1024, n_coils=1, lines=tuple(range(1024)))
@@ -27,6 +30,7 @@ def test_an_order_is_not_lost_behind_rings_that_nobody_hears(tmp_path):
         client.hang_up()
 
 
+@pytest.mark.slow
 def test_a_deaf_worker_with_a_full_line_is_replaced_when_the_next_client_comes(tmp_path):
     scan = Scan(n_pixels=1024, n_coils=1, lines=tuple(range(1024)))
     small = Scan()
