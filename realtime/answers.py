@@ -159,12 +159,13 @@ class Answers:
 
     def worker_back(self) -> None:
         """Note that the next worker is ready: the loss is over once it is acknowledged."""
-        self._book, changes = resolve(self._book, "fault")
-        self._tell(changes)
+        self._resolve("fault")
 
     def stream_fault(self, text: str) -> None:
         """Hold the permit and raise the alert for a stream that broke or made no sense."""
         self._hold(faults.stream_lost(text))
+        # the stream is gone for good: only the acknowledgement is open, and the next one is told
+        self._resolve("stream-lost")
 
     def notice(self, finding: Finding) -> None:
         """Raise the alert for something that no frame shows, without touching the permit."""
@@ -174,8 +175,7 @@ class Answers:
     def remark(self, finding: Finding) -> None:
         """Raise the alert for something that is over as soon as it is told."""
         self.notice(finding)
-        self._book, changes = resolve(self._book, finding.rule)
-        self._tell(changes)
+        self._resolve(finding.rule)
 
     def acknowledge(self, alert_id: int, who: str) -> bool:
         """Note that a person has seen an alert; False where there never was one of this id."""
@@ -251,6 +251,10 @@ class Answers:
         self._lease, permit = self._lease.hold(finding.text, self._lease.frame_id)
         self._announce(permit)
         self.notice(finding)
+
+    def _resolve(self, rule: str) -> None:
+        self._book, changes = resolve(self._book, rule)
+        self._tell(changes)
 
     def _announce(self, permit: Permit) -> None:
         self._permit = permit
