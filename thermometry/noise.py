@@ -8,21 +8,28 @@ from scipy.special import gammaincinv
 
 
 def noise_variance_from_scatter(
-    scatter: NDArray[np.float32], count: NDArray[np.int32], *, n_coils: int
+    scatter: NDArray[np.float32],
+    count: NDArray[np.int32],
+    *,
+    n_coils: int,
+    spread: float = 1.0,
 ) -> float | None:
     """Complex noise variance from repeated images: a robust mean over pixels, unbiased.
 
     scatter: float32 (z, y, x), Σ|x - mean|² over frames and coils; count: frames in each pixel.
-    In noise, scatter / σ² follows a gamma distribution of shape n_coils · (count - 1), whose median
-    is known; the median over pixels shrugs off vessels and edges. Whatever else varies from frame
-    to frame in most pixels counts as noise here: motion, flow, unfitted drift. Returns None
-    where fewer than two images stand behind every pixel, or no pixel changed at all.
+    spread: Σλ² / n_coils of the coils' noise, eigenvalues λ of mean 1; 1 for equal coils.
+    In noise, scatter / (σ² · spread) follows a gamma distribution of shape
+    n_coils · (count - 1) / spread, whose median is known: exactly for equal coils, otherwise after
+    Satterthwaite 1946, doi:10.2307/3002019. The median over pixels shrugs off vessels and edges.
+    Whatever else varies from frame to frame in most pixels counts as noise here: motion, flow,
+    unfitted drift. Returns None where fewer than two images stand behind every pixel, or no pixel
+    changed at all.
     """
     usable = (count == count.max()) & (scatter > 0)
     degrees = n_coils * (int(count.max()) - 1)
     if degrees < 1 or not np.any(usable):
         return None
-    return float(np.median(scatter[usable])) / float(gammaincinv(degrees, 0.5))
+    return float(np.median(scatter[usable])) / (spread * float(gammaincinv(degrees / spread, 0.5)))
 
 
 def noise_variance_from_detail(coils: NDArray[np.complex64]) -> float | None:

@@ -82,7 +82,8 @@ class SingleBaseline:
         baseline_map = replace(self._blank(state, image), is_baseline=True)
         if gathering.n_frames == self.plan.baseline_frames:
             reference = finish(gathering, min_snr=self.plan.min_snr)
-            state = replace(state, gathering=None, reference=reference)
+            drift_rad = _frozen(gathering.drift_rad)
+            state = replace(state, gathering=None, reference=reference, drift_rad=drift_rad)
         return state, baseline_map
 
     def _measure(
@@ -91,6 +92,7 @@ class SingleBaseline:
         plan = self.plan
         noise_std = _noise_std(image)
         noise_variance = reference.noise_variance if noise_std is None else noise_std**2
+        coils = reference.white(coils)
         seen = observe(coils, reference, noise_variance=noise_variance, min_snr=plan.min_snr)
         fit = self._fit_drift(state, seen)
         drift_rad = state.drift_rad if fit is None else _frozen(fit.coefficients)
