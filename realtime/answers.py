@@ -123,6 +123,8 @@ class Answers:
         text: the verdict as JSON.
         """
         verdict = _verdicts.decode(text)
+        # a verdict that waited for a gateway that was held up is late, whoever is looked at first
+        self._expire(now_ns)
         opened = self._open.pop(verdict.frame_id, None)
         if not self._deadlines.answer(verdict.frame_id) or opened is None:
             return verdict
@@ -141,13 +143,16 @@ class Answers:
         if self._deadlines.answer(frame_id):
             self._answer_late(frame_id, why, now_ns)
 
-    def fault(self, frame_id: int, text: str, *, now_ns: int) -> None:
-        """Answer a frame with FAULT, even before its last readout has come."""
+    def fault(self, frame_id: int, text: str, *, now_ns: int, key: FrameKey | None = None) -> None:
+        """Answer a frame with FAULT, even before its last readout has come; `key` is known then.
+
+        Filed under another image stream it would hold the permit for good.
+        """
         if frame_id in self._answered:
             return
         opened = self._open.pop(frame_id, None)
         if opened is None:
-            opened = _Open(FrameKey(), now_ns, 0.0)
+            opened = _Open(key or FrameKey(), now_ns, 0.0)
         else:
             self._deadlines.answer(frame_id)
         self.counts = replace(self.counts, n_fault=self.counts.n_fault + 1)
@@ -186,8 +191,7 @@ class Answers:
 
     def tick(self, now_ns: int) -> None:
         """Answer what has run out of time, and let a lease lapse."""
-        for frame_id in self._deadlines.expired(now_ns):
-            self._answer_late(frame_id, "", now_ns)
+        self._expire(now_ns)
         if self._is_enforced:
             self._lease, permit = self._lease.at(now_ns)
             if permit is not None:
@@ -206,6 +210,10 @@ class Answers:
             self.late(frame_id, f"the run ended: {reason}", now_ns=now_ns)
         self._lease, permit = self._lease.hold(f"no treatment: {reason}", self._lease.frame_id)
         self._announce(permit)
+
+    def _expire(self, now_ns: int) -> None:
+        for frame_id in self._deadlines.expired(now_ns):
+            self._answer_late(frame_id, "", now_ns)
 
     def _answer_late(self, frame_id: int, why: str, now_ns: int) -> None:
         opened = self._open.pop(frame_id)

@@ -19,6 +19,10 @@ _ZMQ_TURNS = 256
 # A client that was told to go may still be sending; closing at once would destroy what it was told.
 _DRAIN_NS = 5_000_000_000
 _MAX_DEAF = 1000
+# One treatment at a time: more than this many are no scanners, and descriptors are finite.
+_MAX_CLIENTS = 64
+# A stranger's messages may be tiny and many; what one turn takes of them must not delay a verdict.
+_STRANGER_BYTES = 1 << 14
 _BEGINNINGS = frozenset({CONFIG_FILE, CONFIG_TEXT, HEADER})
 
 
@@ -133,6 +137,9 @@ class Clients:
             connection, address = self._listener.accept()
         except OSError:
             return
+        if len(self._receptions) >= _MAX_CLIENTS:
+            connection.close()
+            return
         self.adopt(connection, name=f"tcp:{address[0]}:{address[1]}", now_ns=now_ns)
 
     def _read_tcp(self, reception: Reception, peer: TcpPeer, events: int, now_ns: int) -> None:
@@ -140,7 +147,8 @@ class Clients:
             peer.flush()
         if not events & ~zmq.POLLOUT:
             return
-        data = peer.receive()
+        is_known = reception.session is not None or reception.is_over
+        data = peer.receive() if is_known else peer.receive(_STRANGER_BYTES)
         if data is None:
             return
         if reception.is_over:
@@ -171,6 +179,8 @@ class Clients:
             if kind not in _BEGINNINGS:
                 return None
             self._deaf.remove(identity)
+        if len(self._receptions) >= _MAX_CLIENTS:
+            return None
         peer = ZmqPeer(router, identity)
         self._receptions[identity] = Reception(peer, self._begin, opened_ns=now_ns)
         return self._receptions[identity]

@@ -98,6 +98,7 @@ class Gateway:
         self._n_runs = 0
         self._beat_ns = 0
         self._told = ""
+        self._recorder: Recorder | None = None
         self.is_stopping = False
         self.folders: list[Path] = []
         self.failures: list[str] = []
@@ -167,6 +168,8 @@ class Gateway:
             self._finish(self._active, "cut", "the monitor was stopped", now_ns)
         self._clients.close()
         self.publisher.close()
+        if self._recorder is not None:
+            self._recorder.close(timeout_s=60.0 if self.settings.is_lossless else 1.0)
         self._worker.stop(grace_s=1.0)
         # a replay waits for its run folder; a live monitor that is told to stop, stops
         _reap(self._scribe, grace_s=60.0 if self.settings.is_lossless else 1.5)
@@ -181,11 +184,16 @@ class Gateway:
         self._n_runs += 1
         run_id = f"{self.epoch}-{self._n_runs:03d}"
         folder = self.settings.out if self.settings.is_single_run else self.settings.out / run_id
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "protocol.toml").write_text(protocol.text, encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "protocol.toml").write_text(protocol.text, encoding="utf-8")
+        except OSError as error:
+            raise MonitorError(f"run folder {folder}: {error.strerror}") from error
         self.folders.append(folder)
         if self.settings.is_recording:
-            reception.record(Recorder(folder / "raw.mrd"))
+            self._recorder = Recorder(folder / "raw.mrd")
+            reception.record(self._recorder)
+        self._told = ""  # of another run; what still ails is told to this one too
         self.publisher.enter(folder, is_patient=self.settings.is_lossless)
         session = Session(
             protocol,
@@ -338,7 +346,8 @@ class Gateway:
 
     def _start_scribe(self) -> "subprocess.Popen[bytes]":
         address = self.publisher.open_scribe()
-        return subprocess.Popen([sys.executable, "-m", "realtime.outputs.run_folder", address])
+        command = [sys.executable, "-m", "realtime.outputs.run_folder", address]
+        return subprocess.Popen(command, process_group=0)  # Ctrl-C is for the gateway alone
 
 
 def _refuse_unmeasurable(protocol: Protocol, header: SessionHeader) -> None:

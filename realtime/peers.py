@@ -43,10 +43,10 @@ class TcpPeer:
         """Whether bytes wait for the client to take them."""
         return bool(self._queue)
 
-    def receive(self) -> bytes | None:
+    def receive(self, at_most_bytes: int = _CHUNK_BYTES) -> bytes | None:
         """Return what has come; empty when the client has ended its side; None when nothing has."""
         try:
-            n = self._connection.recv_into(self._buffer)
+            n = self._connection.recv_into(self._buffer, at_most_bytes)
         except BlockingIOError:
             return None
         except OSError:

@@ -24,6 +24,7 @@ HANDSHAKE_NS = 30_000_000_000
 # TCP tells us that a client has gone; ZeroMQ does not, and its session would block all others.
 ZMQ_SILENCE_NS = 300_000_000_000
 _MAX_PRELUDE_BYTES = 1 << 25
+_MAX_QUERIES = 100  # answers that nobody takes would fill the memory
 
 
 class Reception:
@@ -43,6 +44,7 @@ class Reception:
         self._heard_ns = opened_ns
         self._prelude: list[bytes] = []
         self._prelude_bytes = 0
+        self._n_queries = 0
         self._recorder: Recorder | None = None
         self.is_ended = False
         self._end_error: StreamError | None = None
@@ -129,7 +131,8 @@ class Reception:
         self.peer.send(encode_close())
         self.peer.finish()
         if self._recorder is not None:
-            self._recorder.close()
+            # the permit is not yet held where the stream broke: it must not wait for the disk
+            self._recorder.finish()
 
     def _accepts(self) -> bool:
         return self.session is None or self.session.accepts()
@@ -152,6 +155,9 @@ class Reception:
         elif isinstance(event, HeaderReceived):
             self.session = self._begin(self, event.header)
         elif isinstance(event, Query):
+            self._n_queries += 1
+            if self._n_queries > _MAX_QUERIES:
+                raise MonitorError(f"more than {_MAX_QUERIES} queries")
             self.peer.send(encode_response(event.correlation_id, _answer(event.text)))
         elif isinstance(event, CloseReceived):
             self._handle_close(now_ns)

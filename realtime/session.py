@@ -148,7 +148,7 @@ class Session:
             self._conclude(message, now_ns)
         else:
             self._slots.finish()
-            self.answers.fault(message.frame_id, message.text, now_ns=now_ns)
+            self._fault(message.frame_id, message.text, now_ns)
         self._assign(now_ns)
 
     def worker_lost(self, text: str, *, now_ns: int) -> None:
@@ -158,7 +158,7 @@ class Session:
         self.state = "recovering"
         self.n_workers_lost += 1
         for frame_id in self._slots.clear():
-            self.answers.fault(frame_id, text, now_ns=now_ns)
+            self._fault(frame_id, text, now_ns)
         self.answers.worker_lost(text)
 
     def worker_back(self, worker: WorkerPort, *, now_ns: int) -> None:
@@ -174,7 +174,7 @@ class Session:
         if stall_ns is not None and now_ns >= stall_ns:
             self._close_open_frames(self._last_readout_ns, now_ns)
         self.answers.tick(now_ns)
-        if self.is_closing and self._is_drained():
+        if self.is_closing and self._slots.is_empty and self.answers.is_idle:
             self.state = "over"
 
     def next_ns(self) -> int | None:
@@ -394,5 +394,6 @@ class Session:
             return None
         return self._last_readout_ns + int(self.protocol.stream.stall_ms * 1e6)
 
-    def _is_drained(self) -> bool:
-        return self._slots.is_empty and self.answers.is_idle
+    def _fault(self, frame_id: int, text: str, now_ns: int) -> None:
+        keys = {one.frame_id: one.key for one in self.assembler.open.values()}
+        self.answers.fault(frame_id, text, now_ns=now_ns, key=keys.get(frame_id))

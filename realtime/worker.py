@@ -3,6 +3,7 @@
 Started by the gateway as `python -m realtime.worker FD`, it lives until that socket closes.
 """
 
+import contextlib
 import gc
 import os
 import socket
@@ -244,13 +245,22 @@ def _advance(station: Station, line: socket.socket) -> None:
             line.send(control.pack(control.Failed(order.slot, frame_id, text, station.session)))
         return
     if finished is not None:
+        _forget_rings(line)
         line.send(control.pack(finished))
         # after the answer: the permit does not wait for the checkpoint
         station.checkpoint.save(finished.frame_id, station.state)
+
+
+def _forget_rings(line: socket.socket) -> None:
+    """Take the rings that are still on the line: a full one has no room for the next order."""
+    with contextlib.suppress(BlockingIOError):
+        while line.recv(64, socket.MSG_PEEK | socket.MSG_DONTWAIT) == control.RING:
+            line.recv(64)
 
 
 if __name__ == "__main__":
     # Two kernel threads beside the gateway cost 3-10 times and ruin the tail.
     threadpoolctl.threadpool_limits(limits=1)
     warm_up(MonotonicClock())
-    serve(socket.socket(fileno=int(sys.argv[1])), MonotonicClock())
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the gateway has gone first
+        serve(socket.socket(fileno=int(sys.argv[1])), MonotonicClock())

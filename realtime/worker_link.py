@@ -27,6 +27,7 @@ class WorkerLink:
             [sys.executable, "-m", "realtime.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             env={**os.environ, **_ONE_THREAD},
+            process_group=0,  # Ctrl-C is for the gateway, which ends us in order
         )
         theirs.close()
 

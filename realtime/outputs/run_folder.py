@@ -201,4 +201,9 @@ def main(address: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except (OSError, RuntimeError) as error:
+        # a full disk: one line, and no last words from the files that HDF5 cannot close
+        print(f"run folder: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(1)

@@ -70,11 +70,15 @@ class Recorder:
         with self._changed:
             return self._changed.wait_for(lambda: self._n_pending_bytes == 0, timeout_s)
 
-    def close(self, *, timeout_s: float = 5.0) -> RecorderReport:
-        """Write what is left, sync it to disk, close the file, and report."""
+    def finish(self) -> None:
+        """Take no more; what is left is written and synced while nobody waits."""
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
+
+    def close(self, *, timeout_s: float = 5.0) -> RecorderReport:
+        """Write what is left, sync it to disk, close the file, and report."""
+        self.finish()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             with self._changed:

@@ -1,0 +1,162 @@
+"""What a hostile or unlucky neighbour does must not cost a treatment its verdicts or its hold."""
+
+import contextlib
+import os
+import signal
+import socket
+import sqlite3
+
+import pytest
+
+from messages import FrameKey, Verdict
+from messages.codec import to_json
+from realtime.answers import Answers
+from realtime.reception import Reception
+from realtime.streams import mrd_layout as layout
+from realtime.streams.recorder import Recorder
+from tests.harness import PATIENCE_S, Client, Running, Scan, running, small_protocol
+
+SCAN = Scan()
+MS = 1_000_000
+QUERY = layout.MESSAGE_ID.pack(layout.QUERY) + bytes(layout.QUERY_HEAD.size)
+
+
+class Sink:
+    """Keeps what was published."""
+
+    def __init__(self):
+        self.said = []
+
+    def publish(self, noun):
+        self.said.append(noun)
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    with running(tmp_path, small_protocol()) as it:
+        yield it
+
+
+def began(gateway: Running) -> Client:
+    """A client whose treatment is granted."""
+    mark = gateway.mark()
+    client = gateway.connect()
+    client.send(SCAN.opening())
+    for n in range(3):
+        client.send_frame(SCAN, n)
+    gateway.events.wait(lambda t, n: t == "permit" and n.state == "GRANTED", after=mark)
+    return client
+
+
+def test_a_verdict_that_waited_beyond_the_deadline_is_late():
+    """The gateway was held up: the answer lay there in time, but nobody has published it."""
+    sink = Sink()
+    answers = Answers(small_protocol(deadline_ms=100.0), sink)
+    answers.open(0, FrameKey(), received_ns=0, now_ns=0, is_complete=True)
+    answers.computed(to_json(Verdict(0, FrameKey(), "COMPUTED", "GRANTED", 0.0)), now_ns=101 * MS)
+    (verdict,) = [one for one in sink.said if isinstance(one, Verdict)]
+    assert (verdict.outcome, verdict.permit) == ("LATE", "HELD")
+
+
+def test_the_hold_does_not_wait_for_the_disk(gateway: Running, monkeypatch):
+    """Closing a recording waits for fsync, up to 5 s; the broken stream is held before that."""
+    client = began(gateway)
+    waited, close = [], Recorder.close
+
+    def closing(self, **given):
+        waited.append(self.path)
+        return close(self, **given)
+
+    monkeypatch.setattr(Recorder, "close", closing)
+    mark = gateway.events.n_seen
+    client.hang_up()
+    gateway.events.wait(lambda t, n: t == "permit" and n.state == "HELD", after=mark)
+    gateway.events.topic("run.stop", after=mark)
+    assert not waited
+
+
+def test_strangers_queries_take_little_of_a_turn_and_end(gateway: Running, monkeypatch):
+    """A megabyte of them in one turn held every verdict up for 300 to 450 ms."""
+    client = began(gateway)
+    mark = gateway.mark()
+    took: list[int] = []
+    receive = Reception.receive
+
+    def counting(self, data, *, now_ns):
+        took.append(0 if self.session else len(data))
+        receive(self, data, now_ns=now_ns)
+
+    monkeypatch.setattr(Reception, "receive", counting)
+    stranger = gateway.connect()
+    stranger.send(QUERY * 50_000)
+    client.send_frame(SCAN, 3)
+    verdict = gateway.events.wait(lambda t, n: t == "verdict" and n.frame_id == 3, after=mark)
+    assert verdict.permit == "GRANTED"
+    said = b""
+    while data := stranger.connection.recv(1 << 16):
+        said += data
+    assert b"more than 100 queries" in said
+    assert 0 < max(took) <= 1 << 14
+    stranger.hang_up()
+    client.hang_up()
+
+
+def test_no_more_clients_than_a_monitor_can_have(gateway: Running):
+    strangers = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(70)]
+    try:
+        ends = 0
+        for one in strangers[64:]:
+            one.settimeout(PATIENCE_S)
+            with contextlib.suppress(ConnectionResetError):
+                assert one.recv(1) == b""
+            ends += 1
+        assert ends == 6
+    finally:
+        for one in strangers:
+            one.close()
+    gateway.events.wait(lambda t, n: t == "heartbeat", after=gateway.mark())
+    gateway.serves(SCAN, 3).hang_up()
+
+
+def test_a_run_folder_that_cannot_be_made_refuses_the_client_alone(tmp_path):
+    with running(tmp_path, small_protocol()) as gateway:
+        epoch = gateway.gateway.epoch
+        (tmp_path / f"{epoch}-001").write_text("in the way")
+        client = gateway.connect()
+        client.send(SCAN.opening())
+        client.read_to_end()
+        assert any("run folder" in text and "exists" in text for text in client.texts)
+        assert client.is_closed
+        client.hang_up()
+        gateway.serves(SCAN, 3)
+
+
+def test_a_long_absence_is_told_in_portions_without_a_hole(gateway: Running):
+    n_rows, pad = 2400, b" " * 30_000
+    rows = [("another life", n, "alert", b"%d" % n + pad, "") for n in range(1, n_rows + 1)]
+    with contextlib.closing(sqlite3.connect(gateway.out / "journal.sqlite")) as journal, journal:
+        journal.executemany(
+            "INSERT INTO events (epoch, sequence, topic, header, utc) VALUES (?, ?, ?, ?, ?)", rows
+        )
+    told: list[int] = []
+    is_more = True
+    while is_more:
+        request = f'{{"type": "resume", "epoch": "another life", "after": {len(told)}}}'
+        portion = gateway.ask(request.encode())[:-1]
+        told += [int(parts[1]) for parts in portion]
+        is_more = bool(portion)
+    assert told == list(range(1, n_rows + 1))
+
+
+def test_a_fault_before_the_last_readout_belongs_to_its_own_image_stream(gateway: Running):
+    """Under another stream nothing could ever take it back, and the permit would stay held."""
+    client = gateway.connect()
+    client.send(SCAN.opening(), *SCAN.frame(0, slice_=1))
+    gateway.events.topic("verdict")
+    mark = gateway.mark()
+    client.send(*SCAN.frame(1, slice_=1)[:8])
+    gateway.mark()
+    os.kill(gateway.gateway.worker_pid, signal.SIGKILL)
+    fault = gateway.events.topic("verdict", after=mark)
+    assert (fault.outcome, fault.key.slice, fault.key.repetition) == ("FAULT", 1, 1)
+    client.hang_up()
