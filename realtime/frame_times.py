@@ -29,7 +29,7 @@ class FrameTimes:
             protocol.stream.time_stamp_unit, header.system_vendor, header.repetition_time_s
         )
         self._ticks: dict[int, list[int]] = {}
-        self._centre_row: dict[int, tuple[int, int]] = {}
+        self._centre_rows: dict[int, tuple[int, list[int]]] = {}
         self.latest_s = math.nan
 
     def note(self, frame_id: int, acquisition: Acquisition) -> None:
@@ -39,19 +39,23 @@ class FrameTimes:
         distance = abs(idx.kspace_encode_step_1 - self._centre[0]) + abs(
             idx.kspace_encode_step_2 - self._centre[1]
         )
-        if frame_id not in self._centre_row or distance < self._centre_row[frame_id][0]:
-            self._centre_row[frame_id] = (distance, len(ticks))
+        nearest, rows = self._centre_rows.get(frame_id, (distance, []))
+        if distance <= nearest:
+            # averages cross the centre several times, each counts alike
+            rows = [*rows, len(ticks)] if distance == nearest else [len(ticks)]
+            self._centre_rows[frame_id] = (distance, rows)
         ticks.append(acquisition.acquisition_time_stamp)
 
     def settle(self, frame_id: int) -> tuple[NDArray[np.float64], float]:
         """Return a closed frame's times (readout,) and that of its k-space centre, in seconds.
 
+        With averages the centre's time is their mean: the image shows the mean of their phases.
         NaN where the scanner gives no clock. Seconds count from the session's first frame.
         """
         ticks = np.array(self._ticks.pop(frame_id, []), np.uint32)
-        _, row = self._centre_row.pop(frame_id, (0, 0))
+        _, rows = self._centre_rows.pop(frame_id, (0, []))
         self._clock, times_s = self._clock.advance(ticks)
         if times_s.size == 0:
             return times_s, math.nan
         self.latest_s = float(times_s[-1])
-        return times_s, float(times_s[row])
+        return times_s, float(np.mean(times_s[rows]))

@@ -46,6 +46,9 @@ def replay(
     target = next((one.name for one in protocol.region if one.role == "target"), None)
     with hosting(settings) as gateway, FrameProgress(None, target=target) as progress:
         problem = _play(gateway, file, protocol, progress, speed=speed)
+    if not (out / "run.json").exists():
+        # refused before its first frame: there is no run to report on, only why
+        raise MonitorError(next(iter(gateway.failures), problem) or "no frame came")
     if not no_report:
         click.echo(f"report: {write_report(out)}")
     print_summary(out, console())

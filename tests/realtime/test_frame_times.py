@@ -70,3 +70,12 @@ def test_a_frame_is_forgotten_once_it_is_settled():
     times.note(0, readouts[0])
     times.settle(0)
     assert times.settle(0)[0].size == 0
+
+
+def test_averages_are_dated_by_the_mean_of_their_centres():
+    header, readouts = decoded(SCAN, 2)
+    times = FrameTimes(small_protocol(), header)
+    for acquisition in readouts:
+        times.note(0, acquisition)
+    _, centre_s = times.settle(0)
+    assert centre_s == pytest.approx((0.04 + 0.12) / 2)

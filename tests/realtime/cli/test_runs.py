@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import realtime.protocols
 from messages import MonitorError
 from realtime.cli import main
 from realtime.cli.host import replaced_folder
@@ -133,3 +134,13 @@ def _wait_for(path: Path, process: subprocess.Popen) -> None:
             process.wait(0.1)
         except subprocess.TimeoutExpired:
             continue
+
+
+def test_a_refused_replay_says_why_and_not_that_there_is_no_run(recording, tmp_path):
+    shipped = Path(realtime.protocols.__path__[0]) / "mrgfus-brain.toml"
+    protocol = tmp_path / "far.toml"
+    protocol.write_text(shipped.read_text().replace("[0.0, 0.0, 0.0]", "[0.0, 0.0, 500.0]"))
+    arguments = ["replay", str(recording), f"--protocol={protocol}", f"--out={tmp_path / 'run'}"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "region 'focus' lies outside the image" in result.stderr.splitlines()[-1]
