@@ -32,7 +32,8 @@ from realtime.outputs.publisher import (
 )
 from realtime.protocol import Protocol, load_protocol, shipped_protocols
 from realtime.reception import Reception
-from realtime.session import RunIdentity, Session
+from realtime.session import Session
+from realtime.session_setup import RunIdentity
 from realtime.streams.mrd_header import require_thermometry
 from realtime.streams.mrd_images import encode_maps
 from realtime.streams.recorder import Recorder
@@ -97,6 +98,7 @@ class Gateway:
         self._desk = Answers(None, self)
         self._n_runs = 0
         self._beat_ns = 0
+        self._recorder: Recorder | None = None
         self._told = ""
         self._recorder: Recorder | None = None
         self.is_stopping = False
@@ -158,7 +160,7 @@ class Gateway:
         if isinstance(noun, Maps):
             for image in encode_maps(noun):
                 self._active.peer.send(image, is_droppable=True)
-        elif isinstance(noun, Alert) and noun.priority == "high" and noun.state == "raised":
+        elif isinstance(noun, Alert) and noun.state == "raised" and noun.event.endswith(".hold"):
             self._active.say(f"WARNING  {noun.text}")
 
     def close(self) -> None:
@@ -168,6 +170,8 @@ class Gateway:
             self._finish(self._active, "cut", "the monitor was stopped", now_ns)
         self._clients.close()
         self.publisher.close()
+        if self._recorder is not None:
+            self._recorder.close(timeout_s=1.0)
         if self._recorder is not None:
             self._recorder.close(timeout_s=60.0 if self.settings.is_lossless else 1.0)
         self._worker.stop(grace_s=1.0)
@@ -246,7 +250,7 @@ class Gateway:
             return
         session.tick(now_ns)
         if active.error is not None:
-            self._finish(active, "failed", active.error, now_ns)
+            self._finish(active, "cut" if active.is_cut else "failed", active.error, now_ns)
         elif session.state == "over":
             self._finish(active, "completed", "the client closed the session", now_ns)
         elif session.is_hung(now_ns):
@@ -256,7 +260,7 @@ class Gateway:
         """End the active session: the permit first, then the run, then the client."""
         session, self._active = active.session, None
         if session is not None:
-            if status == "failed":
+            if active.error is not None:
                 session.answers.stream_fault(reason)
                 self.failures.append(reason)
             session.stop(status, reason, ended_utc=utc_now().isoformat(), now_ns=now_ns)

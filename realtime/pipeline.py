@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 import recon
 import thermometry
 from messages import (
-    Finding,
     Frame,
     Image,
     Maps,
@@ -25,7 +24,7 @@ from messages import (
     ThermalDose,
     Verdict,
 )
-from realtime.alerts.rules import Observation, decide, judge, read_regions
+from realtime.alerts.rules import Observation, decide, judge, read_regions, whole
 from realtime.protocol import Protocol
 from realtime.regions import heated_mask, reference_mask, region_masks
 from realtime.streams.mrd_header import require_thermometry
@@ -206,7 +205,8 @@ def conclude(
     protocol = pipeline.protocol
     slice_state = measured.slice
     time_s = frame.time_s if math.isfinite(frame.time_s) else None
-    findings: tuple[Finding, ...] = ()
+    is_finite = bool(np.isfinite(measured.image.pixels).all())
+    findings = whole(is_complete=frame.is_complete, is_finite=is_finite)
     readings: tuple[RegionReading, ...] = ()
     if measured.temperature is not None:
         readings = read_regions(protocol, slice_state.masks, measured.temperature, measured.dose)
@@ -220,7 +220,7 @@ def conclude(
             power_w=power.watts,
             power_on_since_s=power.on_since_s,
             is_complete=frame.is_complete,
-            is_finite=bool(np.isfinite(measured.image.pixels).all()),
+            is_finite=is_finite,
             body_temperature_c=_body_temperature_c(protocol),
         )
         findings = judge(protocol, observation)

@@ -35,6 +35,7 @@ class Reception:
         self.config_name = ""
         self.session: Session | None = None
         self.is_over = False
+        self.is_cut = False
         self.error: str | None = None
         self._begin = begin
         self._decoder = Decoder()
@@ -172,10 +173,12 @@ class Reception:
 
     def _handle_end(self) -> None:
         if self._end_error is not None:
+            self.is_cut = True
             raise self._end_error
         if self.session is None:
             self.is_over = True
         elif not self.session.is_closing:
+            self.is_cut = True
             raise MonitorError("the stream ended without CLOSE: it stopped, it did not end")
 
 

@@ -3,30 +3,36 @@
 It owns the assembler, the slots and the answers; it knows no socket and reads no clock.
 """
 
-import hashlib
 import math
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+import numpy as np
 
 from messages import (
     Acquisition,
     Maps,
     MonitorError,
     Pose,
-    RunStart,
     RunStop,
     SessionHeader,
     is_imaging,
 )
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime import control
+from realtime.alerts import faults
 from realtime.answers import Answers, Sink
 from realtime.assembler import Assembler, OpenFrame
 from realtime.frame_times import FrameTimes
 from realtime.mailbox import MAP_NAMES, Layout
 from realtime.protocol import Protocol as TreatmentProtocol
 from realtime.session_memory import SessionMemory
-from realtime.session_setup import NoiseReadouts, configuration, plan_layout
+from realtime.session_setup import (
+    NoiseReadouts,
+    RunIdentity,
+    configuration,
+    plan_layout,
+    start_of,
+)
 from realtime.slots import Slots, Tenant
 
 # A worker that has had a whole frame, or a configuration, for this long is killed and replaced.
@@ -52,17 +58,6 @@ class WorkerPort(Protocol):
     def ring(self) -> None:
         """Say that more has landed."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RunIdentity:
-    """What a run is called and where it runs."""
-
-    run_id: str
-    source: str
-    started_utc: str
-    machine: str
-    versions: dict[str, str]
 
 
 class Session:
@@ -114,7 +109,8 @@ class Session:
             return False
         if not self._is_lossless:
             return True
-        return self.state == "waiting" or (self.state == "running" and self._slots.has_room)
+        is_free = self._slots.has_room or self._slots.is_stuck
+        return self.state == "waiting" or (self.state == "running" and is_free)
 
     def readout(self, acquisition: Acquisition, *, received_ns: int) -> None:
         """Take one readout. Raises MonitorError where it cannot belong to this session."""
@@ -122,7 +118,9 @@ class Session:
         self._last_readout_ns = received_ns
         if acquisition.flags & NOISE_MEASUREMENT:
             self._noise.add(acquisition, readout=self.n_readouts)
-        elif is_imaging(acquisition.flags):
+        elif is_imaging(acquisition.flags) and acquisition.encoding_space_ref == 0:
+            if not np.isfinite(acquisition.samples).all():
+                self.answers.remark(faults.not_finite(readout=self.n_readouts))
             if self._memory is None:
                 self._request_admission(acquisition)
                 self._waiting_since_ns = received_ns
@@ -240,25 +238,7 @@ class Session:
             self.answers.worker_back()
         if not is_first:
             return
-        protocol = self.protocol
-        self._sink.publish(
-            RunStart(
-                run_id=self.run.run_id,
-                protocol_name=protocol.protocol.name,
-                protocol_hash=protocol.hash,
-                therapy=protocol.protocol.therapy,
-                header_digest=hashlib.sha256(self.header.xml).hexdigest(),
-                source=self.run.source,
-                started_utc=self.run.started_utc,
-                machine=self.run.machine,
-                versions=self.run.versions,
-                image_shape=ready.image_shape,
-                fov_mm=ready.fov_mm,
-                frame_deadline_ms=protocol.protocol.frame_deadline_ms,
-                lease_ms=protocol.protocol.lease_ms,
-                admission_ms=ready.admission_ms,
-            )
-        )
+        self._sink.publish(start_of(self.run, self.protocol, self.header, ready))
 
     def _place(self, acquisition: Acquisition, received_ns: int) -> None:
         memory = self._memory

@@ -1,12 +1,13 @@
 """What a session asks for before its first frame: memory, and a configuration for the worker."""
 
+import hashlib
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import Acquisition, MonitorError, SessionHeader
+from messages import Acquisition, MonitorError, RunStart, SessionHeader
 from realtime import control
 from realtime.mailbox import Layout
 from realtime.protocol import Protocol
@@ -15,6 +16,39 @@ MAX_FRAME_BYTES = 1 << 30
 MAX_NOISE_BYTES = 1 << 28
 _MOST_SLOTS = 32
 _CHEAP_BYTES = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What a run is called and where it runs."""
+
+    run_id: str
+    source: str
+    started_utc: str
+    machine: str
+    versions: dict[str, str]
+
+
+def start_of(
+    run: RunIdentity, protocol: Protocol, header: SessionHeader, ready: control.Ready
+) -> RunStart:
+    """Return everything that is known before the first frame."""
+    return RunStart(
+        run_id=run.run_id,
+        protocol_name=protocol.protocol.name,
+        protocol_hash=protocol.hash,
+        therapy=protocol.protocol.therapy,
+        header_digest=hashlib.sha256(header.xml).hexdigest(),
+        source=run.source,
+        started_utc=run.started_utc,
+        machine=run.machine,
+        versions=run.versions,
+        image_shape=ready.image_shape,
+        fov_mm=ready.fov_mm,
+        frame_deadline_ms=protocol.protocol.frame_deadline_ms,
+        lease_ms=protocol.protocol.lease_ms,
+        admission_ms=ready.admission_ms,
+    )
 
 
 class NoiseReadouts:

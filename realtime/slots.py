@@ -34,6 +34,12 @@ class Slots:
         return bool(self._free)
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether waiting cannot free a slot, because every frame in one still needs readouts."""
+        held = [*self._tenants.values(), *([self.assigned] if self.assigned else [])]
+        return not self._free and not any(one.is_closed for one in held)
+
+    @property
     def is_empty(self) -> bool:
         """Whether no frame is waiting, filling or at the worker."""
         return not self._tenants and self.assigned is None

@@ -21,6 +21,12 @@ def stream_lost(text: str) -> Finding:
     return Finding("stream-lost", "hold", text)
 
 
+def not_finite(*, readout: int) -> Finding:
+    """Return the finding on a readout whose samples are no numbers; `readout` counts from 1."""
+    text = f"readout {readout}: samples hold NaN or infinity, expected finite numbers"
+    return Finding("non-finite-data", "hold", text)
+
+
 def client_refused(text: str) -> Finding:
     """Return the finding on a client that was sent away while another's treatment runs."""
     return Finding("client-refused", "inform", text)

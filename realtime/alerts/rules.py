@@ -37,6 +37,7 @@ __all__ = [
     "judge",
     "limits_in_force",
     "read_regions",
+    "whole",
 ]
 
 DEFAULT_MAX_INVALID_PERCENT = 50.0  # of each target and each region with an upper limit
@@ -207,13 +208,19 @@ _WHILE_BASELINE = (StaleFrame,)
 _BLIND_WHERE_INVALID = (TemperatureMax, DoseLimit)
 
 
+def whole(*, is_complete: bool, is_finite: bool) -> tuple[Finding, ...]:
+    """Return what an image is judged by, whether a temperature is measured from it or not."""
+    findings = []
+    if not is_complete:
+        findings.append(Finding("incomplete-frame", "hold", "lines of the frame are missing"))
+    if not is_finite:
+        findings.append(Finding("non-finite-data", "hold", "the image holds NaN or infinity"))
+    return tuple(findings)
+
+
 def always(seen: Observation) -> tuple[Finding, ...]:
     """Return what every frame is judged by, whatever the protocol says."""
-    findings = []
-    if not seen.is_complete:
-        findings.append(Finding("incomplete-frame", "hold", "lines of the frame are missing"))
-    if not seen.is_finite:
-        findings.append(Finding("non-finite-data", "hold", "the image holds NaN or infinity"))
+    findings = list(whole(is_complete=seen.is_complete, is_finite=seen.is_finite))
     if seen.time_s is None or not math.isfinite(seen.time_s):
         findings.append(Finding("scanner-clock", "hold", "no scanner clock: the dose has no time"))
     elif seen.previous_time_s is not None and seen.time_s <= seen.previous_time_s:

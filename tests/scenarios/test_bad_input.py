@@ -217,7 +217,6 @@ def test_nan_samples_hold_and_are_told(shared_gateway: Running, scan: Scan, valu
     client.hang_up()
 
 
-@pytest.mark.xfail(strict=True, reason="NaN samples: the issue asks for a TEXT to the client too")
 def test_nan_samples_are_told_to_the_client(shared_gateway: Running, scan: Scan):
     client = shared_gateway.connect()
     frame = scan.frame(0)
