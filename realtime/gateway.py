@@ -98,7 +98,6 @@ class Gateway:
         self._desk = Answers(None, self)
         self._n_runs = 0
         self._beat_ns = 0
-        self._recorder: Recorder | None = None
         self._told = ""
         self._recorder: Recorder | None = None
         self.is_stopping = False
@@ -170,8 +169,6 @@ class Gateway:
             self._finish(self._active, "cut", "the monitor was stopped", now_ns)
         self._clients.close()
         self.publisher.close()
-        if self._recorder is not None:
-            self._recorder.close(timeout_s=1.0)
         if self._recorder is not None:
             self._recorder.close(timeout_s=60.0 if self.settings.is_lossless else 1.0)
         self._worker.stop(grace_s=1.0)
