@@ -12,6 +12,8 @@ from messages.acquisition import LAST_IN_SLICE
 
 Place = tuple[int, int, int, int]  # step 1, step 2, average, segment
 _Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
+# Each has its own lease and alerts, looked through at every frame: thousands would stop the clock.
+_MAX_STREAMS = 512
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +106,7 @@ class Assembler:
         self.open: dict[_Stream, OpenFrame] = {}
         self.n_frames = 0
         self.n_duplicates = 0
+        self._streams: set[_Stream] = set()
         self._previous: dict[_Stream, OpenFrame] = {}
         self._usual_skips = 0
 
@@ -124,6 +127,11 @@ class Assembler:
         idx = acquisition.idx
         key = FrameKey(idx.repetition, idx.slice, idx.contrast, idx.phase, idx.set)
         stream = (idx.slice, idx.contrast, idx.phase, idx.set)
+        self._streams.add(stream)
+        if len(self._streams) > _MAX_STREAMS:
+            raise MonitorError(
+                f"readout {readout}: more than {_MAX_STREAMS} slices, contrasts, phases and sets"
+            )
         place = (idx.kspace_encode_step_1, idx.kspace_encode_step_2, idx.average, idx.segment)
         stamp = (acquisition.scan_counter, acquisition.acquisition_time_stamp)
 

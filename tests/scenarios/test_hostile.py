@@ -14,6 +14,7 @@ from realtime.answers import Answers
 from realtime.reception import Reception
 from realtime.streams import mrd_layout as layout
 from realtime.streams.recorder import Recorder
+from simulators.mrd import acquisition_message
 from tests.harness import PATIENCE_S, Client, Running, Scan, running, small_protocol
 
 SCAN = Scan()
@@ -159,4 +160,16 @@ def test_a_fault_before_the_last_readout_belongs_to_its_own_image_stream(gateway
     os.kill(gateway.gateway.worker_pid, signal.SIGKILL)
     fault = gateway.events.topic("verdict", after=mark)
     assert (fault.outcome, fault.key.slice, fault.key.repetition) == ("FAULT", 1, 1)
+    client.hang_up()
+
+
+def test_counters_run_wild_end_the_session_before_they_fill_the_gateway(gateway: Running):
+    """Six thousand image streams kept the gateway from its heartbeat for half a minute."""
+    client = gateway.connect()
+    samples = SCAN.kspace(0)[0]
+    heads = [SCAN.head(0, 0, slice_=n) for n in range(600)]
+    client.send(SCAN.opening(), *(acquisition_message(head, samples) for head in heads))
+    client.read_to_end()
+    assert any("more than 512 slices" in text for text in client.texts)
+    assert client.is_closed
     client.hang_up()
