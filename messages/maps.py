@@ -14,6 +14,7 @@ class Maps:
     """What one frame looks like: magnitude, temperature, dose. Arrays are (z, y, x).
 
     Temperature and dose are NaN where not valid; before the reference is complete all of them are.
+    acquisition_time_stamp: scanner ticks of the k-space centre, as they came.
     time_s: None where the scanner gives no clock.
     """
 
@@ -29,3 +30,4 @@ class Maps:
     dose_cem43_min: NDArray[np.float32]
     dose_low_cem43_min: NDArray[np.float32]
     dose_high_cem43_min: NDArray[np.float32]
+    acquisition_time_stamp: int = 0

@@ -22,6 +22,8 @@ class TemperatureMap:
         from -1 to 1 across the field of view.
     drift_c: the largest drift that was removed anywhere in the valid pixels, as a temperature.
     drift_residual_c: what the fit left in the reference region beyond the noise, as a temperature.
+    ambiguous: bool (z, y, x), valid pixels whose phase moved so far since the frame before that it
+        may have wrapped unseen; None where the method cannot tell.
     is_drift_trusted: false where too few reference pixels were usable to fit the drift.
     """
 
@@ -38,6 +40,7 @@ class TemperatureMap:
     drift_c: float = 0.0
     drift_residual_c: float = 0.0
     is_drift_trusted: bool = True
+    ambiguous: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,6 +46,11 @@ class FrameTimes:
             self._centre_rows[frame_id] = (distance, rows)
         ticks.append(acquisition.acquisition_time_stamp)
 
+    def centre_ticks(self, frame_id: int) -> int:
+        """Return the time stamp of a frame's k-space centre as it came; before `settle`."""
+        ticks = self._ticks.get(frame_id)
+        return ticks[self._centre_rows[frame_id][1][0]] if ticks else 0
+
     def settle(self, frame_id: int) -> tuple[NDArray[np.float64], float]:
         """Return a closed frame's times (readout,) and that of its k-space centre, in seconds.
 

@@ -105,6 +105,11 @@ class Gateway:
         self.failures: list[str] = []
         for source in (self.publisher.control, self._journal.fileno(), self._worker.fileno()):
             self._poller.register(source, zmq.POLLIN)
+        # what lives until the end need not be looked at by each garbage collection
+        gc.collect()
+        gc.freeze()
+        # a thread that writes journal or recording gives the interpreter back sooner
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
     @property
     def tcp_port(self) -> int:
@@ -132,11 +137,6 @@ class Gateway:
 
     def run(self, is_done: Callable[[], bool]) -> None:
         """Serve until `is_done` says so or `is_stopping` is set."""
-        # what lives until the end need not be looked at by each garbage collection
-        gc.collect()
-        gc.freeze()
-        # a thread that writes journal or recording gives the interpreter back sooner
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         while not (self.is_stopping or is_done()):
             self.turn()
 

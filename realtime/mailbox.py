@@ -36,6 +36,7 @@ _SLOT = np.dtype(
         ("contrast", np.int64),
         ("phase", np.int64),
         ("set", np.int64),
+        ("ticks", np.int64),
         ("time_s", np.float64),
         ("power_w", np.float64),
         ("power_on_since_s", np.float64),

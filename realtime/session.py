@@ -312,6 +312,7 @@ class Session:
             return
         mailbox, key = self._memory.mailbox, frame.key
         row = mailbox.slots[tenant.slot]
+        row["ticks"] = self._times.centre_ticks(frame.frame_id)
         times_s, centre_s = self._times.settle(frame.frame_id)
         mailbox.readouts[tenant.slot]["time_s"][: len(times_s)] = times_s
         row["time_s"] = centre_s
@@ -355,6 +356,7 @@ class Session:
                 time_s=verdict.time_s,
                 fov_mm=self._fov_mm,
                 pose=memory.mailbox.pose(done.slot),
+                acquisition_time_stamp=int(memory.mailbox.slots[done.slot]["ticks"]),
                 valid=images["valid"],
                 **{name: images[name] for name in MAP_NAMES},
             )

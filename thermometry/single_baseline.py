@@ -6,7 +6,7 @@ validated in fat, whose electron screening hardly depends on temperature.
 
 import math
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ from thermometry.plan import ThermometryPlan
 
 NO_PIXELS, NO_WEIGHTS = np.empty(0, np.intp), np.empty(0, np.float64)
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+# A step of more than π between two frames reads as its complement, for good. Where the middle of a
+# spot may have done so, pixels at its flank come close to π.
+AMBIGUOUS_RAD: Final = np.float32(0.8 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +117,7 @@ class SingleBaseline:
             np.float32(plan.body_temperature_c),
             np.float32(plan.max_std_c),
         )
+        held_rad = _frozen(kept_rad.reshape(plan.shape))
         measured = TemperatureMap(
             frame_id=image.frame_id,
             key=image.key,
@@ -127,8 +132,8 @@ class SingleBaseline:
             drift_c=float(np.max(np.abs(drift.ravel() * valid)) * abs(c_per_rad)),
             drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
             is_drift_trusted=fit is not None or plan.drift_order < 0,
+            ambiguous=_frozen(np.abs(held_rad - state.phase_rad) >= AMBIGUOUS_RAD),
         )
-        held_rad = _frozen(kept_rad.reshape(plan.shape))
         return replace(state, phase_rad=held_rad, drift_rad=drift_rad), measured
 
     def _fit_drift(self, state: BaselineState, seen: Observation) -> DriftFit | None:

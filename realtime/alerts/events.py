@@ -57,6 +57,10 @@ EVENTS: Mapping[str, EventType] = {
         "Heating is not as expected",
         "Stop heating; check phase_sign, the focus and the coupling with a low-power test.",
     ),
+    "phase-step.hold": _hazard(
+        "Phase may have wrapped",
+        "Stop heating; temperature is not known from here on. Take a new baseline.",
+    ),
     "drift.warn": _poor("Large field drift", "Think of a new baseline."),
     "drift.hold": _poor("Field drift not corrected", "Take a new baseline or add a reference."),
     "noise.hold": _poor("Temperature too uncertain", "Check coil and sequence."),

@@ -5,7 +5,7 @@ seen never looks safe by itself: `invalid_fraction` holds for it.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 DEFAULT_MAX_INVALID_PERCENT = 50.0  # of each target and each region with an upper limit
+DEFAULT_MAX_DRIFT_RESIDUAL_C = 2.0  # what noise may be at most (Chopra 2006), drift may not exceed
 # One pixel in twenty may be an artefact; the response of a region is read past these.
 _ARTEFACT_SHARE = 0.05
 
@@ -230,7 +231,21 @@ def always(seen: Observation) -> tuple[Finding, ...]:
     if seen.dose is not None and seen.dose.interrupted:
         text = "frames were lost to a restart: the dose is a lower bound"
         findings.append(Finding("dose-interrupted", "warn", text))
+    findings.extend(_wrapped(seen))
     return tuple(findings)
+
+
+def _wrapped(seen: Observation) -> Iterator[Finding]:
+    """Find regions whose phase may have wrapped: from there on their temperature is not known."""
+    ambiguous = seen.temperature.ambiguous
+    for region, mask in seen.masks.items():
+        n_pixels = 0 if ambiguous is None else int(np.count_nonzero(ambiguous & mask))
+        if n_pixels:
+            text = (
+                f"{n_pixels} pixels of {region} moved by more than 0.8 π in one frame: "
+                "their temperature may be wrong by a whole turn from here on"
+            )
+            yield Finding("phase-step", "hold", text, region, float(n_pixels), 0.0, "pixels")
 
 
 def limits_in_force(protocol: Protocol) -> tuple[Limit, ...]:
@@ -251,7 +266,7 @@ def limits_in_force(protocol: Protocol) -> tuple[Limit, ...]:
         if not any(_is_same_rule(default, limit) for limit in limits):
             limits.append(default)
     if not any(isinstance(limit, Drift) for limit in limits):
-        limits.append(Drift())
+        limits.append(Drift(max_residual_c=DEFAULT_MAX_DRIFT_RESIDUAL_C))
     return tuple(limits)
 
 

@@ -21,11 +21,10 @@ _TEMPERATURE_WINDOW_C = (50.0, 40.0)  # centre, width: 30 to 70 °C
 _DOSE_WINDOW_CEM43_MIN = (120.0, 240.0)  # 240 CEM43 is the usual target of ablation
 
 
-def encode_maps(maps: Maps, *, acquisition_time_stamp: int = 0) -> tuple[bytes, bytes, bytes]:
+def encode_maps(maps: Maps) -> tuple[bytes, bytes, bytes]:
     """Return the IMAGE messages of magnitude, temperature and dose, NaN where not valid.
 
     image_index is the frame's number modulo 65536, because MRD gives it 16 bits.
-    acquisition_time_stamp: the frame's scanner ticks, passed through.
     """
     seen = maps.magnitude[np.isfinite(maps.magnitude)]
     brightest = float(seen.max()) if seen.size else 1.0
@@ -35,21 +34,18 @@ def encode_maps(maps: Maps, *, acquisition_time_stamp: int = 0) -> tuple[bytes, 
             maps.magnitude,
             series=MAGNITUDE_SERIES,
             attributes=_attributes("magnitude", "a.u.", brightest / 2, brightest),
-            acquisition_time_stamp=acquisition_time_stamp,
         ),
         _message(
             maps,
             maps.temperature_c,
             series=TEMPERATURE_SERIES,
             attributes=_attributes("temperature", "degree Celsius", *_TEMPERATURE_WINDOW_C),
-            acquisition_time_stamp=acquisition_time_stamp,
         ),
         _message(
             maps,
             maps.dose_cem43_min,
             series=DOSE_SERIES,
             attributes=_attributes("thermal dose", "CEM43 min", *_DOSE_WINDOW_CEM43_MIN),
-            acquisition_time_stamp=acquisition_time_stamp,
         ),
     )
 
@@ -73,7 +69,6 @@ def _message(
     *,
     series: int,
     attributes: bytes,
-    acquisition_time_stamp: int,
 ) -> bytes:
     n_z, n_y, n_x = pixels.shape
     key, pose = maps.key, maps.pose
@@ -90,7 +85,7 @@ def _message(
     head.patient_table_position = pose.patient_table_position
     head.slice, head.contrast, head.phase = key.slice, key.contrast, key.phase
     head.repetition, head.set = key.repetition, key.set
-    head.acquisition_time_stamp = acquisition_time_stamp
+    head.acquisition_time_stamp = maps.acquisition_time_stamp
     head.image_type = _MAGNITUDE
     head.image_index = maps.frame_id % 65536
     head.image_series_index = series

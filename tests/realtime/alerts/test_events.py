@@ -13,6 +13,7 @@ SEVERITIES = {
     "dose-limit": {"warn", "hold"},
     "dose-reached": {"inform", "hold"},
     "heating-response": {"hold"},
+    "phase-step": {"hold"},
     "drift": {"warn", "hold"},
     "noise": {"hold"},
     "invalid-fraction": {"hold"},
@@ -68,6 +69,7 @@ def test_the_hazards_to_the_patient_and_lost_equipment_latch():
         "temperature-max.hold",
         "dose-limit.hold",
         "heating-response.hold",
+        "phase-step.hold",
         "fault.hold",
         "stream-lost.hold",
     }
