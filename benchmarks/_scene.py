@@ -1,6 +1,6 @@
 """The heating that the temperature benchmark plays, its truths, and where to look."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from _instant import instant_temperature_c
@@ -37,10 +37,13 @@ class Scene:
         return [n for n, name in enumerate(self.played.phases) if name == phase]
 
 
-def scene(*, is_quick: bool) -> Scene:
-    """Play the heating once and place the regions."""
+def scene(*, is_quick: bool, focus_fwhm_mm: tuple[float, float] | None = None) -> Scene:
+    """Play the heating once and place the regions; the demo's focus unless one is given."""
+    treatment = default_treatment()
+    if focus_fwhm_mm is not None:
+        treatment = replace(treatment, focus_fwhm_mm=focus_fwhm_mm)
     plan = Plan(HOLD_C, hold_frames=3 if is_quick else 8, cool_frames=1 if is_quick else 4)
-    played = play(default_treatment(), plan)
+    played = play(treatment, plan)
     log, sequence = played.truth, played.treatment.sequence
     truths = dict(
         zip(

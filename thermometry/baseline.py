@@ -11,6 +11,7 @@ from thermometry.noise import noise_variance_from_detail, noise_variance_from_sc
 
 Coils = NDArray[np.complex64]
 Scalar = TypeVar("Scalar", bound=np.generic)
+MOST_SNR: Final = 1e4  # no receiver's brightest pixel reaches it in one image
 # Variance that rounding alone makes, relative to the signal: a few times the 1.4e-14 of
 # complex64. It keeps the weights of a noise-free phantom finite.
 ROUNDING: Final = 1e-13
@@ -150,13 +151,25 @@ def _whitening(gathering: Gathering) -> tuple[NDArray[np.complex64] | None, floa
     """
     n_coils = len(gathering.mean)
     power = float(np.trace(gathering.covariance).real)
-    if gathering.noise_variances or n_coils == 1 or not power > 0:
+    if gathering.noise_variances or n_coils == 1 or not power > 0 or not _is_noisy(gathering):
         return None, 1.0
     values, vectors = np.linalg.eigh(gathering.covariance * (n_coils / power))
     spread = float(np.mean(values**2))
     values = np.maximum(values, LEAST_EIGENVALUE)
     whitening = (vectors / np.sqrt(values)) @ vectors.conj().T
     return _frozen(whitening.astype(np.complex64)), spread
+
+
+def _is_noisy(gathering: Gathering) -> bool:
+    """Whether the scatter can be a receiver's noise; below that it is rounding and unfitted drift.
+
+    Whitening by what is no noise would weigh the coils by nothing that means anything.
+    """
+    noise = noise_variance_from_scatter(
+        gathering.scatter, gathering.count, n_coils=len(gathering.mean)
+    )
+    brightest = float(np.max(coil_energy(gathering.mean)))
+    return noise is not None and 2.0 * brightest <= MOST_SNR**2 * noise
 
 
 def _phase_between(

@@ -98,3 +98,15 @@ def test_drift_may_pass_a_turn_while_the_baseline_is_gathered(order):
     _, maps = fold(SingleBaseline(plan), images)
     np.testing.assert_allclose(maps[-1].temperature_c[spot], BODY_C + 10.0, atol=0.1)
     np.testing.assert_allclose(maps[-1].temperature_c[~spot], BODY_C, atol=0.1)
+
+
+def test_what_is_no_noise_does_not_weigh_the_coils():
+    """A noise-free phantom scatters by its drift alone: whitening by that moved 55.3 °C by 0.2."""
+    rng = np.random.default_rng(5)
+    profile = rng.standard_normal((4, 1, 16, 16)) + 1j * rng.standard_normal((4, 1, 16, 16))
+    steady = (1000.0 * profile).astype(np.complex64)
+    gathering = None
+    for frame in range(4):
+        drifting = steady * (1 + 1e-5 * frame * profile).astype(np.complex64)
+        gathering = gather(gathering, drifting, noise_std=None, basis=DriftBasis((1, 16, 16), 0))
+    assert finish(gathering, min_snr=5.0).whitening is None
