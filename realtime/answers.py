@@ -45,7 +45,6 @@ class Counts:
 class _Open:
     key: FrameKey
     received_ns: int
-    receive_ms: float
 
 
 class Answers:
@@ -102,7 +101,6 @@ class Answers:
         key: FrameKey,
         *,
         received_ns: int,
-        now_ns: int,
         is_complete: bool,
     ) -> None:
         """Start the time of a frame whose last readout has arrived."""
@@ -115,7 +113,7 @@ class Answers:
         if frame_id in self._answered:
             return
         self._deadlines.open(frame_id, received_ns)
-        self._open[frame_id] = _Open(key, received_ns, (now_ns - received_ns) / 1e6)
+        self._open[frame_id] = _Open(key, received_ns)
 
     def computed(self, text: bytes, *, now_ns: int) -> Verdict:
         """Publish the worker's verdict, unless its frame has been answered; return it as it stands.
@@ -134,7 +132,7 @@ class Answers:
             if stale is not None:
                 findings = (*verdict.findings, stale)
                 verdict = replace(verdict, findings=findings, decision="HELD")
-        stages = {"receive": opened.receive_ms, **(verdict.stage_ms or {})}
+        stages = dict(verdict.stage_ms or {})
         stages["hand_back"] = max(age_ms - sum(stages.values()), 0.0)
         return self._settle(replace(verdict, stage_ms=stages), opened, now_ns)
 
@@ -152,7 +150,7 @@ class Answers:
             return
         opened = self._open.pop(frame_id, None)
         if opened is None:
-            opened = _Open(key or FrameKey(), now_ns, 0.0)
+            opened = _Open(key or FrameKey(), now_ns)
         else:
             self._deadlines.answer(frame_id)
         self.counts = replace(self.counts, n_fault=self.counts.n_fault + 1)

@@ -291,7 +291,6 @@ class Session:
             frame.frame_id,
             frame.key,
             received_ns=received_ns,
-            now_ns=now_ns,
             is_complete=frame.is_complete,
         )
         tenant = self._slots.find(frame.frame_id)
@@ -300,18 +299,19 @@ class Session:
             self._times.settle(frame.frame_id)
             self._drop([frame.frame_id], now_ns)
             return
-        self._write_row(tenant, frame, pose)
+        self._write_row(tenant, frame, pose, received_ns)
         if tenant is self._slots.assigned:
             self._waiting_since_ns = now_ns
             self._worker.ring()
         else:
             self._assign(now_ns)
 
-    def _write_row(self, tenant: Tenant, frame: OpenFrame, pose: Pose) -> None:
+    def _write_row(self, tenant: Tenant, frame: OpenFrame, pose: Pose, received_ns: int) -> None:
         if self._memory is None:
             return
         mailbox, key = self._memory.mailbox, frame.key
         row = mailbox.slots[tenant.slot]
+        row["received_ns"] = received_ns
         row["ticks"] = self._times.centre_ticks(frame.frame_id)
         times_s, centre_s = self._times.settle(frame.frame_id)
         mailbox.readouts[tenant.slot]["time_s"][: len(times_s)] = times_s

@@ -23,7 +23,7 @@ from messages.codec import Envelope, Noun, decode
 _LOOK_MS = 1000
 END = b"end"  # topic of the gateway's last message
 
-STAGES = ("receive", "absorb", "reconstruct", "measure", "judge", "deliver", "hand_back")
+STAGES = ("hand_over", "absorb", "reconstruct", "measure", "judge", "deliver", "hand_back")
 _VERDICT_COLUMNS = (
     "frame", "repetition", "slice", "contrast", "scanner_time_s", "outcome", "decision",
     "permit", "findings", "age_ms", *(f"{stage}_ms" for stage in STAGES),

@@ -47,7 +47,7 @@ def good(frame_id: int, *findings: Finding, key: FrameKey | None = None) -> byte
 
 def opened(answers: Answers, frame_id: int, at_ms: float, **changed: object) -> None:
     at_ns = round(at_ms * MS)
-    arguments = {"received_ns": at_ns, "now_ns": at_ns, "is_complete": True, **changed}
+    arguments = {"received_ns": at_ns, "is_complete": True, **changed}
     answers.open(frame_id, FrameKey(repetition=frame_id), **arguments)
 
 

@@ -53,7 +53,7 @@ def test_a_verdict_that_waited_beyond_the_deadline_is_late():
     """The gateway was held up: the answer lay there in time, but nobody has published it."""
     sink = Sink()
     answers = Answers(small_protocol(deadline_ms=100.0), sink)
-    answers.open(0, FrameKey(), received_ns=0, now_ns=0, is_complete=True)
+    answers.open(0, FrameKey(), received_ns=0, is_complete=True)
     answers.computed(to_json(Verdict(0, FrameKey(), "COMPUTED", "GRANTED", 0.0)), now_ns=101 * MS)
     (verdict,) = [one for one in sink.said if isinstance(one, Verdict)]
     assert (verdict.outcome, verdict.permit) == ("LATE", "HELD")
