@@ -177,6 +177,14 @@ def dose_table(scene: Scene, clean: Seen) -> tuple[Table, dict[str, float]]:
     return table, dict(zip(TRUTHS, errors, strict=True))
 
 
+def wide_dose_table(protocol: Protocol, *, is_quick: bool) -> tuple[Table, dict[str, float]]:
+    """Return what `dose_table` does, in a focus wider than its pixels."""
+    wide = scene(is_quick=is_quick, focus_fwhm_mm=WIDE_FWHM_MM)
+    table, errors = dose_table(wide, see(wide.played, protocol, snr=math.inf, seed=0))
+    title = f"The same in a focus of {WIDE_FWHM_MM[0]:g} × {WIDE_FWHM_MM[1]:g} mm"
+    return replace(table, title=title), errors
+
+
 def _off(measured: float, expected: float) -> str:
     return f"{measured / expected - 1:+.2%}"
 
@@ -253,11 +261,7 @@ def measure(arguments: argparse.Namespace) -> Outcome:
         place.played, seen[TARGET_SNR][0], snr=TARGET_SNR, seed=_seed(TARGET_SNR, 0)
     )
     doses, dose_errors = dose_table(place, clean)
-    wide = scene(is_quick=arguments.quick, focus_fwhm_mm=WIDE_FWHM_MM)
-    wide_doses, wide_errors = dose_table(wide, see(wide.played, protocol, snr=math.inf, seed=0))
-    wide_doses = replace(
-        wide_doses, title=f"The same in a focus of {WIDE_FWHM_MM[0]:g} × {WIDE_FWHM_MM[1]:g} mm"
-    )
+    wide_doses, wide_errors = wide_dose_table(protocol, is_quick=arguments.quick)
     targets = (
         Target(
             f"standardised error outside the focus has std {LOWEST_STD}–{HIGHEST_STD} (SNR 40)",
