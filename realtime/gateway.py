@@ -24,6 +24,7 @@ from realtime.alerts.journal import JournalWriter
 from realtime.answers import Answers
 from realtime.clients import Clients
 from realtime.clock import Clock, utc_now
+from realtime.echo import echo_time_and_frequency
 from realtime.outputs.publisher import (
     Acknowledge,
     Addresses,
@@ -34,7 +35,6 @@ from realtime.protocol import Protocol, load_protocol, shipped_protocols
 from realtime.reception import Reception
 from realtime.session import Session
 from realtime.session_setup import RunIdentity
-from realtime.streams.mrd_header import require_thermometry
 from realtime.streams.mrd_images import encode_maps
 from realtime.streams.recorder import Recorder
 from realtime.worker_link import WorkerLink, WorkerLostError
@@ -181,7 +181,9 @@ class Gateway:
         if self._active is not None:
             raise MonitorError("another treatment is running, one at a time; connect again later")
         protocol = self._choose(reception.config_name)
-        _refuse_unmeasurable(protocol, header)
+        if protocol.thermometry is not None:
+            # a header without echo time or field is refused at once, not at its first readout
+            echo_time_and_frequency(protocol.thermometry, header)
         self._n_runs += 1
         run_id = f"{self.epoch}-{self._n_runs:03d}"
         folder = self.settings.out if self.settings.is_single_run else self.settings.out / run_id
@@ -349,18 +351,6 @@ class Gateway:
         address = self.publisher.open_scribe()
         command = [sys.executable, "-m", "realtime.outputs.run_folder", address]
         return subprocess.Popen(command, process_group=0)  # Ctrl-C is for the gateway alone
-
-
-def _refuse_unmeasurable(protocol: Protocol, header: SessionHeader) -> None:
-    """Refuse a header without echo time or field at once, not at its first readout."""
-    settings = protocol.thermometry
-    if settings is None:
-        return
-    require_thermometry(
-        header,
-        echo_time_s_override=None if settings.echo_time_ms is None else settings.echo_time_ms / 1e3,
-        field_strength_t_override=settings.field_strength_t,
-    )
 
 
 def _reap(process: "subprocess.Popen[bytes]", *, grace_s: float) -> None:

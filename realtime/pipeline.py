@@ -25,9 +25,9 @@ from messages import (
     Verdict,
 )
 from realtime.alerts.rules import Observation, decide, judge, read_regions, whole
+from realtime.echo import echo_time_and_frequency
 from realtime.protocol import Protocol
 from realtime.regions import heated_mask, reference_mask, region_masks
-from realtime.streams.mrd_header import require_thermometry
 from thermometry import DoseState, Thermometer
 
 _Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
@@ -116,13 +116,9 @@ def build(
     settings = protocol.thermometry
     if settings is None:
         return Pipeline(protocol, header, reconstructor, (), 0.0)
-    override_s = None if settings.echo_time_ms is None else settings.echo_time_ms * 1e-3
-    echo_time_s, h1_frequency_hz = require_thermometry(
-        header,
-        echo_time_s_override=override_s,
-        field_strength_t_override=settings.field_strength_t,
-    )
-    echo_times_s = (echo_time_s,) if override_s is not None else header.echo_times_s
+    echo_time_s, h1_frequency_hz = echo_time_and_frequency(settings, header)
+    is_overridden = settings.echo_time_ms is not None
+    echo_times_s = (echo_time_s,) if is_overridden else header.echo_times_s
     return Pipeline(protocol, header, reconstructor, echo_times_s, h1_frequency_hz)
 
 
@@ -221,7 +217,6 @@ def conclude(
             power_on_since_s=power.on_since_s,
             is_complete=frame.is_complete,
             is_finite=is_finite,
-            body_temperature_c=_body_temperature_c(protocol),
         )
         findings = judge(protocol, observation)
     is_baseline = measured.temperature is not None and measured.temperature.is_baseline
@@ -255,10 +250,6 @@ def interrupt(state: PipelineState) -> PipelineState:
 def _stream(frame: Frame) -> _Stream:
     key = frame.key
     return key.slice, key.contrast, key.phase, key.set
-
-
-def _body_temperature_c(protocol: Protocol) -> float:
-    return 37.0 if protocol.thermometry is None else protocol.thermometry.body_temperature_c
 
 
 def _maps(measured: Measured, time_s: float | None) -> Maps:

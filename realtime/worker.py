@@ -8,12 +8,13 @@ import gc
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import threadpoolctl
 
-from messages import Frame, FrameKey, MonitorError, Verdict
+from messages import Frame, FrameKey, MonitorError
 from messages.codec import to_json
 from realtime import control, pipeline
 from realtime.admission import refuse_too_slow, rehearse, warm_up
@@ -99,7 +100,7 @@ class Station:
         for name, view in self.mailbox.images(order.result, maps.magnitude.shape).items():
             np.copyto(view, getattr(maps, name))
         mark("deliver")
-        self.mailbox.write_verdict(order.result, _verdict_text(verdict, stages))
+        self.mailbox.write_verdict(order.result, to_json(replace(verdict, stage_ms=stages)))
         self.assigned = None
         return control.Done(order.slot, order.result, frame.frame_id, self.session)
 
@@ -114,20 +115,6 @@ class _Stopwatch:
         now_ns = self._clock.now_ns()
         self._stages[stage] = (now_ns - self._then_ns) / 1e6
         self._then_ns = now_ns
-
-
-def _verdict_text(verdict: Verdict, stages: dict[str, float]) -> bytes:
-    timed = Verdict(
-        verdict.frame_id,
-        verdict.key,
-        verdict.outcome,
-        verdict.decision,
-        verdict.time_s,
-        verdict.findings,
-        verdict.regions,
-        stage_ms=stages,
-    )
-    return to_json(timed)
 
 
 def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, Power]:

@@ -1,9 +1,9 @@
 """Whether a protocol and a scanner's header suit each other, before any data flows."""
 
 from messages import Pose, SessionHeader
+from realtime.echo import echo_time_and_frequency
 from realtime.protocol import Protocol
 from realtime.regions import region_masks
-from realtime.streams.mrd_header import require_thermometry
 
 
 def check_header(protocol: Protocol, header: SessionHeader) -> None:
@@ -14,12 +14,7 @@ def check_header(protocol: Protocol, header: SessionHeader) -> None:
     settings = protocol.thermometry
     if settings is None:
         return
-    echo_time_ms = settings.echo_time_ms
-    require_thermometry(
-        header,
-        echo_time_s_override=None if echo_time_ms is None else echo_time_ms * 1e-3,
-        field_strength_t_override=settings.field_strength_t,
-    )
+    echo_time_and_frequency(settings, header)
     if any(region.center_mm is not None for region in protocol.region):
         return
     x, y, z = header.encodings[0].recon_matrix
