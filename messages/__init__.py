@@ -4,7 +4,7 @@ from messages.acquisition import Acquisition, EncodingCounters, Pose, Waveform, 
 from messages.alert import Alert
 from messages.errors import HeaderError, MonitorError, ProtocolError, StreamError
 from messages.frame import READOUT, Frame, FrameKey
-from messages.header import Encoding, EncodingLimit, SessionHeader
+from messages.header import Encoding, EncodingLimit, EpiTiming, SessionHeader
 from messages.image import Image
 from messages.maps import Maps
 from messages.permit import Permit
@@ -19,6 +19,7 @@ __all__ = [
     "Encoding",
     "EncodingCounters",
     "EncodingLimit",
+    "EpiTiming",
     "Finding",
     "Frame",
     "FrameKey",

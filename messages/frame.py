@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from messages.acquisition import Pose
+from messages.acquisition import Pose, Waveform
 
 READOUT = np.dtype(
     [
@@ -18,6 +18,8 @@ READOUT = np.dtype(
         ("discard_post", np.int32),
         ("segment", np.int32),
         ("average", np.int32),
+        ("repetition", np.int32),
+        ("encoding_space_ref", np.int32),
         ("flags", np.uint64),
         ("sample_time_us", np.float32),
         ("time_s", np.float64),
@@ -42,8 +44,12 @@ class FrameKey:
 class Frame:
     """The readouts of one dynamic (one slice or volume, one echo train), in order of arrival.
 
-    readouts: rows of `READOUT` (readout,).
+    readouts: rows of `READOUT` (readout,). EPI navigators and calibration lines stand among them,
+        before the lines that they belong to; their flags tell.
     samples: complex64 (readout, coil, sample); a row is valid up to its n_samples.
+    trajectory: float32 (readout, sample, dimension) as the scanner sent it, units unknown; None
+        where it sent none.
+    waveforms: what came since the frame before: ECG, pulse, respiration.
     time_s: scanner time of the k-space centre, NaN where the scanner gives no clock.
     is_complete: every expected line has landed.
     """
@@ -55,3 +61,5 @@ class Frame:
     time_s: float
     pose: Pose
     is_complete: bool
+    trajectory: NDArray[np.float32] | None = None
+    waveforms: tuple[Waveform, ...] = ()

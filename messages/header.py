@@ -16,11 +16,29 @@ class EncodingLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class EpiTiming:
+    """The trapezoid of an EPI readout gradient, and when its samples are taken.
+
+    delay_us: from the start of the ramp to the first sample.
+    """
+
+    ramp_up_us: float
+    flat_top_us: float
+    ramp_down_us: float
+    delay_us: float
+    n_samples: int
+    dwell_us: float
+
+
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """One encoded space and the image that it becomes. Sizes and extents are (x, y, z).
 
     A limit that the header does not give is None. The header may lie: real conversions give a
     maximum of 0 while the counter runs on.
+    trajectory: cartesian, epi, radial, goldenangle, spiral or other, lower case.
+    calibration_mode: of parallel imaging: embedded, interleaved, separate, external, other or "".
+    epi: None where the header does not describe the readout gradient.
     """
 
     encoded_matrix: Size
@@ -35,6 +53,8 @@ class Encoding:
     n_averages: int = 1
     n_segments: int = 1
     acceleration: tuple[int, int] = (1, 1)
+    calibration_mode: str = ""
+    epi: EpiTiming | None = None
 
 
 @dataclass(frozen=True, slots=True)

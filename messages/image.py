@@ -16,8 +16,9 @@ class Image:
     pixels: complex64 (z, y, x), coils combined, phase kept.
     coil_pixels: complex64 (coil, z, y, x), the coils before combination (whitened where a noise
         scan was given), or None where the method has none.
-    noise_std: standard deviation of the complex noise in each pixel of each coil,
-        sqrt(E|n|²); None where no noise was measured.
+    noise_std: standard deviation of the complex noise, sqrt(E|n|²), of each coil's pixels, or of
+        `pixels` where coil_pixels is None; an array (z, y, x) where it differs from pixel to pixel,
+        as after parallel imaging; None where no noise was measured.
     fov_mm: (x, y, z).
     """
 
@@ -28,5 +29,5 @@ class Image:
     fov_mm: tuple[float, float, float]
     pose: Pose
     coil_pixels: NDArray[np.complex64] | None = None
-    noise_std: float | None = None
+    noise_std: float | NDArray[np.float32] | None = None
     is_complete: bool = True

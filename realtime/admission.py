@@ -106,8 +106,10 @@ def _timed_step(
     built: pipeline.Pipeline, state: pipeline.PipelineState, frame: Frame, clock: Clock
 ) -> tuple[pipeline.PipelineState, dict[str, float]]:
     reconstructor = built.reconstructor
-    partial = reconstructor.absorb(reconstructor.start(), frame.readouts[:-1], frame.samples[:-1])
     slice_state = pipeline.slice_of(built, state, frame)
+    partial = reconstructor.absorb(
+        reconstructor.start(slice_state.calibration), frame.readouts[:-1], frame.samples[:-1]
+    )
     times = [clock.now_ns()]
     partial = reconstructor.absorb(partial, frame.readouts[-1:], frame.samples[-1:])
     times.append(clock.now_ns())

@@ -58,7 +58,7 @@ class SliceState:
     """What is carried from frame to frame of one slice (and contrast, phase and set)."""
 
     masks: Mapping[str, NDArray[np.bool_]]
-    coil_maps: recon.CoilMaps | None = None
+    calibration: recon.Calibration | None = None
     thermometer: Thermometer | None = None
     thermometry: object = None
     dose: DoseState | None = None
@@ -174,13 +174,12 @@ def slice_of(pipeline: Pipeline, state: PipelineState, frame: Frame) -> SliceSta
 def reconstruct(
     pipeline: Pipeline, slice_state: SliceState, partial: recon.Partial, frame: Frame
 ) -> tuple[SliceState, Image]:
-    """Return the frame's image; the first complete frame of a slice settles its coil maps."""
-    reconstructor = pipeline.reconstructor
-    image = reconstructor.finish(partial, frame, slice_state.coil_maps)
-    coils = image.coil_pixels if slice_state.coil_maps is None and frame.is_complete else None
-    if coils is not None and np.isfinite(image.pixels).all():
-        slice_state = replace(slice_state, coil_maps=reconstructor.calibrate(coils))
-    return slice_state, image
+    """Return the frame's image; the first complete frames of a slice settle its calibration."""
+    reconstructor, calibration = pipeline.reconstructor, slice_state.calibration
+    if calibration is None or not calibration.is_ready:
+        calibration = reconstructor.calibrate(partial, frame, calibration)
+        slice_state = replace(slice_state, calibration=calibration)
+    return slice_state, reconstructor.finish(partial, frame, calibration)
 
 
 def measure(slice_state: SliceState, image: Image) -> Measured:
@@ -202,7 +201,8 @@ def conclude(
     slice_state = measured.slice
     time_s = frame.time_s if math.isfinite(frame.time_s) else None
     is_finite = bool(np.isfinite(measured.image.pixels).all())
-    findings = whole(is_complete=frame.is_complete, is_finite=is_finite)
+    is_complete = frame.is_complete and measured.image.is_complete
+    findings = whole(is_complete=is_complete, is_finite=is_finite)
     readings: tuple[RegionReading, ...] = ()
     if measured.temperature is not None:
         readings = read_regions(protocol, slice_state.masks, measured.temperature, measured.dose)
@@ -215,7 +215,7 @@ def conclude(
             previous_time_s=slice_state.previous_time_s,
             power_w=power.watts,
             power_on_since_s=power.on_since_s,
-            is_complete=frame.is_complete,
+            is_complete=is_complete,
             is_finite=is_finite,
         )
         findings = judge(protocol, observation)
@@ -233,8 +233,14 @@ def fold(
 ) -> tuple[PipelineState, Verdict, Maps]:
     """Return all of a frame in one step: what the worker does, without its shared memory."""
     reconstructor = pipeline.reconstructor
-    partial = reconstructor.absorb(reconstructor.start(), frame.readouts, frame.samples)
-    slice_state, image = reconstruct(pipeline, slice_of(pipeline, state, frame), partial, frame)
+    slice_state = slice_of(pipeline, state, frame)
+    partial = reconstructor.absorb(
+        reconstructor.start(slice_state.calibration),
+        frame.readouts,
+        frame.samples,
+        frame.trajectory,
+    )
+    slice_state, image = reconstruct(pipeline, slice_state, partial, frame)
     return conclude(pipeline, state, measure(slice_state, image), frame, power or Power())
 
 

@@ -54,7 +54,7 @@ class Station:
     def assign(self, order: control.Assign) -> None:
         """Take a slot in hand."""
         self.assigned = order
-        self._partial = self.pipeline.reconstructor.start(self._partial)
+        self._partial = self.pipeline.reconstructor.start(recycled=self._partial)
         self._n_absorbed = 0
         self._absorb_ms = 0.0
 

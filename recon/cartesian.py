@@ -1,5 +1,6 @@
 """Cartesian reconstruction by inverse FFT, the readout direction on arrival."""
 
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -8,11 +9,11 @@ import scipy.fft
 import sigpy.linop
 from numpy.typing import NDArray
 
-from messages import READOUT, Frame, Image, is_imaging
+from messages import READOUT, Frame, HeaderError, Image, is_imaging
 from messages.acquisition import REVERSE
-from recon.coil_maps import IMAGE_AXES, CoilMaps, combine, estimate_coil_maps
+from recon.coil_maps import IMAGE_AXES, combine, estimate_coil_maps
 from recon.reconstruction_plan import ReconstructionPlan
-from recon.reconstructor import Partial
+from recon.reconstructor import Calibration, Partial
 
 _PLACE = ("kspace_encode_step_1", "kspace_encode_step_2", "center_sample", "n_samples")
 _TRIM = ("discard_pre", "discard_post", "flags")
@@ -30,6 +31,22 @@ class _Readout(NamedTuple):
     n_filled: int
 
 
+@dataclass(slots=True, eq=False)
+class Hybrid(Partial):
+    """Readouts in image space along x, rows still in k-space.
+
+    rows: complex64 (coil, kz, ky, x), in FFT order along kz and ky.
+    n_averages: int32 (kz, ky), readouts that have landed on each row.
+    n_filled: int32 (kz, ky), samples that those readouts held.
+    padded: complex64 (coil, kx), scratch of one readout.
+    """
+
+    rows: NDArray[np.complex64]
+    n_averages: NDArray[np.int32]
+    n_filled: NDArray[np.int32]
+    padded: NDArray[np.complex64]
+
+
 class CartesianFFT:
     """Image = centred orthonormal inverse FFT of k-space, no flips; the adjoint of `operator`.
 
@@ -39,6 +56,11 @@ class CartesianFFT:
     """
 
     def __init__(self, plan: ReconstructionPlan) -> None:
+        if plan.encoding.trajectory != "cartesian":
+            raise HeaderError(
+                f"is {plan.encoding.trajectory!r}, recon.method fft expects 'cartesian'",
+                field="encoding.trajectory",
+            )
         self.plan = plan
         n_kx, n_ky, n_kz = plan.grid
         n_x = plan.recon_matrix[0]
@@ -52,13 +74,17 @@ class CartesianFFT:
         self._line_factor = _turn(np.arange(n_ky), n_ky)
         self._partition_factor = _turn(np.arange(n_kz), n_kz)
 
-    def operator(self, maps: CoilMaps | None = None) -> sigpy.linop.Linop:
+    def operator(
+        self,
+        calibration: Calibration | None = None,
+        sampled: Partial | None = None,  # noqa: ARG002 - the whole matrix, whatever was sampled
+    ) -> sigpy.linop.Linop:
         """Return the forward model, image → k-space, whose adjoint this class computes.
 
         From coil images (coil, z, y, x), or with maps from the image (z, y, x), to the k-space
         of the encoded matrix (coil, kz, ky, kx).
         """
-        plan = self.plan
+        plan, maps = self.plan, None if calibration is None else calibration.maps
         n_coils = (plan.n_coils,)
         image = n_coils + plan.image_shape
         grid = n_coils + plan.grid[::-1]
@@ -69,33 +95,43 @@ class CartesianFFT:
             return forward
         return forward * sigpy.linop.Multiply(plan.image_shape, maps.weights.conj())
 
-    def start(self, recycled: Partial | None = None) -> Partial:
+    def start(
+        self,
+        calibration: Calibration | None = None,  # noqa: ARG002 - nothing on arrival depends on it
+        recycled: Partial | None = None,
+    ) -> Hybrid:
         """Return an empty frame; `recycled` is used up and lends its buffers."""
         n_kx, n_ky, n_kz = self.plan.grid
         n_coils, n_x = self.plan.n_coils, self.plan.recon_matrix[0]
-        if recycled is None:
-            return Partial(
-                hybrid=np.zeros((n_coils, n_kz, n_ky, n_x), np.complex64),
+        if not isinstance(recycled, Hybrid):
+            return Hybrid(
+                n_readouts=0,
+                rows=np.zeros((n_coils, n_kz, n_ky, n_x), np.complex64),
                 n_averages=np.zeros((n_kz, n_ky), np.int32),
                 n_filled=np.zeros((n_kz, n_ky), np.int32),
                 padded=np.zeros((n_coils, n_kx), np.complex64),
             )
-        if recycled.hybrid.shape != (n_coils, n_kz, n_ky, n_x):
-            raise ValueError(f"the recycled frame is {recycled.hybrid.shape}, another plan's")
-        recycled.hybrid.fill(0)
+        if recycled.rows.shape != (n_coils, n_kz, n_ky, n_x):
+            raise ValueError(f"the recycled frame is {recycled.rows.shape}, another plan's")
+        recycled.rows.fill(0)
         recycled.n_averages.fill(0)
         recycled.n_filled.fill(0)
         recycled.n_readouts = 0
         return recycled
 
     def absorb(
-        self, partial: Partial, readouts: NDArray[Any], samples: NDArray[np.complex64]
-    ) -> Partial:
+        self,
+        partial: Partial,
+        readouts: NDArray[Any],
+        samples: NDArray[np.complex64],
+        trajectory: NDArray[np.float32] | None = None,  # noqa: ARG002 - counters tell the place
+    ) -> Hybrid:
         """Return the frame with more readouts in it; `partial` is used up, `samples` never.
 
         readouts: rows of `READOUT` (readout,). samples: complex64 (readout, coil, sample).
         Raises ValueError for a readout that has no place in the encoded matrix.
         """
+        hybrid = _hybrid(partial)
         if samples.shape[:2] != (len(readouts), self.plan.n_coils):
             raise ValueError(
                 f"samples are {samples.shape}, expected {len(readouts)} readouts of "
@@ -105,25 +141,35 @@ class CartesianFFT:
         for row, one in zip(readouts.tolist(), samples, strict=True):
             fields = _fields_of(row)
             if is_imaging(fields[-1]):
-                placed = self._place(fields, samples.shape[2], partial.n_readouts)
+                placed = self._place(fields, samples.shape[2], hybrid.n_readouts)
                 if placed is not None:
-                    self._store(partial, placed, one)
-            partial.n_readouts += 1
-        return partial
+                    self._store(hybrid, placed, one)
+            hybrid.n_readouts += 1
+        return hybrid
 
-    def calibrate(self, coil_pixels: NDArray[np.complex64]) -> CoilMaps:
-        """Return the coil maps of a run from its first complete frame.
-
-        coil_pixels: complex64 (coil, z, y, x). Raises ValueError for NaN, which would stay.
-        """
+    def calibrate(
+        self, partial: Partial, frame: Frame, calibration: Calibration | None = None
+    ) -> Calibration | None:
+        """Return the coil maps of a run from its first complete frame."""
+        if calibration is not None or not frame.is_complete:
+            return calibration
+        coil_pixels = self._coil_pixels(_hybrid(partial))
         if not np.isfinite(coil_pixels).all():
-            raise ValueError("the frame for the coil maps holds NaN or infinity")
-        return estimate_coil_maps(coil_pixels)
+            return None
+        return Calibration(estimate_coil_maps(coil_pixels))
 
-    def finish(self, partial: Partial, frame: Frame, maps: CoilMaps | None = None) -> Image:
+    def refine(self, calibration: Calibration) -> Calibration:
+        """Return the calibration as it is: each coil keeps its own phase, maps only weigh."""
+        return calibration
+
+    def finish(
+        self, partial: Partial, frame: Frame, calibration: Calibration | None = None
+    ) -> Image:
         """Return the image; `partial` is left alone, the arrays are fresh and read-only."""
-        coil_pixels = self._coil_pixels(partial)
+        hybrid = _hybrid(partial)
+        coil_pixels = self._coil_pixels(hybrid)
         coil_pixels.flags.writeable = False
+        maps = None if calibration is None else calibration.maps
         if maps is None:
             maps = estimate_coil_maps(coil_pixels)
         pixels = combine(coil_pixels, maps)
@@ -136,7 +182,7 @@ class CartesianFFT:
             fov_mm=self.plan.recon_fov_mm,
             pose=frame.pose,
             coil_pixels=coil_pixels,
-            noise_std=self._noise_std(partial),
+            noise_std=self._noise_std(hybrid),
             is_complete=frame.is_complete,
         )
 
@@ -184,7 +230,7 @@ class CartesianFFT:
                 f"{first + n_left - 1}, limit 0 to {n_encoded - 1} (encodedSpace x)"
             )
 
-    def _store(self, partial: Partial, placed: _Readout, samples: NDArray[np.complex64]) -> None:
+    def _store(self, partial: Hybrid, placed: _Readout, samples: NDArray[np.complex64]) -> None:
         """Whiten, transform and crop one readout (coil, sample) into its row."""
         padded, column, n_filled = partial.padded, placed.column, placed.n_filled
         columns = slice(column, column + n_filled)
@@ -200,7 +246,7 @@ class CartesianFFT:
         line = (placed.line - n_ky // 2) % n_ky
         partition = (placed.partition - n_kz // 2) % n_kz
         factor = self._line_factor[line] * self._partition_factor[partition] * self._ramp_out
-        row = partial.hybrid[:, partition, line]
+        row = partial.rows[:, partition, line]
         if partial.n_averages[partition, line]:
             row += profile * factor
         else:
@@ -208,9 +254,9 @@ class CartesianFFT:
         partial.n_averages[partition, line] += 1
         partial.n_filled[partition, line] += n_filled
 
-    def _coil_pixels(self, partial: Partial) -> NDArray[np.complex64]:
+    def _coil_pixels(self, partial: Hybrid) -> NDArray[np.complex64]:
         """Transform along ky and kz, and crop; complex64 (coil, z, y, x)."""
-        hybrid = partial.hybrid
+        hybrid = partial.rows
         if partial.n_averages.max() > 1:
             weight = (1 / np.maximum(partial.n_averages, 1)).astype(np.float32)
             hybrid = hybrid * weight[..., None]
@@ -224,7 +270,7 @@ class CartesianFFT:
             pixels = pixels[:, n_kz // 2 - n_z // 2 :][:, :n_z]
         return np.ascontiguousarray(pixels)
 
-    def _noise_std(self, partial: Partial) -> float | None:
+    def _noise_std(self, partial: Hybrid) -> float | None:
         """Return sqrt(E|n|²) of a coil's pixel, the same in all pixels.
 
         An orthonormal FFT spreads the noise of every sample evenly: with E|n|² = 1 in each sample
@@ -238,6 +284,12 @@ class CartesianFFT:
         n_kx, n_ky, n_kz = self.plan.grid
         power = float(np.sum(partial.n_filled / n_averages**2))
         return float(np.sqrt(power / (n_kx * n_ky * n_kz)))
+
+
+def _hybrid(partial: Partial) -> Hybrid:
+    if not isinstance(partial, Hybrid):
+        raise TypeError(f"{type(partial).__name__} is another method's partial frame")
+    return partial
 
 
 def _turn(index: NDArray[np.int_], size: int) -> NDArray[np.complex64]:

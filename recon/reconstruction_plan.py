@@ -1,13 +1,16 @@
 """What a session's header says about how its frames become images, checked once at admission."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 from messages import Encoding, EncodingLimit, HeaderError, SessionHeader
 from messages.header import Extent, Size
+from recon.settings import EpiReference, ReconstructionSettings
 from recon.whitening import Whitening
 
 AXES = ("x", "y", "z")
+ON_A_GRID = frozenset({"cartesian", "epi"})
+OFF_THE_GRID = frozenset({"radial", "goldenangle", "spiral"})
 MAX_BUFFER_BYTES = 1 << 32  # one 256³ volume of 32 coils; a header that asks for more is refused
 
 
@@ -25,6 +28,10 @@ class ReconstructionPlan:
         the image is cropped about its centre from the grid to recon_matrix. That one rule removes
         readout and phase oversampling and does the interpolation. Where the quotient is not whole
         the image's field of view misses recon_fov_mm by less than 1 / (2n) of it.
+    encoding: the header's own words, for what only some methods need.
+    epi_reference: a separate scan to align odd and even lines by, where the protocol names one.
+
+    Off the grid (radial, spiral) counters number the readouts, offsets and centres say nothing.
     """
 
     n_coils: int
@@ -40,7 +47,10 @@ class ReconstructionPlan:
     partition_center: int
     n_lines: int
     n_partitions: int
+    encoding: Encoding
     whitening: Whitening | None = None
+    settings: ReconstructionSettings = field(default_factory=ReconstructionSettings)
+    epi_reference: EpiReference | None = None
 
     @property
     def image_shape(self) -> Size:
@@ -55,6 +65,8 @@ def plan(
     n_coils: int,
     n_samples: int,
     whitening: Whitening | None = None,
+    settings: ReconstructionSettings | None = None,
+    epi_reference: EpiReference | None = None,
     encoding_space_ref: int = 0,
 ) -> ReconstructionPlan:
     """Return how the frames of one encoded space are reconstructed.
@@ -84,9 +96,11 @@ def plan(
     _check_memory(encoding, grid, n_coils, path)
     n_lines = encoding.encoded_matrix[1]
     steps = (encoding.kspace_encoding_step_1, encoding.kspace_encoding_step_2)
-    line_center = _center(steps[0], n_lines, f"{path}.encodingLimits.kspace_encoding_step_1")
-    partition_center = 0
-    if n_partitions > 1:
+    is_on_grid = encoding.trajectory in ON_A_GRID
+    line_center, partition_center = n_lines // 2, n_partitions // 2
+    if is_on_grid:
+        line_center = _center(steps[0], n_lines, f"{path}.encodingLimits.kspace_encoding_step_1")
+    if is_on_grid and n_partitions > 1:
         partition_center = _center(
             steps[1], n_partitions, f"{path}.encodingLimits.kspace_encoding_step_2"
         )
@@ -104,14 +118,19 @@ def plan(
         partition_center=partition_center,
         n_lines=n_lines,
         n_partitions=n_partitions,
+        encoding=encoding,
         whitening=whitening,
+        settings=settings or ReconstructionSettings(),
+        epi_reference=epi_reference,
     )
 
 
 def _check_spaces(encoding: Encoding, path: str) -> None:
-    if encoding.trajectory != "cartesian":
+    known = sorted(ON_A_GRID | OFF_THE_GRID)
+    if encoding.trajectory not in known:
         raise HeaderError(
-            f"is {encoding.trajectory!r}, expected 'cartesian'", field=f"{path}.trajectory"
+            f"is {encoding.trajectory!r}, expected one of {', '.join(known)}",
+            field=f"{path}.trajectory",
         )
     spaces = (
         ("encodedSpace", encoding.encoded_matrix, encoding.encoded_fov_mm),

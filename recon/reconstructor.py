@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import sigpy.linop
 from numpy.typing import NDArray
 
 from messages import Frame, Image
@@ -13,22 +14,27 @@ from recon.reconstruction_plan import ReconstructionPlan
 
 @dataclass(slots=True, eq=False)
 class Partial:
-    """A frame half reconstructed. Linear: a Partial given to `absorb` or `start` is used up.
+    """A frame half reconstructed; each method has its own kind.
 
-    Its buffers are updated in place, so hold only what was returned last. `finish` leaves it alone.
+    Linear: a Partial given to `absorb` or `start` is used up. Its buffers are updated in place, so
+    hold only what was returned last. `finish` and `calibrate` leave it alone.
 
-    hybrid: complex64 (coil, kz, ky, x), readouts already in image space.
-    n_averages: int32 (kz, ky), readouts that have landed on each row.
-    n_filled: int32 (kz, ky), samples that those readouts held.
-    padded: complex64 (coil, kx), scratch of one readout.
     n_readouts: readouts absorbed so far, those that make no image included.
     """
 
-    hybrid: NDArray[np.complex64]
-    n_averages: NDArray[np.int32]
-    n_filled: NDArray[np.int32]
-    padded: NDArray[np.complex64]
-    n_readouts: int = 0
+    n_readouts: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What a method has learned from a run's first frames; each method may add to it. Picklable.
+
+    maps: how coils are combined; None where that is not yet known.
+    is_ready: False while more frames are needed; images until then are marked incomplete.
+    """
+
+    maps: CoilMaps | None = None
+    is_ready: bool = True
 
 
 class Reconstructor(Protocol):
@@ -38,19 +44,56 @@ class Reconstructor(Protocol):
     def plan(self) -> ReconstructionPlan:
         """The geometry it works for."""
 
-    def start(self, recycled: Partial | None = None) -> Partial:
-        """Return an empty frame, in the buffers of a used-up one where that is given."""
+    def start(
+        self, calibration: Calibration | None = None, recycled: Partial | None = None
+    ) -> Partial:
+        """Return an empty frame, in the buffers of a used-up one where that is given.
+
+        calibration: where it is known, so that readouts can be worked on as they land.
+        """
 
     def absorb(
-        self, partial: Partial, readouts: NDArray[Any], samples: NDArray[np.complex64]
+        self,
+        partial: Partial,
+        readouts: NDArray[Any],
+        samples: NDArray[np.complex64],
+        trajectory: NDArray[np.float32] | None = None,
     ) -> Partial:
         """Return the frame with more readouts in it; `partial` is used up.
 
         readouts: rows of `READOUT` (readout,). samples: complex64 (readout, coil, sample).
+        trajectory: float32 (readout, sample, dimension) as the scanner sent it, if it did.
+        Readouts whose flags the method has no use for are counted and passed over.
         """
 
-    def calibrate(self, coil_pixels: NDArray[np.complex64]) -> CoilMaps:
-        """Return the coil maps of a run from its first complete frame."""
+    def calibrate(
+        self, partial: Partial, frame: Frame, calibration: Calibration | None = None
+    ) -> Calibration | None:
+        """Return the calibration after this frame; None where there is none yet.
 
-    def finish(self, partial: Partial, frame: Frame, maps: CoilMaps | None = None) -> Image:
-        """Return the image; without maps they are estimated from this very frame."""
+        Called with each frame, before `finish`, until the calibration is ready. A frame that is
+        incomplete or holds NaN teaches nothing: `calibration` is returned as it is.
+        """
+
+    def finish(
+        self, partial: Partial, frame: Frame, calibration: Calibration | None = None
+    ) -> Image:
+        """Return the image, fresh and read-only.
+
+        Without a calibration that is ready it is made as well as this frame alone allows; where
+        that leaves aliasing, the image is marked incomplete.
+        """
+
+    def refine(self, calibration: Calibration) -> Calibration:
+        """Return a better calibration that takes too long for a frame, or the same.
+
+        Images made with it may differ in phase, so it is taken over only before the baseline.
+        """
+
+    def operator(
+        self, calibration: Calibration | None = None, sampled: Partial | None = None
+    ) -> sigpy.linop.Linop:
+        """Return the forward model: image (z, y, x) → k-space, or coil images without maps.
+
+        sampled: the frame whose sampling counts; None where the method's is always the same.
+        """

@@ -179,11 +179,19 @@ class SingleBaseline:
 
 
 def _coils(image: Image, plan: ThermometryPlan) -> Coils:
-    """Return the image's coils, or its combined pixels as a single coil."""
+    """Return the image's coils, or its combined pixels as a single coil; their noise is even.
+
+    Noise that differs from pixel to pixel is divided out: phase does not mind the scale, and what
+    comes after may take one figure for all pixels.
+    """
     coils = image.pixels[None] if image.coil_pixels is None else image.coil_pixels
     if coils.shape[1:] != plan.shape:
         raise ValueError(f"frame {image.frame_id}: image is {coils.shape[1:]}, plan {plan.shape}")
-    return coils
+    if not isinstance(image.noise_std, np.ndarray):
+        return coils
+    is_known = np.isfinite(image.noise_std) & (image.noise_std > 0)
+    even: Coils = coils * np.where(is_known, 1 / np.where(is_known, image.noise_std, 1), 0)
+    return even
 
 
 def _check_coils(image: Image, coils: Coils, *, known: Coils | None) -> None:
@@ -196,6 +204,8 @@ def _check_coils(image: Image, coils: Coils, *, known: Coils | None) -> None:
 def _noise_std(image: Image) -> float | None:
     """Return the measured noise; None where there is none that can be believed."""
     noise_std = image.noise_std
+    if isinstance(noise_std, np.ndarray):
+        return 1.0  # `_coils` has divided by it
     if noise_std is None or not math.isfinite(noise_std) or noise_std <= 0:
         return None
     return noise_std

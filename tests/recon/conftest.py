@@ -11,7 +11,7 @@ import pytest
 
 from messages import READOUT, Encoding, EncodingLimit, Frame, FrameKey, Pose, SessionHeader
 from messages.acquisition import NOISE_MEASUREMENT
-from recon import METHODS, plan
+from recon import METHODS, Calibration, plan
 
 
 def make_encoding(
@@ -46,11 +46,19 @@ def make_frame(rows, samples):
     return Frame(0, FrameKey(), rows, samples, 0.0, Pose(), True)
 
 
+def calibrate(the_plan, rows, samples):
+    method = METHODS["fft"](the_plan)
+    samples = np.ascontiguousarray(samples, dtype=np.complex64)
+    partial = method.absorb(method.start(), rows, samples)
+    return method.calibrate(partial, make_frame(rows, samples))
+
+
 def reconstruct(the_plan, rows, samples, *, maps=None):
     samples = np.ascontiguousarray(samples, dtype=np.complex64)
     method = METHODS["fft"](the_plan)
     partial = method.absorb(method.start(), rows, samples)
-    return method.finish(partial, make_frame(rows, samples), maps)
+    calibration = maps if maps is None or isinstance(maps, Calibration) else Calibration(maps)
+    return method.finish(partial, make_frame(rows, samples), calibration)
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,11 @@ def make_frame_fixture():
 @pytest.fixture(name="reconstruct")
 def reconstruct_fixture():
     return reconstruct
+
+
+@pytest.fixture(name="calibrate")
+def calibrate_fixture():
+    return calibrate
 
 
 @pytest.fixture(name="read_recording")

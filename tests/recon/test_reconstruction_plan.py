@@ -77,8 +77,7 @@ def test_the_field_of_view_decides_between_filling_and_cropping(
 
 
 REFUSED = [
-    ({"trajectory": "radial"}, "encoding[0].trajectory"),
-    ({"trajectory": "epi"}, "encoding[0].trajectory"),
+    ({"trajectory": "kooshball"}, "encoding[0].trajectory"),
     ({"encoded": (0, 16, 1), "recon": (16, 16, 1)}, "encoding[0].encodedSpace.matrixSize.x"),
     ({"recon": (16, 0, 1)}, "encoding[0].reconSpace.matrixSize.y"),
     ({"encoded_fov_mm": (32.0, 0.0, 2.0)}, "encoding[0].encodedSpace.fieldOfView_mm.y"),

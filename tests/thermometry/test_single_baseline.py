@@ -214,3 +214,28 @@ def test_state_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         state.phase_rad = None
     assert not state.phase_rad.flags.writeable
+
+
+def test_noise_that_differs_from_pixel_to_pixel_is_reported_pixel_by_pixel():
+    """A reconstruction that amplifies noise in half of the image, as parallel imaging does."""
+    rng = np.random.default_rng(21)
+    shape = (1, 32, 32)
+    plan = make_plan(shape, baseline_frames=4, drift_order=-1, max_std_c=50.0)
+    noise_std = np.full(shape, 0.02, np.float32)
+    noise_std[..., 16:] = 0.08
+    images = [
+        make_image(
+            None,
+            index,
+            pixels=(1.0 + noise_std * complex_noise(rng, shape, 1.0)).astype(np.complex64),
+            coil_pixels=None,
+            noise_std=noise_std,
+        )
+        for index in range(64)
+    ]
+    _, maps = fold(SingleBaseline(plan), images)
+    errors = np.array([one.temperature_c - 37.0 for one in maps[4:]])
+    said = maps[-1].temperature_std_c
+    for half in (slice(0, 16), slice(16, 32)):
+        assert np.std(errors[..., half]) == pytest.approx(np.mean(said[..., half]), rel=0.05)
+    assert np.mean(said[..., 16:]) == pytest.approx(4 * np.mean(said[..., :16]), rel=0.02)
