@@ -1,7 +1,7 @@
 """What a phase is turned into temperature with: the echo time and the proton frequency."""
 
 from messages import SessionHeader
-from realtime.protocol import Thermometry
+from realtime.protocol_sections import Thermometry
 from realtime.streams.mrd_header import require_thermometry
 
 

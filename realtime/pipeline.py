@@ -6,7 +6,7 @@ gives the same bits on the same machine.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ from messages import (
 )
 from realtime.alerts.rules import Observation, decide, judge, read_regions, whole
 from realtime.echo import echo_time_and_frequency
-from realtime.protocol import Protocol
+from realtime.header_in_force import header_in_force
+from realtime.protocol import AUTO, Protocol
 from realtime.regions import heated_mask, reference_mask, region_masks
 from thermometry import DoseState, Thermometer
 
@@ -101,6 +102,7 @@ def build(
 ) -> Pipeline:
     """Return the pipeline for one session.
 
+    header: as received; what the protocol overrides is applied here.
     Raises HeaderError or ProtocolError where header and protocol do not suffice.
     """
     whitening = None
@@ -111,8 +113,18 @@ def build(
             acquisition_sample_time_us=noise.imaging_sample_time_us,
             relative_receiver_noise_bandwidth=header.relative_receiver_noise_bandwidth,
         )
-    plan = recon.plan(header, n_coils=n_coils, n_samples=n_samples, whitening=whitening)
-    reconstructor = recon.METHODS[protocol.recon.method](plan)
+    header = header_in_force(header, protocol)
+    plan = recon.plan(
+        header,
+        n_coils=n_coils,
+        n_samples=n_samples,
+        whitening=whitening,
+        settings=reconstruction_settings(protocol),
+        epi_reference=protocol.epi_reference,
+    )
+    name = protocol.recon.method
+    name = recon.method_for(plan.encoding) if name == AUTO else name
+    reconstructor = recon.METHODS[name](plan)
     settings = protocol.thermometry
     if settings is None:
         return Pipeline(protocol, header, reconstructor, (), 0.0)
@@ -120,6 +132,12 @@ def build(
     is_overridden = settings.echo_time_ms is not None
     echo_times_s = (echo_time_s,) if is_overridden else header.echo_times_s
     return Pipeline(protocol, header, reconstructor, echo_times_s, h1_frequency_hz)
+
+
+def reconstruction_settings(protocol: Protocol) -> recon.ReconstructionSettings:
+    """Return what [recon] says to the reconstruction: its fields carry the same names."""
+    names = (one.name for one in fields(recon.ReconstructionSettings))
+    return recon.ReconstructionSettings(**{name: getattr(protocol.recon, name) for name in names})
 
 
 def open_slice(pipeline: Pipeline, pose: Pose, *, contrast: int = 0) -> SliceState:

@@ -8,131 +8,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 import recon
 import thermometry
-from messages import ProtocolError
+from messages import MonitorError, ProtocolError
 from realtime.alerts.limits import LIMITS, Limit, TemperatureMax, region_name, rule_name
+from realtime.epi_reference import load_epi_reference
+from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
 
-Therapy = Literal["mrgfus", "mrlinac", "imaging"]
-Role = Literal["target", "organ-at-risk", "reference", "body"]
-Milliseconds = Annotated[float, Meta(gt=0.0, le=60_000.0)]
-Extent = Annotated[float, Meta(gt=0.0, le=10_000.0)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
-
+AUTO = "auto"  # the method that the header's own sampling asks for
 MAX_PROTOCOL_BYTES = 1 << 20  # the longest shipped protocol has 4 KB
 MAX_MASK_BYTES = 1 << 28  # 512³ in bool, the largest volume that a scanner sends in real time
-
-
-class General(Struct, frozen=True, forbid_unknown_fields=True):
-    """Section [protocol]."""
-
-    name: Name
-    therapy: Therapy
-    frame_deadline_ms: Milliseconds
-    lease_ms: Milliseconds
-
-    def __post_init__(self) -> None:
-        if self.lease_ms <= self.frame_deadline_ms:
-            raise ValueError(
-                f"`lease_ms`: is {self.lease_ms:g}, expected more than frame_deadline_ms "
-                f"{self.frame_deadline_ms:g}, or the lease lapses before it can be renewed"
-            )
-
-
-class Stream(Struct, frozen=True, forbid_unknown_fields=True):
-    """Section [stream]. stall_ms: silence on an open stream after which the permit is held."""
-
-    time_stamp_unit: Literal["auto", "2.5ms", "ms", "us", "ns", "none"] = "auto"
-    stall_ms: Milliseconds = 1000.0
-
-
-class Recon(Struct, frozen=True, forbid_unknown_fields=True):
-    """Section [recon]."""
-
-    method: str
-
-
-class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
-    """Section [thermometry].
-
-    min_snr, max_std_c: a pixel below this SNR, or above this standard deviation, is not valid.
-    heated_margin_px: heat spreads; so far around the targets no drift reference is taken.
-    """
-
-    method: str
-    baseline_frames: Annotated[int, Meta(ge=1, le=1000)]
-    alpha_ppm_per_c: Annotated[float, Meta(ge=-0.02, lt=0.0)]
-    phase_sign: Literal[1, -1]
-    body_temperature_c: Annotated[float, Meta(ge=-20.0, le=60.0)]
-    drift_order: Annotated[int, Meta(ge=-1, le=2)]
-    echo_time_ms: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
-    field_strength_t: Annotated[float, Meta(gt=0.0, le=25.0)] | None = None
-    min_snr: Annotated[float, Meta(ge=1.0, le=1000.0)] = 5.0
-    max_std_c: Annotated[float, Meta(gt=0.0, le=50.0)] = 2.0
-    heated_margin_px: Annotated[float, Meta(ge=0.0, le=1000.0)] = 6.0
-
-
-class Motion(Struct, frozen=True, forbid_unknown_fields=True):
-    """Section [motion]."""
-
-    tracker: str
-    predictor: str
-    latency_ms: Annotated[float, Meta(ge=0.0, le=5000.0)]
-    gate_margin_mm: Extent
-    max_outside_percent: Annotated[float, Meta(ge=0.0, le=100.0)]
-
-
-class Region(Struct, frozen=True, forbid_unknown_fields=True):
-    """One [[region]]: an ellipse or rectangle by centre and half-axes, or a mask file.
-
-    center_px, radii_px, radii_mm: (y, x); center_mm: (x, y, z) in patient LPS.
-    slice: z index within the image; all slices where it is not given.
-    """
-
-    name: Name
-    role: Role
-    shape: Literal["ellipse", "rectangle", "mask"] | None = None
-    center_px: tuple[float, float] | None = None
-    center_mm: tuple[float, float, float] | None = None
-    radii_px: tuple[Extent, Extent] | None = None
-    radii_mm: tuple[Extent, Extent] | None = None
-    mask: str | None = None
-    slice: Annotated[int, Meta(ge=0)] | None = None
-
-    def __post_init__(self) -> None:
-        if self.mask is not None:
-            self._check_mask()
-        elif self.shape is None or self.shape == "mask":
-            raise ValueError('`shape`: expected "ellipse" or "rectangle", or mask = "file.npy"')
-        else:
-            _exactly_one("center_px", self.center_px, "center_mm", self.center_mm)
-            _exactly_one("radii_px", self.radii_px, "radii_mm", self.radii_mm)
-
-    def _check_mask(self) -> None:
-        if self.shape not in (None, "mask"):
-            raise ValueError(f"`mask`: a region of shape {self.shape!r} takes no mask file")
-        for key in ("center_px", "center_mm", "radii_px", "radii_mm"):
-            if getattr(self, key) is not None:
-                raise ValueError(f"`{key}`: a region with a mask file takes no {key}")
-
-
-class Document(Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a protocol file may say."""
-
-    protocol: General
-    recon: Recon
-    stream: Stream = Stream()
-    thermometry: Thermometry | None = None
-    motion: Motion | None = None
-    region: tuple[Region, ...] = ()
-    limit: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +30,8 @@ class Protocol:
     """A treatment protocol that has passed every check.
 
     mask_files: bool (z, y, x) or (y, x) of each region given by a file, read-only.
-    hash: 16 hex digits over the content (mask files included), blind to comments and order of keys.
+    epi_reference: the scan that [recon] epi_reference names.
+    hash: 16 hex digits over the content (files included), blind to comments and order of keys.
     text, folder: the TOML as written, and where its relative paths start.
     """
 
@@ -149,6 +40,7 @@ class Protocol:
     hash: str
     text: str
     folder: Path | None = field(default=None)
+    epi_reference: recon.EpiReference | None = None
 
     @property
     def protocol(self) -> General:
@@ -234,7 +126,9 @@ def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
     _refuse_unknown_methods(document)
     _refuse_unknown_regions(document)
     masks = _read_masks(document, folder)
-    return Protocol(document, masks, _digest(document, masks), text, folder)
+    reference = _read_epi_reference(document, folder)
+    digest = _digest(document, masks, reference)
+    return Protocol(document, masks, digest, text, folder, reference)
 
 
 def _numbers(value: object, path: str) -> Iterator[tuple[str, float]]:
@@ -296,7 +190,7 @@ def _refuse_cold_stop(limits: Sequence[Limit], body_temperature_c: float) -> Non
 
 
 def _refuse_unknown_methods(document: Document) -> None:
-    _refuse_unknown("recon.method", document.recon.method, tuple(recon.METHODS))
+    _refuse_unknown("recon.method", document.recon.method, (AUTO, *recon.METHODS))
     if document.thermometry is not None:
         methods = tuple(thermometry.METHODS)
         _refuse_unknown("thermometry.method", document.thermometry.method, methods)
@@ -332,12 +226,28 @@ def _read_masks(document: Document, folder: Path | None) -> Mapping[str, NDArray
     }
 
 
-def _read_mask(name: str, folder: Path | None, *, key: str) -> NDArray[np.bool_]:
+def _read_epi_reference(document: Document, folder: Path | None) -> recon.EpiReference | None:
+    name, key = document.recon.epi_reference, "recon.epi_reference"
+    if name is None:
+        return None
+    try:
+        return load_epi_reference(_beside(name, folder, key=key))
+    except MonitorError as error:
+        raise ProtocolError(str(error), key=key) from error
+
+
+def _beside(name: str, folder: Path | None, *, key: str) -> Path:
+    """Return the path of a file in the protocol's folder."""
     if folder is None:
-        raise ProtocolError("a mask file needs a protocol that lies in a folder", key=key)
+        raise ProtocolError("a file needs a protocol that lies in a folder", key=key)
     path = (folder / name).resolve()
     if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
         raise ProtocolError(f"{name!r} leaves the protocol's folder", key=key)
+    return path
+
+
+def _read_mask(name: str, folder: Path | None, *, key: str) -> NDArray[np.bool_]:
+    path = _beside(name, folder, key=key)
     if path.suffix != ".npy":
         raise ProtocolError(f"{name!r} is not a .npy file", key=key)
     try:
@@ -353,17 +263,17 @@ def _read_mask(name: str, folder: Path | None, *, key: str) -> NDArray[np.bool_]
     return inside
 
 
-def _digest(document: Document, masks: Mapping[str, NDArray[np.bool_]]) -> str:
+def _digest(
+    document: Document,
+    masks: Mapping[str, NDArray[np.bool_]],
+    reference: recon.EpiReference | None,
+) -> str:
     content = msgspec.json.encode(msgspec.to_builtins(document), order="deterministic")
     digest = hashlib.sha256(content)
     for name in sorted(masks):
         digest.update(repr((name, masks[name].shape)).encode())
         digest.update(masks[name].tobytes())
+    if reference is not None:
+        digest.update(reference.readouts.tobytes())
+        digest.update(reference.samples.tobytes())
     return digest.hexdigest()[:16]
-
-
-def _exactly_one(first_key: str, first: object, second_key: str, second: object) -> None:
-    if first is None and second is None:
-        raise ValueError(f"`{first_key}`: is missing, expected it or {second_key}")
-    if first is not None and second is not None:
-        raise ValueError(f"`{second_key}`: stands beside {first_key}, expected one of the two")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from messages import Pose, ProtocolError
-from realtime.protocol import Protocol, Region
+from realtime.protocol import Protocol
+from realtime.protocol_sections import Region
 
 Mask = NDArray[np.bool_]
 Shape = tuple[int, int, int]

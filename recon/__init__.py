@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from messages import Encoding
 from recon.cartesian import CartesianFFT
 from recon.coil_maps import CoilMaps
-from recon.reconstruction_plan import ReconstructionPlan, plan
+from recon.reconstruction_plan import OFF_THE_GRID, ReconstructionPlan, plan
 from recon.reconstructor import Calibration, Partial, Reconstructor
 from recon.settings import EpiReference, ReconstructionSettings
 from recon.whitening import Whitening, whitening_from_noise
@@ -12,6 +13,14 @@ from recon.whitening import Whitening, whitening_from_noise
 METHODS: dict[str, Callable[[ReconstructionPlan], Reconstructor]] = {
     "fft": CartesianFFT,
 }
+
+
+def method_for(encoding: Encoding) -> str:
+    """Return the name of the method that a header's sampling asks for."""
+    if encoding.trajectory in OFF_THE_GRID:
+        return "nufft"
+    return "grappa" if max(encoding.acceleration) > 1 else "fft"
+
 
 __all__ = [
     "METHODS",
@@ -24,6 +33,7 @@ __all__ = [
     "ReconstructionSettings",
     "Reconstructor",
     "Whitening",
+    "method_for",
     "plan",
     "whitening_from_noise",
 ]

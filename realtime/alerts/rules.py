@@ -27,7 +27,8 @@ from realtime.alerts.limits import (
     rule_name,
 )
 from realtime.alerts.observation import Observation, largest, read_regions
-from realtime.protocol import Protocol, Therapy
+from realtime.protocol import Protocol
+from realtime.protocol_sections import Therapy
 
 __all__ = [
     "RULES",

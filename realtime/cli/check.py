@@ -10,7 +10,8 @@ from messages import SessionHeader
 from realtime.alerts.limits import region_name, rule_name
 from realtime.cli.console import console, facts_table
 from realtime.cli.protocol_check import check_header
-from realtime.protocol import Protocol, Region, load_protocol
+from realtime.protocol import Protocol, load_protocol
+from realtime.protocol_sections import Region
 from realtime.streams.mrd_header import MAX_XML_BYTES, parse_header
 from realtime.streams.recordings import open_recording
 
@@ -51,7 +52,7 @@ def _general_rows(protocol: Protocol) -> list[tuple[str, str]]:
         ("frame deadline", f"{protocol.protocol.frame_deadline_ms:g} ms"),
         ("lease", f"{protocol.protocol.lease_ms:g} ms"),
         ("stream", _fields(protocol.stream)),
-        ("reconstruction", protocol.recon.method),
+        ("reconstruction", _fields(protocol.recon)),
     ]
     if protocol.thermometry is not None:
         rows.append(("thermometry", _fields(protocol.thermometry)))

@@ -4,6 +4,9 @@ The bytes are written here rather than by `ismrmrd.Image.from_array`, whose tran
 changed between 1.14 and 1.15; the ismrmrd package's own reader is the referee in the tests.
 """
 
+from dataclasses import dataclass
+from typing import Literal
+
 import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
@@ -15,66 +18,117 @@ MAGNITUDE_SERIES = 0
 TEMPERATURE_SERIES = 1
 DOSE_SERIES = 2
 
-_FLOAT = 5
+ResultType = Literal["float32", "int16"]
+_DATA_TYPE: dict[ResultType, int] = {"float32": 5, "int16": 2}
 _MAGNITUDE = 1  # image_type; all three are real and not negative, which a viewer shows as they are
-_TEMPERATURE_WINDOW_C = (50.0, 40.0)  # centre, width: 30 to 70 °C
-_DOSE_WINDOW_CEM43_MIN = (120.0, 240.0)  # 240 CEM43 is the usual target of ablation
+_NO_VALUE = -32768  # int16 has no NaN: below every number that a map can hold
+_MOST_MAGNITUDE = 4095  # 12 bits, what DICOM viewers expect of a magnitude
 
 
-def encode_maps(maps: Maps) -> tuple[bytes, bytes, bytes]:
-    """Return the IMAGE messages of magnitude, temperature and dose, NaN where not valid.
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """One kind of picture.
 
+    step: what one count of an int16 stands for; 0 where the numbers are arbitrary: each image is
+        then scaled to its own brightest pixel, and the scale is told.
+    window: centre and width in `unit`; None: from dark to the brightest.
+    """
+
+    index: int
+    name: str
+    unit: str
+    step: float
+    lookup_table: str
+    window: tuple[float, float] | None
+
+
+_MAGNITUDE_SERIES = _Series(MAGNITUDE_SERIES, "magnitude", "a.u.", 0.0, "", None)
+# 0.01 °C is a tenth of the best noise, and 32767 of them reach 327 °C
+_TEMPERATURE_SERIES = _Series(
+    TEMPERATURE_SERIES, "temperature", "degree Celsius", 0.01, "MicroDeltaHotMetal.pal", (50, 40)
+)
+# 240 CEM43 is the usual target of ablation; what exceeds 3276.7 is shown as that
+_DOSE_SERIES = _Series(
+    DOSE_SERIES, "thermal dose", "CEM43 min", 0.1, "MicroDeltaHotMetal.pal", (120, 240)
+)
+
+
+def encode_maps(maps: Maps, *, result_type: ResultType = "float32") -> tuple[bytes, bytes, bytes]:
+    """Return the IMAGE messages of magnitude, temperature and dose.
+
+    float32: the numbers themselves, NaN where not valid. int16: counts, saturated at ±32767, -32768
+    where not valid; RescaleSlope says what a count of temperature or dose is, and windows speak of
+    rescaled values, as the MRD standard's meta attributes have it.
     image_index is the frame's number modulo 65536, because MRD gives it 16 bits.
     """
-    seen = maps.magnitude[np.isfinite(maps.magnitude)]
-    brightest = float(seen.max()) if seen.size else 1.0
     return (
-        _message(
-            maps,
-            maps.magnitude,
-            series=MAGNITUDE_SERIES,
-            attributes=_attributes("magnitude", "a.u.", brightest / 2, brightest),
-        ),
-        _message(
-            maps,
-            maps.temperature_c,
-            series=TEMPERATURE_SERIES,
-            attributes=_attributes("temperature", "degree Celsius", *_TEMPERATURE_WINDOW_C),
-        ),
-        _message(
-            maps,
-            maps.dose_cem43_min,
-            series=DOSE_SERIES,
-            attributes=_attributes("thermal dose", "CEM43 min", *_DOSE_WINDOW_CEM43_MIN),
-        ),
+        _message(maps, maps.magnitude, _MAGNITUDE_SERIES, result_type),
+        _message(maps, maps.temperature_c, _TEMPERATURE_SERIES, result_type),
+        _message(maps, maps.dose_cem43_min, _DOSE_SERIES, result_type),
     )
 
 
-def _attributes(name: str, unit: str, center: float, width: float) -> bytes:
+def _message(
+    maps: Maps, pixels: NDArray[np.float32], series: _Series, result_type: ResultType
+) -> bytes:
+    seen = pixels[np.isfinite(pixels)]
+    brightest = float(seen.max()) if seen.size else 1.0
+    step = 1.0
+    if result_type == "int16":
+        step = series.step or (brightest or 1.0) / _MOST_MAGNITUDE
+    stored = _counts(pixels, step) if result_type == "int16" else pixels.astype("<f4", copy=False)
+    attributes = _attributes(maps, series, step, brightest, result_type)
+    head = _head(maps, pixels.shape, series.index)
+    head.data_type = _DATA_TYPE[result_type]
+    head.attribute_string_len = len(attributes)
+    return b"".join(
+        (
+            layout.MESSAGE_ID.pack(layout.IMAGE),
+            bytes(head),
+            layout.ATTRIBUTE_LENGTH.pack(len(attributes)),
+            attributes,
+            stored.tobytes(),  # C order (z, y, x): x runs fastest
+        )
+    )
+
+
+def _counts(pixels: NDArray[np.float32], step: float) -> NDArray[np.int16]:
+    is_finite = np.isfinite(pixels)
+    counts = np.clip(np.rint(np.where(is_finite, pixels, 0) / step), -32767, 32767)
+    return np.where(is_finite, counts, _NO_VALUE).astype("<i2")
+
+
+def _attributes(
+    maps: Maps, series: _Series, step: float, brightest: float, result_type: ResultType
+) -> bytes:
+    is_arbitrary = series.step == 0.0
+    center, width = series.window or (brightest / step / 2, brightest / step)
     meta = ismrmrd.Meta()
     meta["DataRole"] = ["Quantitative"]
-    meta["SeriesDescriptionAdditional"] = name
-    meta["ImageComments"] = f"{name} in {unit}; research use"
-    meta["Unit"] = unit
+    meta["SeriesDescriptionAdditional"] = series.name
+    meta["ImageComments"] = f"{series.name} in {series.unit}; research use"
+    meta["Unit"] = series.unit
+    meta["Keep_image_geometry"] = "1"
+    meta["ImageRowDir"] = [f"{one:.9g}" for one in maps.pose.read_dir]
+    meta["ImageColumnDir"] = [f"{one:.9g}" for one in maps.pose.phase_dir]
     meta["WindowCenter"] = f"{center:g}"
     meta["WindowWidth"] = f"{width:g}"
-    meta["Keep_image_geometry"] = "1"
+    if result_type == "int16":
+        meta["PixelPaddingValue"] = f"{_NO_VALUE}"
+        meta["ImageScaleFactor" if is_arbitrary else "RescaleSlope"] = f"{step:.9g}"
+    if result_type == "int16" and not is_arbitrary:
+        meta["RescaleIntercept"] = "0"
+    if series.lookup_table:
+        meta["LUTFileName"] = series.lookup_table
     text: str = meta.serialize()
     return text.encode("utf-8")
 
 
-def _message(
-    maps: Maps,
-    pixels: NDArray[np.float32],
-    *,
-    series: int,
-    attributes: bytes,
-) -> bytes:
-    n_z, n_y, n_x = pixels.shape
+def _head(maps: Maps, shape: tuple[int, ...], series: int) -> ismrmrd.ImageHeader:
+    n_z, n_y, n_x = shape
     key, pose = maps.key, maps.pose
     head = ismrmrd.ImageHeader()
     head.version = 1
-    head.data_type = _FLOAT
     head.matrix_size = (n_x, n_y, n_z)
     head.field_of_view = maps.fov_mm
     head.channels = 1
@@ -89,13 +143,4 @@ def _message(
     head.image_type = _MAGNITUDE
     head.image_index = maps.frame_id % 65536
     head.image_series_index = series
-    head.attribute_string_len = len(attributes)
-    return b"".join(
-        (
-            layout.MESSAGE_ID.pack(layout.IMAGE),
-            bytes(head),
-            layout.ATTRIBUTE_LENGTH.pack(len(attributes)),
-            attributes,
-            pixels.astype("<f4", copy=False).tobytes(),  # C order (z, y, x): x runs fastest
-        )
-    )
+    return head

@@ -12,7 +12,8 @@ import pytest
 import thermometry
 from messages.codec import TOPICS, decode
 from realtime.alerts.limits import LIMITS, rule_name
-from realtime.protocol import (
+from realtime.protocol import parse_protocol, shipped_protocols
+from realtime.protocol_sections import (
     Document,
     General,
     Motion,
@@ -20,8 +21,6 @@ from realtime.protocol import (
     Region,
     Stream,
     Thermometry,
-    parse_protocol,
-    shipped_protocols,
 )
 from tests.thermometry.phantoms import (
     BODY_C,

@@ -87,6 +87,34 @@ def test_the_attribute_length_counts_the_bytes_sent(maps: Maps) -> None:
         assert length == len(image.attributes.encode()) > 0
 
 
+def test_int16_is_what_the_rescale_slope_says(maps: Maps) -> None:
+    images = read_by_the_ismrmrd_package(encode_maps(maps, result_type="int16"))
+    for image, true in zip(images[1:], (maps.temperature_c, maps.dose_cem43_min), strict=True):
+        assert image.data.dtype == np.int16
+        step = float(image.meta["RescaleSlope"])
+        assert float(image.meta["RescaleIntercept"]) == 0
+        is_known = np.isfinite(true)
+        assert np.abs(image.data[0] * step - true)[is_known].max() <= 0.5001 * step
+        assert (image.data[0][~is_known] == int(image.meta["PixelPaddingValue"])).all()
+    magnitude = images[0]
+    scale = float(magnitude.meta["ImageScaleFactor"])
+    assert np.abs(magnitude.data[0] * scale - maps.magnitude).max() <= 0.5001 * scale
+    assert float(magnitude.meta["WindowWidth"]) == magnitude.data.max()  # counts: nothing rescales
+    assert "RescaleSlope" not in magnitude.meta
+
+
+def test_int16_saturates_and_never_wraps(maps: Maps) -> None:
+    cooked = replace(maps, dose_cem43_min=np.full(SHAPE, 1e6, np.float32))
+    dose = read_by_the_ismrmrd_package(encode_maps(cooked, result_type="int16"))[2]
+    assert (dose.data == 32767).all()
+
+
+def test_each_series_says_how_it_lies(maps: Maps) -> None:
+    for image in read_by_the_ismrmrd_package(encode_maps(maps)):
+        assert [float(one) for one in image.meta["ImageRowDir"]] == [0, 1, 0]
+        assert [float(one) for one in image.meta["ImageColumnDir"]] == [1, 0, 0]
+
+
 def test_an_empty_magnitude_still_has_a_window(maps: Maps) -> None:
     dark = replace(maps, magnitude=np.full(SHAPE, np.nan, np.float32))
     magnitude, *_ = read_by_the_ismrmrd_package(encode_maps(dark))

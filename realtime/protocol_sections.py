@@ -1,0 +1,159 @@
+"""The sections of a treatment protocol: every key, its range and its default."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from realtime.alerts.limits import Limit
+from recon.settings import (
+    CoilMapMethod,
+    EpiPhaseCorrection,
+    EpiReverse,
+    GradientDelay,
+    TrajectorySource,
+)
+
+Therapy = Literal["mrgfus", "mrlinac", "imaging"]
+Role = Literal["target", "organ-at-risk", "reference", "body"]
+Milliseconds = Annotated[float, Meta(gt=0.0, le=60_000.0)]
+Extent = Annotated[float, Meta(gt=0.0, le=10_000.0)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
+Pixels = Annotated[int, Meta(ge=1, le=4096)]
+Matrix = tuple[Pixels, Pixels, Pixels]
+
+
+class General(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [protocol]."""
+
+    name: Name
+    therapy: Therapy
+    frame_deadline_ms: Milliseconds
+    lease_ms: Milliseconds
+
+    def __post_init__(self) -> None:
+        if self.lease_ms <= self.frame_deadline_ms:
+            raise ValueError(
+                f"`lease_ms`: is {self.lease_ms:g}, expected more than frame_deadline_ms "
+                f"{self.frame_deadline_ms:g}, or the lease lapses before it can be renewed"
+            )
+
+
+class Stream(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [stream].
+
+    stall_ms: silence on an open stream after which the permit is held.
+    result_type: of the images that go back to the client; FIRE displays int16 only.
+    """
+
+    time_stamp_unit: Literal["auto", "2.5ms", "ms", "us", "ns", "none"] = "auto"
+    stall_ms: Milliseconds = 1000.0
+    result_type: Literal["float32", "int16"] = "float32"
+
+
+class Recon(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [recon].
+
+    method: a name in `recon.METHODS`, or "auto": by what the header says of its sampling.
+    sampling, encoded_matrix, recon_matrix: override the header where it lies; (x, y, z).
+    readouts_per_frame and what follows: see `recon.ReconstructionSettings`.
+    epi_reference: a recording without phase encoding, in the protocol's folder.
+    """
+
+    method: str
+    sampling: Literal["cartesian", "epi", "radial", "spiral"] | None = None
+    encoded_matrix: Matrix | None = None
+    recon_matrix: Matrix | None = None
+    trajectory: TrajectorySource = "header"
+    readouts_per_frame: Annotated[int, Meta(ge=1, le=65536)] | None = None
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = 10
+    regularisation: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.001
+    wavelet_weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.003
+    coil_maps: CoilMapMethod = "low-resolution"
+    gradient_delay: GradientDelay = "off"
+    epi_phase_correction: EpiPhaseCorrection = "linear"
+    epi_b0_correction: bool = False
+    epi_reverse: EpiReverse = "flags"
+    epi_reference: str | None = None
+
+
+class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [thermometry].
+
+    min_snr, max_std_c: a pixel below this SNR, or above this standard deviation, is not valid.
+    heated_margin_px: heat spreads; so far around the targets no drift reference is taken.
+    """
+
+    method: str
+    baseline_frames: Annotated[int, Meta(ge=1, le=1000)]
+    alpha_ppm_per_c: Annotated[float, Meta(ge=-0.02, lt=0.0)]
+    phase_sign: Literal[1, -1]
+    body_temperature_c: Annotated[float, Meta(ge=-20.0, le=60.0)]
+    drift_order: Annotated[int, Meta(ge=-1, le=2)]
+    echo_time_ms: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
+    field_strength_t: Annotated[float, Meta(gt=0.0, le=25.0)] | None = None
+    min_snr: Annotated[float, Meta(ge=1.0, le=1000.0)] = 5.0
+    max_std_c: Annotated[float, Meta(gt=0.0, le=50.0)] = 2.0
+    heated_margin_px: Annotated[float, Meta(ge=0.0, le=1000.0)] = 6.0
+
+
+class Motion(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [motion]."""
+
+    tracker: str
+    predictor: str
+    latency_ms: Annotated[float, Meta(ge=0.0, le=5000.0)]
+    gate_margin_mm: Extent
+    max_outside_percent: Annotated[float, Meta(ge=0.0, le=100.0)]
+
+
+class Region(Struct, frozen=True, forbid_unknown_fields=True):
+    """One [[region]]: an ellipse or rectangle by centre and half-axes, or a mask file.
+
+    center_px, radii_px, radii_mm: (y, x); center_mm: (x, y, z) in patient LPS.
+    slice: z index within the image; all slices where it is not given.
+    """
+
+    name: Name
+    role: Role
+    shape: Literal["ellipse", "rectangle", "mask"] | None = None
+    center_px: tuple[float, float] | None = None
+    center_mm: tuple[float, float, float] | None = None
+    radii_px: tuple[Extent, Extent] | None = None
+    radii_mm: tuple[Extent, Extent] | None = None
+    mask: str | None = None
+    slice: Annotated[int, Meta(ge=0)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mask is not None:
+            self._check_mask()
+        elif self.shape is None or self.shape == "mask":
+            raise ValueError('`shape`: expected "ellipse" or "rectangle", or mask = "file.npy"')
+        else:
+            _exactly_one("center_px", self.center_px, "center_mm", self.center_mm)
+            _exactly_one("radii_px", self.radii_px, "radii_mm", self.radii_mm)
+
+    def _check_mask(self) -> None:
+        if self.shape not in (None, "mask"):
+            raise ValueError(f"`mask`: a region of shape {self.shape!r} takes no mask file")
+        for key in ("center_px", "center_mm", "radii_px", "radii_mm"):
+            if getattr(self, key) is not None:
+                raise ValueError(f"`{key}`: a region with a mask file takes no {key}")
+
+
+class Document(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a protocol file may say."""
+
+    protocol: General
+    recon: Recon
+    stream: Stream = Stream()
+    thermometry: Thermometry | None = None
+    motion: Motion | None = None
+    region: tuple[Region, ...] = ()
+    limit: tuple[Limit, ...] = ()
+
+
+def _exactly_one(first_key: str, first: object, second_key: str, second: object) -> None:
+    if first is None and second is None:
+        raise ValueError(f"`{first_key}`: is missing, expected it or {second_key}")
+    if first is not None and second is not None:
+        raise ValueError(f"`{second_key}`: stands beside {first_key}, expected one of the two")
