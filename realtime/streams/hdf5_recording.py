@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import MonitorError, StreamError
+from messages.acquisition import COMPRESSED_NHLBI
 from realtime.streams import mrd_layout as layout
 from realtime.streams.mrd_encoder import encode_close, encode_header
 from realtime.streams.mrd_framing import Limits, readout_problem
@@ -90,7 +91,7 @@ class Hdf5Recording:
             head = packed[340 * index : 340 * index + 340]
             readout = ReadoutHead._make(layout.READOUT_HEAD.unpack(head))
             where = f"{self.path}: row {start + index}"
-            problem = readout_problem(readout, self._limits)
+            problem = readout_problem(readout, self._limits) or _compression_problem(readout)
             if problem:
                 raise StreamError(f"{where}: {problem}", offset=offset)
             parts = trajectory.tobytes(), samples.tobytes()
@@ -99,6 +100,13 @@ class Hdf5Recording:
             offset += len(message)
             stamp = readout.acquisition_time_stamp
             yield stamp, RecordedMessage(layout.ACQUISITION, message, stamp)
+
+
+def _compression_problem(readout: ReadoutHead) -> str:
+    # The rows of a file are floats; sent on with this flag they would be taken for a blob.
+    if readout.flags & COMPRESSED_NHLBI:
+        return "is flagged as compressed with NHLBI (flag 54), expected plain floats in a file"
+    return ""
 
 
 def _refuse_wrong_size(

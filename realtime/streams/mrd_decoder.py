@@ -16,11 +16,10 @@ from messages import (
     EncodingCounters,
     MonitorError,
     Pose,
-    SessionHeader,
     StreamError,
     Waveform,
 )
-from messages.acquisition import NOISE_MEASUREMENT
+from messages.acquisition import COMPRESSED_NHLBI, Vector
 from realtime.streams import mrd_layout as layout
 from realtime.streams.events import (
     CloseReceived,
@@ -34,95 +33,12 @@ from realtime.streams.events import (
     Text,
 )
 from realtime.streams.mrd_framing import Limits, Message, Piece, Reading, read_message
+from realtime.streams.mrd_guards import Replies, Session
 from realtime.streams.mrd_header import parse_header
 from realtime.streams.mrd_layout import ReadoutHead
+from realtime.streams.nhlbi_compression import decompress
 
-_MEASURED = frozenset({layout.ACQUISITION, layout.IMAGE, layout.WAVEFORM})
-_CONFIGS = frozenset({layout.CONFIG_FILE, layout.CONFIG_TEXT})
-_SAMPLES_MARGIN = 1024  # ramps, navigators: 4 × the matrix is generous, a tiny matrix is not
-
-
-class Session:
-    """What a client may send now: nothing yet, config seen, header seen, closed."""
-
-    def __init__(self) -> None:
-        self.header: SessionHeader | None = None
-        self.has_config = False
-        self._max_samples: tuple[int | None, ...] = ()
-
-    def admit(self, kind: int, offset: int) -> None:
-        """Raise StreamError where a message of this kind may not come now."""
-        name = layout.NAMES[kind]
-        problem = ""
-        if kind == layout.RESPONSE:
-            problem = "came from a client, only a server sends it"
-        elif self.header is None:
-            if kind in _MEASURED:
-                problem = "came before HEADER"
-            elif kind in _CONFIGS and self.has_config:
-                problem = "is a second configuration, expected HEADER"
-            elif kind == layout.TEXT and not self.has_config:
-                problem = "came first, expected a configuration or HEADER"
-        elif kind == layout.HEADER:
-            problem = "is a second header, expected ACQUISITION, WAVEFORM, IMAGE, TEXT or CLOSE"
-        elif kind in _CONFIGS:
-            problem = "came after HEADER, expected it before"
-        if problem:
-            raise StreamError(f"{name} {problem}", offset=offset)
-
-    def admit_readout(self, readout: ReadoutHead, offset: int) -> None:
-        """Raise StreamError where the header rules this readout out."""
-        header = self.header
-        if header is None:
-            return
-        reference = readout.encoding_space_ref
-        if reference >= len(self._max_samples):
-            raise StreamError(
-                f"ACQUISITION encoding_space_ref is {reference}, "
-                f"expected below {len(self._max_samples)}, the header's encodings",
-                offset=offset,
-            )
-        most = header.receiver_channels
-        if most is not None and readout.active_channels > most:
-            raise StreamError(
-                f"ACQUISITION active_channels is {readout.active_channels}, "
-                f"expected at most {most}, the header's receiverChannels",
-                offset=offset,
-            )
-        most = self._max_samples[reference]
-        if most is not None and readout.number_of_samples > most:
-            if readout.flags & NOISE_MEASUREMENT:
-                return
-            raise StreamError(
-                f"ACQUISITION number_of_samples is {readout.number_of_samples}, "
-                f"expected at most {most} for the header's encodedSpace",
-                offset=offset,
-            )
-
-    def open(self, header: SessionHeader) -> None:
-        """Take the header as the measure of the readouts that follow.
-
-        Only a Cartesian or EPI readout is bounded by the matrix: one spiral arm may hold it all.
-        """
-        self.header = header
-        self._max_samples = tuple(
-            4 * encoding.encoded_matrix[0] + _SAMPLES_MARGIN
-            if encoding.trajectory in ("cartesian", "epi")
-            else None
-            for encoding in header.encodings
-        )
-
-
-class Replies:
-    """What a server may send: anything but a configuration, a header or a query."""
-
-    def admit(self, kind: int, offset: int) -> None:
-        """Raise StreamError for what only a client sends."""
-        if kind in _CONFIGS or kind in (layout.HEADER, layout.QUERY):
-            raise StreamError(f"{layout.NAMES[kind]} came from a server", offset=offset)
-
-    def admit_readout(self, readout: ReadoutHead, offset: int) -> None:
-        """Admit every readout that its own header allows."""
+_UNIT_LENGTH_ERROR = 1e-3  # float32 and rounding in a converter; beyond it a direction is scaled
 
 
 class Decoder:
@@ -236,7 +152,7 @@ class Decoder:
     def _event(self, message: Message) -> Event:
         kind = message.kind
         if kind == layout.ACQUISITION and message.readout is not None:
-            return self._acquisition(message.readout, message.body, message.offset)
+            return self._acquisition(message, message.readout)
         if kind == layout.WAVEFORM:
             return _waveform(message)
         if kind == layout.IMAGE:
@@ -258,15 +174,23 @@ class Decoder:
         self._session.has_config = True
         return ConfigFile(text) if kind == layout.CONFIG_FILE else ConfigText(text)
 
-    def _acquisition(self, head: ReadoutHead, body: Piece, offset: int) -> Acquisition:
+    def _acquisition(self, message: Message, head: ReadoutHead) -> Acquisition:
         n_samples, n_dimensions = head.number_of_samples, head.trajectory_dimensions
-        samples = np.frombuffer(body, dtype="<c8", offset=head.trajectory_bytes)
-        trajectory = np.frombuffer(body, dtype="<f4", count=n_samples * n_dimensions)
-        samples.flags.writeable = trajectory.flags.writeable = False
+        trajectory = np.frombuffer(message.body, dtype="<f4", count=n_samples * n_dimensions)
+        if n_dimensions and not np.isfinite(trajectory).all():
+            raise StreamError("ACQUISITION trajectory is not finite", offset=message.offset)
+        if message.blob is None:
+            samples = np.frombuffer(message.body, dtype="<c8", offset=head.trajectory_bytes)
+            samples.flags.writeable = False
+        else:
+            samples = decompress(message.blob, message.packed)
+        trajectory.flags.writeable = False
         if head.pose != self._pose_bytes:
-            self._pose_bytes, self._pose = head.pose, _pose(head.pose, offset)
+            self._pose = _pose(head.pose, message.offset)
+            self._pose_bytes = head.pose
         return Acquisition(
-            head.flags,
+            # what is handed on is not compressed any more
+            head.flags & ~COMPRESSED_NHLBI,
             head.measurement_uid,
             head.scan_counter,
             head.acquisition_time_stamp,
@@ -284,10 +208,45 @@ class Decoder:
 
 
 def _pose(raw: bytes, offset: int) -> Pose:
+    """Return where a readout lies; its directions are of unit length and none is missing.
+
+    Phantoms and simulators leave all three at zero: then the axes are the scanner's. One that is
+    missing stands upright on the other two.
+    """
     v = layout.POSE.unpack(raw)
     if not all(math.isfinite(one) for one in v):
         raise StreamError("ACQUISITION position or a direction is not finite", offset=offset)
-    return Pose(v[0:3], v[3:6], v[6:9], v[9:12], v[12:15])
+    if not any(v[3:12]):
+        return Pose(position_mm=v[0:3], patient_table_position=v[12:15])
+    read, phase, normal = _unit(v[3:6]), _unit(v[6:9]), _unit(v[9:12])
+    if not any(read):
+        read = _unit(_cross(phase, normal))
+    if not any(phase):
+        phase = _unit(_cross(normal, read))
+    if not any(normal):
+        normal = _unit(_cross(read, phase))
+    if not (any(read) and any(phase) and any(normal)):
+        raise StreamError(
+            "ACQUISITION read_dir, phase_dir and slice_dir span no space, "
+            "expected three unit vectors, or all zero",
+            offset=offset,
+        )
+    return Pose(v[0:3], read, phase, normal, v[12:15])
+
+
+def _unit(v: Vector) -> Vector:
+    length = math.hypot(*v)
+    if length == 0 or abs(length - 1) < _UNIT_LENGTH_ERROR:
+        return v
+    return v[0] / length, v[1] / length, v[2] / length
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    return (
+        a[1] * b[2] - a[2] * b[1],
+        a[2] * b[0] - a[0] * b[2],
+        a[0] * b[1] - a[1] * b[0],
+    )
 
 
 def _waveform(message: Message) -> Waveform:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from messages import StreamError
 from messages.acquisition import COMPRESSED_NHLBI, COMPRESSED_ZFP
 from realtime.streams import mrd_layout as layout
+from realtime.streams import nhlbi_compression as nhlbi
 from realtime.streams.mrd_layout import ReadoutHead
 
 Piece = bytes | bytearray
@@ -33,6 +34,7 @@ class Message(NamedTuple):
 
     head: the fixed part. text: config, header, text, query or image attributes, as sent.
     body: trajectory and samples, waveform or pixels.
+    blob: the head of compressed samples; then `body` is the trajectory and `packed` the samples.
     """
 
     kind: int
@@ -41,6 +43,8 @@ class Message(NamedTuple):
     text: Piece = b""
     body: Piece = b""
     readout: ReadoutHead | None = None
+    blob: nhlbi.BlobHead | None = None
+    packed: Piece = b""
 
 
 class Guard(Protocol):
@@ -73,6 +77,8 @@ def read_message(
         readout = ReadoutHead._make(layout.READOUT_HEAD.unpack(head))
         refuse_readout(readout, limits, offset)
         guard.admit_readout(readout, offset)
+        if readout.flags & COMPRESSED_NHLBI:
+            return (yield from _read_compressed(offset, head, readout))
         body = yield readout.trajectory_bytes + readout.samples_bytes
         return Message(kind, offset, head, b"", body, readout)
     if kind == layout.WAVEFORM:
@@ -84,6 +90,23 @@ def read_message(
     if kind == layout.CONFIG_FILE:
         return Message(kind, offset, text=(yield layout.CONFIG_FILE_BYTES))
     return (yield from _read_text(kind, offset, limits))
+
+
+def _read_compressed(offset: int, head: Piece, readout: ReadoutHead) -> Reading:
+    """Read trajectory, length and blob; each claim is checked before what it announces."""
+    body: Piece = b""
+    if readout.trajectory_bytes:
+        body = yield readout.trajectory_bytes
+    n_floats = 2 * readout.active_channels * readout.number_of_samples
+    (n_bytes,) = nhlbi.BLOB_LENGTH.unpack((yield nhlbi.BLOB_LENGTH.size))
+    problem = nhlbi.length_problem(n_bytes, n_floats)
+    if not problem:
+        blob = nhlbi.BlobHead._make(nhlbi.BLOB_HEAD.unpack((yield nhlbi.BLOB_HEAD.size)))
+        problem = nhlbi.blob_problem(blob, n_bytes, n_floats)
+    if problem:
+        raise StreamError(f"ACQUISITION compressed with NHLBI (flag 54) {problem}", offset=offset)
+    packed = yield n_bytes - nhlbi.BLOB_HEAD.size
+    return Message(layout.ACQUISITION, offset, head, b"", body, readout, blob, packed)
 
 
 def _read_text(kind: int, offset: int, limits: Limits) -> Reading:
@@ -161,9 +184,11 @@ def refuse_readout(readout: ReadoutHead, limits: Limits, offset: int) -> None:
 def readout_problem(readout: ReadoutHead, limits: Limits) -> str:
     """Say what is wrong with a readout's header in itself; empty where nothing is."""
     n_samples, n_channels = readout.number_of_samples, readout.active_channels
-    if readout.flags & (COMPRESSED_ZFP | COMPRESSED_NHLBI):
-        name = "ZFP (flag 53)" if readout.flags & COMPRESSED_ZFP else "NHLBI (flag 54)"
-        return f"samples are compressed with {name}, expected plain complex floats"
+    if readout.flags & COMPRESSED_ZFP:
+        return (
+            "samples are compressed with ZFP (flag 53), "
+            "expected plain complex floats or NHLBI (flag 54)"
+        )
     if n_samples == 0:
         return "number_of_samples is 0, expected at least 1"
     n_bytes = readout.samples_bytes + readout.trajectory_bytes

@@ -360,7 +360,6 @@ CORRUPTIONS = [
     ({"sample_time_us": np.inf}, "sample_time_us is inf"),
     ({"number_of_samples": 4 * 64 + 1025}, "at most 1280 for the header's encodedSpace"),
     ({"flags": 1 << 52}, "compressed with ZFP [(]flag 53[)]"),
-    ({"flags": 1 << 53}, "compressed with NHLBI [(]flag 54[)]"),
 ]
 
 
