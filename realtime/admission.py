@@ -7,10 +7,12 @@ import statistics
 
 import numpy as np
 
-from messages import READOUT, Encoding, Frame, FrameKey, MonitorError, Pose, SessionHeader
+from messages import Encoding, Frame, MonitorError, Pose, SessionHeader
 from realtime import pipeline
 from realtime.clock import Clock
 from realtime.protocol import parse_protocol
+from realtime.synthetic_frame import synthetic_frame
+from recon import Partial, Reconstructor
 
 N_MEASURED = 10
 # The smallest treatment that runs through every kernel.
@@ -81,37 +83,15 @@ def refuse_too_slow(admission_ms: dict[str, float], *, frame_deadline_ms: float)
     )
 
 
-def synthetic_frame(built: pipeline.Pipeline, pose: Pose) -> Frame:
-    """Return a complete frame of this geometry: a bright centre and noise, every line in place."""
-    plan = built.reconstructor.plan
-    encoding = built.header.encodings[0]
-    x, y, _ = encoding.encoded_matrix
-    limit = encoding.kspace_encoding_step_1
-    centre = y // 2 if limit is None else limit.center
-    first = max(0, centre - y // 2)
-    steps = np.arange(first, centre - y // 2 + y, dtype=np.int32)
-    readouts = np.zeros(len(steps), READOUT)
-    readouts["kspace_encode_step_1"] = steps
-    readouts["n_samples"] = plan.n_samples
-    readouts["center_sample"] = plan.n_samples // 2
-    readouts["sample_time_us"] = 5.0
-    rng = np.random.default_rng(0)
-    shape = (len(steps), plan.n_coils, plan.n_samples)
-    samples = rng.standard_normal((*shape, 2), np.float32).view(np.complex64)[..., 0]
-    samples[centre - first, :, plan.n_samples // 2] = 50.0 * np.sqrt(x * y)
-    return Frame(0, FrameKey(), readouts, samples, 0.0, pose, is_complete=True)
-
-
 def _timed_step(
     built: pipeline.Pipeline, state: pipeline.PipelineState, frame: Frame, clock: Clock
 ) -> tuple[pipeline.PipelineState, dict[str, float]]:
     reconstructor = built.reconstructor
     slice_state = pipeline.slice_of(built, state, frame)
-    partial = reconstructor.absorb(
-        reconstructor.start(slice_state.calibration), frame.readouts[:-1], frame.samples[:-1]
-    )
+    partial = reconstructor.start(slice_state.calibration)
+    partial = _absorb(reconstructor, partial, frame, slice(None, -1))
     times = [clock.now_ns()]
-    partial = reconstructor.absorb(partial, frame.readouts[-1:], frame.samples[-1:])
+    partial = _absorb(reconstructor, partial, frame, slice(-1, None))
     times.append(clock.now_ns())
     slice_state, image = pipeline.reconstruct(built, slice_state, partial, frame)
     times.append(clock.now_ns())
@@ -121,3 +101,8 @@ def _timed_step(
     times.append(clock.now_ns())
     took_ms = np.diff(times) / 1e6
     return state, {stage: float(ms) for stage, ms in zip(_STAGES, took_ms, strict=True)}
+
+
+def _absorb(reconstructor: Reconstructor, partial: Partial, frame: Frame, part: slice) -> Partial:
+    trajectory = None if frame.trajectory is None else frame.trajectory[part]
+    return reconstructor.absorb(partial, frame.readouts[part], frame.samples[part], trajectory)

@@ -31,7 +31,7 @@ from realtime.protocol import AUTO, Protocol
 from realtime.regions import heated_mask, reference_mask, region_masks
 from thermometry import DoseState, Thermometer
 
-_Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
+Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,11 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceState:
-    """What is carried from frame to frame of one slice (and contrast, phase and set)."""
+    """What is carried from frame to frame of one slice (and contrast, phase and set).
+
+    is_refined: its calibration is as good as it gets. is_settled: a temperature has been measured
+        against its baseline, so that the phase of its images may no longer change.
+    """
 
     masks: Mapping[str, NDArray[np.bool_]]
     calibration: recon.Calibration | None = None
@@ -64,13 +68,15 @@ class SliceState:
     thermometry: object = None
     dose: DoseState | None = None
     previous_time_s: float | None = None
+    is_refined: bool = False
+    is_settled: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PipelineState:
     """All that the worker remembers. Picklable: this is the checkpoint."""
 
-    slices: Mapping[_Stream, SliceState] = field(default_factory=dict)
+    slices: Mapping[Stream, SliceState] = field(default_factory=dict)
     is_interrupted: bool = False
 
 
@@ -207,7 +213,13 @@ def measure(slice_state: SliceState, image: Image) -> Measured:
         return Measured(image, slice_state, None, None)
     next_thermometry, temperature = thermometer.step(slice_state.thermometry, image)
     next_dose, dose = thermometry.accumulate_dose(slice_state.dose, temperature)
-    moved = replace(slice_state, thermometry=next_thermometry, dose=next_dose)
+    is_measured = image.is_complete and not temperature.is_baseline
+    moved = replace(
+        slice_state,
+        thermometry=next_thermometry,
+        dose=next_dose,
+        is_settled=slice_state.is_settled or is_measured,
+    )
     return Measured(image, moved, temperature, dose)
 
 
@@ -262,6 +274,36 @@ def fold(
     return conclude(pipeline, state, measure(slice_state, image), frame, power or Power())
 
 
+def to_refine(pipeline: Pipeline, state: PipelineState) -> tuple[Stream, recon.Calibration] | None:
+    """Return a slice whose calibration a slower method can still better; None where there is none.
+
+    `pipeline.reconstructor.refine` takes longer than a frame may: run it beside the stream.
+    """
+    if pipeline.protocol.recon.coil_maps == "low-resolution":
+        return None
+    for stream, one in state.slices.items():
+        calibration = one.calibration
+        if calibration is not None and calibration.is_ready and not one.is_refined:
+            return stream, calibration
+    return None
+
+
+def take_refined(
+    state: PipelineState, stream: Stream, calibration: recon.Calibration
+) -> PipelineState:
+    """Return the state with a refined calibration; too late for a slice that is settled.
+
+    Other coil maps turn the phase of the image: the baseline is gathered anew.
+    """
+    one = state.slices[stream]
+    refined = replace(one, is_refined=True)
+    if not one.is_settled and calibration is not one.calibration:
+        refined = replace(refined, calibration=calibration)
+        if one.thermometer is not None:
+            refined = replace(refined, thermometry=one.thermometer.start())
+    return replace(state, slices={**state.slices, stream: refined})
+
+
 def interrupt(state: PipelineState) -> PipelineState:
     """Mark every dose as interrupted: frames were lost, so it is a lower bound from here on."""
     slices = {
@@ -271,7 +313,7 @@ def interrupt(state: PipelineState) -> PipelineState:
     return PipelineState(slices, is_interrupted=True)
 
 
-def _stream(frame: Frame) -> _Stream:
+def _stream(frame: Frame) -> Stream:
     key = frame.key
     return key.slice, key.contrast, key.phase, key.set
 
