@@ -4,19 +4,29 @@ Own parsing, because the ismrmrd package's classes refuse headers that real scan
 "80.0" as a string. A header may still lie; see `SessionHeader`.
 """
 
-import math
-from xml.etree import ElementTree
-
 from messages import Encoding, EncodingLimit, HeaderError, SessionHeader
+from realtime.streams.epi_timing import epi_timing
+from realtime.streams.header_xml import (
+    MAX_XML_BYTES,
+    Element,
+    child,
+    integer,
+    number,
+    numbers,
+    optional,
+    parse_root,
+    required,
+    text_of,
+)
 
-MAX_XML_BYTES = 16 << 20
-MAX_ELEMENTS = 10_000  # a 32-channel Siemens header has about 400; 20 ms to read
-MAX_MATRIX = 65535  # MRD counts samples and lines in 16 bits
+__all__ = ["MAX_XML_BYTES", "parse_header", "require_thermometry"]
+
 MAX_PIXELS = 1 << 28  # 2 GiB of complex64 for one coil
 GAMMA_BAR_HZ_PER_T = 42.577478518e6  # CODATA 2018, proton gyromagnetic ratio / 2π
 MAX_FIELD_DISAGREEMENT = 0.1  # nominal "3 T" beside 123.2 MHz differs by 4 %
 
-_Element = ElementTree.Element
+_TRAJECTORIES = ("cartesian", "epi", "radial", "goldenangle", "spiral", "other")
+_CALIBRATION_MODES = ("embedded", "interleaved", "separate", "external", "other")
 
 
 def parse_header(xml: bytes) -> SessionHeader:
@@ -28,35 +38,35 @@ def parse_header(xml: bytes) -> SessionHeader:
     if len(xml) > MAX_XML_BYTES:
         raise HeaderError(f"{len(xml)} bytes, expected at most {MAX_XML_BYTES}", field="xml")
     raw = bytes(xml).rstrip(b"\0")
-    root = _root(raw)
+    root = parse_root(raw)
     encodings = tuple(
         _encoding(element, f"encoding[{index}]")
         for index, element in enumerate(root.findall("encoding"))
     )
     if not encodings:
         raise HeaderError("missing, expected at least one", field="encoding")
-    sequence = _child(root, "sequenceParameters")
-    system = _child(root, "acquisitionSystemInformation")
+    sequence = child(root, "sequenceParameters")
+    system = child(root, "acquisitionSystemInformation")
     system_path = "acquisitionSystemInformation"
-    repetition_times_ms = _numbers(sequence, "TR", "sequenceParameters")
-    echo_times_ms = _numbers(sequence, "TE", "sequenceParameters")
-    channels = _optional(system, "receiverChannels", system_path)
+    repetition_times_ms = numbers(sequence, "TR", "sequenceParameters")
+    echo_times_ms = numbers(sequence, "TE", "sequenceParameters")
+    channels = optional(system, "receiverChannels", system_path)
     return SessionHeader(
         xml=raw,
         encodings=encodings,
         echo_times_s=tuple(value * 1e-3 for value in echo_times_ms),
-        repetition_time_s=(repetition_times_ms[0] * 1e-3 or None) if repetition_times_ms else None,
-        h1_frequency_hz=_optional(
-            _child(root, "experimentalConditions"),
+        repetition_time_s=next((t * 1e-3 for t in repetition_times_ms[:1] if t > 0), None),
+        h1_frequency_hz=optional(
+            child(root, "experimentalConditions"),
             "H1resonanceFrequency_Hz",
             "experimentalConditions",
         ),
-        field_strength_t=_optional(system, "systemFieldStrength_T", system_path),
+        field_strength_t=optional(system, "systemFieldStrength_T", system_path),
         receiver_channels=None if channels is None else round(channels),
-        relative_receiver_noise_bandwidth=_optional(
+        relative_receiver_noise_bandwidth=optional(
             system, "relativeReceiverNoiseBandwidth", system_path
         ),
-        system_vendor=(system.findtext("systemVendor") or "").strip() if system is not None else "",
+        system_vendor=text_of(system, "systemVendor"),
     )
 
 
@@ -114,28 +124,8 @@ def _require_frequency_hz(header: SessionHeader, override_t: float | None) -> fl
     return measured
 
 
-def _root(xml: bytes) -> _Element:
-    try:
-        text = xml.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise HeaderError(f"not UTF-8 at byte {error.start}", field="xml") from error
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise HeaderError("has a DOCTYPE, expected none", field="xml")
-    if text.count("<") > 2 * MAX_ELEMENTS:
-        raise HeaderError(f"more than {MAX_ELEMENTS} elements", field="xml")
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise HeaderError(f"not XML: {error}", field="xml") from error
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-    if root.tag != "ismrmrdHeader":
-        raise HeaderError(f"root is <{root.tag[:64]}>, expected <ismrmrdHeader>", field="xml")
-    return root
-
-
-def _encoding(element: _Element, path: str) -> Encoding:
-    limits = _child(element, "encodingLimits")
+def _encoding(element: Element, path: str) -> Encoding:
+    limits = child(element, "encodingLimits")
     limits_path = f"{path}.encodingLimits"
     encoded = _space(element, "encodedSpace", path)
     recon = _space(element, "reconSpace", path)
@@ -149,7 +139,7 @@ def _encoding(element: _Element, path: str) -> Encoding:
         recon_matrix=recon[0],
         encoded_fov_mm=encoded[1],
         recon_fov_mm=recon[1],
-        trajectory=(element.findtext("trajectory") or "").strip().lower(),
+        trajectory=_one_of(_TRAJECTORIES, text_of(element, "trajectory")),
         kspace_encoding_step_1=_limit(limits, "kspace_encoding_step_1", limits_path),
         kspace_encoding_step_2=_limit(limits, "kspace_encoding_step_2", limits_path),
         n_slices=count("slice"),
@@ -157,26 +147,30 @@ def _encoding(element: _Element, path: str) -> Encoding:
         n_averages=count("average"),
         n_segments=count("segment"),
         acceleration=_acceleration(element, f"{path}.parallelImaging"),
+        calibration_mode=_one_of(
+            _CALIBRATION_MODES, text_of(child(element, "parallelImaging"), "calibrationMode")
+        ),
+        epi=epi_timing(element),
     )
 
 
 def _space(
-    element: _Element, name: str, path: str
+    element: Element, name: str, path: str
 ) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
-    space = _required(element, name, path)
+    space = required(element, name, path)
     path = f"{path}.{name}"
     matrix_path = f"{path}.matrixSize"
-    matrix = _required(space, "matrixSize", path)
-    x, y, z = (_integer(matrix, axis, matrix_path, least=1) for axis in "xyz")
+    matrix = required(space, "matrixSize", path)
+    x, y, z = (integer(matrix, axis, matrix_path, least=1) for axis in "xyz")
     if x * y * z > MAX_PIXELS:
         raise HeaderError(
             f"{x} x {y} x {z} pixels, expected at most {MAX_PIXELS} in all", field=matrix_path
         )
-    extent = _required(space, "fieldOfView_mm", path)
+    extent = required(space, "fieldOfView_mm", path)
     extents = []
     for axis in "xyz":
-        value = _number(
-            _required(extent, axis, f"{path}.fieldOfView_mm"), f"{path}.fieldOfView_mm.{axis}"
+        value = number(
+            required(extent, axis, f"{path}.fieldOfView_mm"), f"{path}.fieldOfView_mm.{axis}"
         )
         if value <= 0:
             raise HeaderError(
@@ -186,13 +180,13 @@ def _space(
     return (x, y, z), (extents[0], extents[1], extents[2])
 
 
-def _limit(limits: _Element | None, name: str, path: str) -> EncodingLimit | None:
-    element = _child(limits, name)
+def _limit(limits: Element | None, name: str, path: str) -> EncodingLimit | None:
+    element = child(limits, name)
     if element is None:
         return None
     path = f"{path}.{name}"
     minimum, maximum, center = (
-        _integer(element, bound, path, least=0) for bound in ("minimum", "maximum", "center")
+        integer(element, bound, path, least=0) for bound in ("minimum", "maximum", "center")
     )
     if maximum < minimum:
         raise HeaderError(
@@ -201,61 +195,17 @@ def _limit(limits: _Element | None, name: str, path: str) -> EncodingLimit | Non
     return EncodingLimit(minimum, maximum, center)
 
 
-def _acceleration(element: _Element, path: str) -> tuple[int, int]:
-    factor = _child(_child(element, "parallelImaging"), "accelerationFactor")
+def _acceleration(element: Element, path: str) -> tuple[int, int]:
+    factor = child(child(element, "parallelImaging"), "accelerationFactor")
     if factor is None:
         return 1, 1
     path = f"{path}.accelerationFactor"
     steps = ("kspace_encoding_step_1", "kspace_encoding_step_2")
-    first, second = (_integer(factor, name, path, least=1) for name in steps)
+    first, second = (integer(factor, name, path, least=1) for name in steps)
     return first, second
 
 
-def _child(element: _Element | None, name: str) -> _Element | None:
-    return None if element is None else element.find(name)
-
-
-def _required(element: _Element, name: str, path: str) -> _Element:
-    child = element.find(name)
-    if child is None:
-        raise HeaderError("is missing", field=f"{path}.{name}")
-    return child
-
-
-def _number(element: _Element, path: str) -> float:
-    text = (element.text or "").strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise HeaderError(f"is {text[:40]!r}, expected a finite number", field=path)
-    return value
-
-
-def _integer(element: _Element, name: str, path: str, *, least: int) -> int:
-    value = _number(_required(element, name, path), f"{path}.{name}")
-    # Real converters write "80.0"; half a sample is another matter.
-    if not value.is_integer() or not least <= value <= MAX_MATRIX:
-        raise HeaderError(
-            f"is {value:g}, expected a whole number from {least} to {MAX_MATRIX}",
-            field=f"{path}.{name}",
-        )
-    return int(value)
-
-
-def _numbers(element: _Element | None, name: str, path: str) -> list[float]:
-    if element is None:
-        return []
-    return [_number(child, f"{path}.{name}") for child in element.findall(name)]
-
-
-def _optional(element: _Element | None, name: str, path: str) -> float | None:
-    """Return a number above 0; 0 is how converters write that they do not know."""
-    child = _child(element, name)
-    if child is None or not (child.text or "").strip():
-        return None
-    value = _number(child, f"{path}.{name}")
-    if value < 0:
-        raise HeaderError(f"is {value:g}, expected above 0", field=f"{path}.{name}")
-    return value or None
+def _one_of(names: tuple[str, ...], text: str) -> str:
+    """Return a name in lower case; what is given but not known is "other"."""
+    name = text.lower()
+    return name if name in names or not name else "other"
