@@ -134,3 +134,125 @@ def test_one_stamp_a_shot_is_a_clock_from_the_second_shot_on() -> None:
     assert np.isnan(seconds).all()
     _, seconds = clock.advance(ticks(800, 800, 800))
     assert seconds.tolist() == [1.0, 1.0, 1.0]
+
+
+# --- the rate of the readouts -------------------------------------------------------------------
+
+UNITS = {"2.5ms": 2.5e-3, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+def stamps_of(seconds: np.ndarray, unit: str, *, start_s: float = 1.0) -> np.ndarray:
+    """What a console would write: the time in whole ticks, of 32 bits."""
+    return (np.floor((start_s + seconds) / UNITS[unit] + 1e-6) % 2**32).astype(np.uint32)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_epi_is_told_by_its_sampling_and_its_tr_or_not_at_all(unit: str) -> None:
+    # 83 lines of 0.56 ms in a TR of 2 s, 160 samples of 3.1 us
+    stamps = stamps_of(np.arange(83) * 0.56e-3, unit)
+    decision = decide_unit(stamps, tr_s=2.0, readout_s=160 * 3.1e-6, readouts_per_tr=None)
+    if unit == "2.5ms":
+        assert decision.unit == "2.5ms"
+        assert "lies between a readout's sampling and a TR of 2000 ms" in decision.reason
+    else:
+        # how many lines a TR holds is not known: the next coarser unit would do as well
+        assert decision.unit == "none"
+        assert "alike" in decision.reason
+
+
+def test_without_the_sampling_s_time_epi_cannot_be_told() -> None:
+    stamps = stamps_of(np.arange(83) * 0.56e-3, "2.5ms")
+    assert decide_unit(stamps, tr_s=2.0, readouts_per_tr=None).unit == "none"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_readouts_of_all_slices_share_a_tr(unit: str) -> None:
+    # eight interleaved slices, a TR of 80 ms
+    stamps = stamps_of(np.arange(64) * 10e-3, unit)
+    decision = decide_unit(stamps, tr_s=0.08, readout_s=3e-3, readouts_per_tr=8)
+    assert decision.unit == unit
+    assert bool(decision.warning) == (unit == "ns")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_radial_scan_without_a_vendor(unit: str) -> None:
+    stamps = stamps_of(np.arange(200) * 4.3e-3, unit)
+    assert decide_unit(stamps, tr_s=4.3e-3, readout_s=1.3e-3).unit == unit
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_averages_and_pauses_do_not_change_the_rate(unit: str) -> None:
+    lines = np.arange(128) * 10e-3
+    seconds = np.concatenate([lines, lines + 2.0])
+    assert decide_unit(stamps_of(seconds, unit), tr_s=0.01, readout_s=4e-3).unit == unit
+
+
+def test_one_stamp_a_shot_tells_by_the_mean() -> None:
+    # shots of 32 lines, one TR of 100 ms each, every line stamped with its shot's start
+    seconds = np.repeat(np.arange(8) * 0.1, 32)
+    for unit in ("2.5ms", "ms"):
+        stamps = stamps_of(seconds, unit)
+        assert decide_unit(stamps, tr_s=0.1, readout_s=2e-3, readouts_per_tr=32).unit == unit
+
+
+def test_siemens_is_believed_within_what_its_rate_allows() -> None:
+    stamps = stamps_of(np.arange(83) * 0.56e-3, "2.5ms")
+    decision = decide_unit(
+        stamps, vendor="SIEMENS", tr_s=2.0, readout_s=160 * 3.1e-6, readouts_per_tr=None
+    )
+    assert decision == UnitDecision("2.5ms", "the vendor is SIEMENS")
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_a_vendor_whom_the_rate_contradicts_is_not_believed(unit: str) -> None:
+    # a converter that kept the vendor and wrote its own unit
+    stamps = stamps_of(np.arange(100) * 10e-3, unit)
+    decision = decide_unit(stamps, vendor="SIEMENS", tr_s=0.01, readout_s=4e-3)
+    assert decision.unit == "none"
+    assert "the vendor is SIEMENS, but 2.5 ms make a readout every" in decision.reason
+    assert "stream.time_stamp_unit" in decision.reason
+
+
+def test_a_readout_faster_than_its_sampling_is_no_clock() -> None:
+    # ticks of 2.5 ms would make 0.5 ms a readout
+    stamps = stamps_of(np.arange(100) * 0.5e-3, "2.5ms")
+    decision = decide_unit(stamps, vendor="SIEMENS", readout_s=4e-3)
+    assert decision.unit == "none"
+    assert "sampling one takes 4 ms" in decision.reason
+    assert decide_unit(stamps, vendor="SIEMENS", readout_s=0.7e-3).unit == "2.5ms"
+
+
+def test_a_tr_that_no_unit_explains_is_itself_the_lie() -> None:
+    # skyra_se_32ch: a dummy TR of 50 ms, one line a second
+    decision = decide_unit(
+        stamps_of(np.arange(64) * 1.0, "2.5ms"), vendor="SIEMENS", tr_s=0.05, readout_s=0.64e-3
+    )
+    assert decision.unit == "2.5ms"
+    assert "a readout every 1e+03 ms, but the TR is 50 ms" in decision.warning
+
+
+def test_a_unit_that_the_protocol_sets_is_kept_and_warned_of() -> None:
+    stamps = stamps_of(np.arange(100) * 10e-3, "ms")
+    right = decide_unit(stamps, setting="ms", tr_s=0.01, readout_s=4e-3)
+    assert right == UnitDecision("ms", "the protocol says so")
+    slow = decide_unit(stamps, setting="2.5ms", tr_s=0.01, readout_s=4e-3)
+    assert slow.unit == "2.5ms"
+    assert slow.warning == "time stamps in 2.5ms make a readout every 25 ms, but the TR is 10 ms"
+    fast = decide_unit(stamps, setting="us", tr_s=0.01, readout_s=4e-3)
+    assert fast.unit == "us"
+    assert "sampling one takes 4 ms" in fast.warning
+
+
+def test_a_contradiction_needs_half_as_much_again() -> None:
+    stamps = stamps_of(np.arange(100) * 10e-3, "2.5ms")
+    for tr_s in (0.0070, 0.01, 0.1):
+        assert decide_unit(stamps, vendor="SIEMENS", tr_s=tr_s, readout_s=4e-3).warning == ""
+    assert decide_unit(stamps, setting="2.5ms", tr_s=0.0060).warning
+
+
+def test_the_clock_takes_the_readout_s_time() -> None:
+    clock = ScannerClock(tr_s=2.0, readout_s=160 * 3.1e-6, readouts_per_tr=None)
+    clock, seconds = clock.advance(stamps_of(np.arange(83) * 0.56e-3, "2.5ms"))
+    assert clock.decision is not None
+    assert clock.decision.unit == "2.5ms"
+    assert seconds[-1] == pytest.approx(82 * 0.56e-3, abs=2.5e-3)
