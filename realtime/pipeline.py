@@ -24,7 +24,7 @@ from messages import (
     ThermalDose,
     Verdict,
 )
-from realtime.alerts.rules import Observation, decide, judge, read_regions, whole
+from realtime.alerts.rules import Observation, decide, judge, read_regions, unseen, whole
 from realtime.echo import echo_time_and_frequency
 from realtime.header_in_force import header_in_force
 from realtime.protocol import AUTO, Protocol
@@ -146,13 +146,23 @@ def reconstruction_settings(protocol: Protocol) -> recon.ReconstructionSettings:
     return recon.ReconstructionSettings(**{name: getattr(protocol.recon, name) for name in names})
 
 
-def open_slice(pipeline: Pipeline, pose: Pose, *, contrast: int = 0) -> SliceState:
+def open_slice(
+    pipeline: Pipeline, pose: Pose, *, slice_number: int = 0, contrast: int = 0
+) -> SliceState:
     """Return the state before the first frame of a slice: its regions placed, nothing measured."""
     plan = pipeline.reconstructor.plan
     x, y, z = plan.recon_matrix
     shape = (z, y, x)
     protocol = pipeline.protocol
-    masks = region_masks(protocol, shape=shape, fov_mm=plan.recon_fov_mm, pose=pose)
+    # slices that are imaged one by one; those of a volume lie in one image
+    is_one_of_many = z == 1 and (slice_number > 0 or pipeline.header.encodings[0].n_slices > 1)
+    masks = region_masks(
+        protocol,
+        shape=shape,
+        fov_mm=plan.recon_fov_mm,
+        pose=pose,
+        slice_number=slice_number if is_one_of_many else None,
+    )
     settings = protocol.thermometry
     if settings is None:
         return SliceState(masks)
@@ -189,7 +199,8 @@ def slice_of(pipeline: Pipeline, state: PipelineState, frame: Frame) -> SliceSta
     found = state.slices.get(_stream(frame))
     if found is not None:
         return found
-    opened = open_slice(pipeline, frame.pose, contrast=frame.key.contrast)
+    key = frame.key
+    opened = open_slice(pipeline, frame.pose, slice_number=key.slice, contrast=key.contrast)
     if state.is_interrupted and opened.dose is not None:
         opened = replace(opened, dose=thermometry.interrupt(opened.dose))
     return opened
@@ -248,7 +259,9 @@ def conclude(
             is_complete=is_complete,
             is_finite=is_finite,
         )
+        others = (one.masks.keys() for one in state.slices.values())
         findings = judge(protocol, observation)
+        findings += unseen(protocol, set(slice_state.masks).union(*others))
     is_baseline = measured.temperature is not None and measured.temperature.is_baseline
     decision = decide(findings, is_baseline=is_baseline, therapy=protocol.protocol.therapy)
     verdict = Verdict(frame.frame_id, frame.key, "COMPUTED", decision, time_s, findings, readings)

@@ -7,6 +7,7 @@ along read_dir, y along phase_dir, z along slice_dir.
 from collections.abc import Mapping
 from typing import cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -21,16 +22,21 @@ Vector = tuple[float, float, float]
 
 
 def region_masks(
-    protocol: Protocol, *, shape: Shape, fov_mm: Vector, pose: Pose
+    protocol: Protocol, *, shape: Shape, fov_mm: Vector, pose: Pose, slice_number: int | None = None
 ) -> dict[str, Mask]:
     """Return each region's mask, bool (z, y, x), read-only.
 
-    shape: (z, y, x). fov_mm: (x, y, z). Raises ProtocolError where a region has no pixel, or where
-    a part of it lies outside the image and so could not be watched.
+    shape: (z, y, x). fov_mm: (x, y, z). slice_number: of one slice of several that are imaged one
+    by one; regions that lie in others of them are left out then. Raises ProtocolError where a
+    region has no pixel, or where a part of it lies outside the image and so could not be watched.
     """
     masks: dict[str, Mask] = {}
     for index, region in enumerate(protocol.region):
         key = f"region[{index}]"
+        if slice_number is not None:
+            if _lies_elsewhere(region, slice_number, fov_mm=fov_mm, pose=pose):
+                continue
+            region = msgspec.structs.replace(region, slice=None)  # it has been looked at
         if region.mask is not None:
             inside = _from_file(protocol.mask_files[region.name], region, shape=shape, key=key)
         else:
@@ -77,9 +83,19 @@ def _distance_px(plane: Mask) -> NDArray[np.float64]:
 def _union(masks: Mapping[str, Mask], protocol: Protocol, *, role: str, shape: Shape) -> Mask:
     union = np.zeros(shape, np.bool_)
     for region in protocol.region:
-        if region.role == role:
+        if region.role == role and region.name in masks:
             union |= masks[region.name]
     return union
+
+
+def _lies_elsewhere(region: Region, slice_number: int, *, fov_mm: Vector, pose: Pose) -> bool:
+    """Whether a region lies in another slice: by its number, or by more than half a thickness."""
+    if region.slice is not None:
+        return region.slice != slice_number
+    if region.center_mm is None:
+        return False
+    offset_mm = np.subtract(region.center_mm, pose.position_mm)
+    return abs(float(np.dot(offset_mm, pose.slice_dir))) > fov_mm[2] / 2
 
 
 def _from_file(mask: Mask, region: Region, *, shape: Shape, key: str) -> Mask:

@@ -65,6 +65,7 @@ EVENTS: Mapping[str, EventType] = {
     "drift.hold": _poor("Field drift not corrected", "Take a new baseline or add a reference."),
     "noise.hold": _poor("Temperature too uncertain", "Check coil and sequence."),
     "invalid-fraction.hold": _poor("Region cannot be seen", "Check signal, motion and region."),
+    "region-unseen.hold": _poor("Region in no slice", "Check the region and the slices."),
     "stale-frame.hold": _poor("Frames too far apart or too old", "Check the scanner's stream."),
     "incomplete-frame.hold": _poor("Frame with missing lines", "Check the scanner's stream."),
     "non-finite-data.hold": _poor("Image holds NaN or infinity", "Check the raw data."),

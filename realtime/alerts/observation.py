@@ -46,10 +46,11 @@ def read_regions(
     temperature: TemperatureMap,
     dose: ThermalDose | None,
 ) -> tuple[RegionReading, ...]:
-    """Return each region's figures, in the protocol's order."""
+    """Return the figures of each region in this slice, in the protocol's order."""
     return tuple(
         _read(region.name, region.role, masks[region.name], temperature, dose)
         for region in protocol.region
+        if region.name in masks  # the others lie in other slices
     )
 
 

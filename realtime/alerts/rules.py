@@ -5,7 +5,7 @@ seen never looks safe by itself: `invalid_fraction` holds for it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Any, cast
 
@@ -38,6 +38,7 @@ __all__ = [
     "judge",
     "limits_in_force",
     "read_regions",
+    "unseen",
     "whole",
 ]
 
@@ -220,6 +221,15 @@ def whole(*, is_complete: bool, is_finite: bool) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
+def unseen(protocol: Protocol, seen: Set[str]) -> tuple[Finding, ...]:
+    """Return what holds while a region lies in no slice that was imaged so far."""
+    missing = [region.name for region in protocol.region if region.name not in seen]
+    if not missing:
+        return ()
+    text = f"{', '.join(missing)} lies in no slice imaged so far, so nobody watches it"
+    return (Finding("region-unseen", "hold", text, missing[0]),)
+
+
 def always(seen: Observation) -> tuple[Finding, ...]:
     """Return what every frame is judged by, whatever the protocol says."""
     findings = list(whole(is_complete=seen.is_complete, is_finite=seen.is_finite))
@@ -283,6 +293,8 @@ def judge(protocol: Protocol, observation: Observation) -> tuple[Finding, ...]:
     for limit in limits_in_force(protocol):
         if seen.temperature.is_baseline and not isinstance(limit, _WHILE_BASELINE):
             continue
+        if region_name(limit) and region_name(limit) not in seen.masks:
+            continue  # it lies in another slice
         found = RULES[type(limit)](limit, seen)
         if found is not None:
             findings.append(found)

@@ -18,6 +18,7 @@ SEVERITIES = {
     "noise": {"hold"},
     "invalid-fraction": {"hold"},
     "stale-frame": {"hold"},
+    "region-unseen": {"hold"},
     "incomplete-frame": {"hold"},
     "non-finite-data": {"hold"},
     "scanner-clock": {"hold"},
