@@ -12,7 +12,7 @@ from simulators.sequence import GradientEcho
 
 Real = NDArray[np.float64]
 
-_GRID_MM = 0.4  # 240/128 and 200/160 mm pixels are no multiple of it
+GRID_MM = 0.4  # 240/128 and 200/160 mm pixels are no multiple of it
 _GRID_OFFSET = 0.37  # the focus lies on no grid point
 _SUPERSAMPLING = 5  # anti-aliases ellipse edges that cross the patch
 
@@ -34,11 +34,11 @@ class HeatedPatch:
         center_mm: tuple[float, float],
         half_width_mm: tuple[float, float],
     ) -> None:
-        self.x_mm = _axis(center_mm[0], half_width_mm[0])
-        self.y_mm = _axis(center_mm[1], half_width_mm[1])
+        self.x_mm = patch_axis(center_mm[0], half_width_mm[0])
+        self.y_mm = patch_axis(center_mm[1], half_width_mm[1])
         x, y = self.x_mm[None, :], self.y_mm[:, None]
-        area = _GRID_MM**2 / (sequence.pixel_mm[0] * sequence.pixel_mm[1])
-        self.object = _smooth_edges(ellipses, self.x_mm, self.y_mm) * area
+        area = GRID_MM**2 / (sequence.pixel_mm[0] * sequence.pixel_mm[1])
+        self.object = smooth_edges(ellipses, self.x_mm, self.y_mm) * area
         seen = coils.sensitivity(x, y) * self.object
         self._seen = seen.astype(np.complex64)
         self._drift_c_per_s = drift.pattern_c_per_s(
@@ -62,13 +62,15 @@ class HeatedPatch:
         return np.asarray(columns @ self._along_x)
 
 
-def _axis(center_mm: float, half_width_mm: float) -> Real:
-    n = int(half_width_mm / _GRID_MM)
-    return np.asarray(center_mm + (np.arange(-n, n + 1) + _GRID_OFFSET) * _GRID_MM)
+def patch_axis(center_mm: float, half_width_mm: float) -> Real:
+    """Return a fine axis about a centre that lies on none of its points."""
+    n = int(half_width_mm / GRID_MM)
+    return np.asarray(center_mm + (np.arange(-n, n + 1) + _GRID_OFFSET) * GRID_MM)
 
 
-def _smooth_edges(ellipses: Sequence[Ellipse], x_mm: Real, y_mm: Real) -> NDArray[np.complex128]:
-    inner = ((np.arange(_SUPERSAMPLING) + 0.5) / _SUPERSAMPLING - 0.5) * _GRID_MM
+def smooth_edges(ellipses: Sequence[Ellipse], x_mm: Real, y_mm: Real) -> NDArray[np.complex128]:
+    """Return the object (y, x) averaged over the fine grid's cells."""
+    inner = ((np.arange(_SUPERSAMPLING) + 0.5) / _SUPERSAMPLING - 0.5) * GRID_MM
     x, y = (x_mm[:, None] + inner).ravel(), (y_mm[:, None] + inner).ravel()
     fine = image(ellipses, x[None, :], y[:, None])
     blocks = fine.reshape(len(y_mm), _SUPERSAMPLING, len(x_mm), _SUPERSAMPLING)

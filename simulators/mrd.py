@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CONFIG_FILE, CONFIG_TEXT, HEADER, CLOSE, TEXT = 1, 2, 3, 4, 5
-ACQUISITION, IMAGE = 1008, 1022
+ACQUISITION, IMAGE, WAVEFORM = 1008, 1022, 1026
 
 # Flag n of the standard is bit n - 1.
 FIRST_IN_SLICE = 1 << 6
@@ -20,7 +20,14 @@ LAST_IN_SLICE = 1 << 7
 FIRST_IN_REPETITION = 1 << 12
 LAST_IN_REPETITION = 1 << 13
 NOISE_MEASUREMENT = 1 << 18
+PARALLEL_CALIBRATION = 1 << 19
+PARALLEL_CALIBRATION_AND_IMAGING = 1 << 20
+REVERSE = 1 << 21
+NAVIGATION = 1 << 22
+PHASE_CORRECTION = 1 << 23
 LAST_IN_MEASUREMENT = 1 << 24
+REAL_TIME_FEEDBACK = 1 << 27
+COMPRESSED_NHLBI = 1 << 53
 
 _COUNTERS = np.dtype(
     [
@@ -95,9 +102,18 @@ def close_message() -> bytes:
     return struct.pack("<H", CLOSE)
 
 
-def acquisition_message(head: NDArray[Any], samples: NDArray[np.complex64]) -> bytes:
-    """Message 1008 of a header row (0-d `ACQUISITION_HEAD`) and its complex64 (coil, sample)."""
+def acquisition_message(
+    head: NDArray[Any],
+    samples: NDArray[np.complex64],
+    trajectory: NDArray[np.float32] | None = None,
+) -> bytes:
+    """Message 1008 of a header row (0-d `ACQUISITION_HEAD`) and its complex64 (coil, sample).
+
+    trajectory: float32 (sample, dimension); the header says how many dimensions.
+    """
     body = np.ascontiguousarray(samples, dtype="<c8").tobytes()
+    if trajectory is not None:
+        body = np.ascontiguousarray(trajectory, dtype="<f4").tobytes() + body
     return struct.pack("<H", ACQUISITION) + head.tobytes() + body
 
 
@@ -110,10 +126,21 @@ def acquisition_head(message: bytes) -> NDArray[Any]:
 
 
 def acquisition_samples(message: bytes) -> NDArray[np.complex64]:
-    """Return the samples (coil, sample) of an acquisition message that has no trajectory."""
+    """Return the samples (coil, sample) of an acquisition message that is not compressed."""
     head = acquisition_head(message)
-    flat = np.frombuffer(message, "<c8", offset=_ID_BYTES + ACQUISITION_HEAD.itemsize)
-    return flat.reshape(int(head["active_channels"]), int(head["number_of_samples"]))
+    n_samples, dimensions = int(head["number_of_samples"]), int(head["trajectory_dimensions"])
+    start = _ID_BYTES + ACQUISITION_HEAD.itemsize + 4 * n_samples * dimensions
+    flat = np.frombuffer(message, "<c8", offset=start)
+    return flat.reshape(int(head["active_channels"]), n_samples)
+
+
+def acquisition_trajectory(message: bytes) -> NDArray[np.float32]:
+    """Return the trajectory (sample, dimension) of an acquisition message."""
+    head = acquisition_head(message)
+    n_samples, dimensions = int(head["number_of_samples"]), int(head["trajectory_dimensions"])
+    start = _ID_BYTES + ACQUISITION_HEAD.itemsize
+    flat = np.frombuffer(message, "<f4", n_samples * dimensions, start)
+    return flat.reshape(n_samples, dimensions)
 
 
 @dataclass(frozen=True, slots=True)

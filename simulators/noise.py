@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.coils import Coils
-from simulators.sequence import GradientEcho
 
 Complex = NDArray[np.complex128]
 
@@ -34,24 +33,29 @@ class Noise:
 
 def receiver_noise(
     coils: Coils,
-    sequence: GradientEcho,
     *,
     snr: float,
     at_mm: tuple[float, float],
     signal: float,
+    n_averaged: int,
+    noise_scan_scale: float,
 ) -> Noise:
     """Return the noise for which an optimally combined image has this SNR at one point.
 
     SNR = |signal| / std of the noise's real part, the MR convention. Combining coils s with image
     noise covariance Ψ optimally (Roemer 1990) gives |signal| sqrt(2 sᴴ Ψ⁻¹ s).
+    n_averaged: samples that the inverse FFT averages.
     """
     sensitivity = coils.sensitivity(np.array(at_mm[0]), np.array(at_mm[1]))
     shape = _correlation(coils.n_coils)
     gain = np.real(sensitivity.conj() @ np.linalg.solve(shape, sensitivity))
     image_power = 2 * signal**2 * gain / snr**2
-    n_samples = sequence.n_samples * sequence.matrix[1]  # what the inverse FFT averages
-    dwell = sequence.sample_time_us / sequence.noise_sample_time_us
-    return Noise(shape * image_power * n_samples, float(np.sqrt(dwell * sequence.noise_bandwidth)))
+    return Noise(shape * image_power * n_averaged, noise_scan_scale)
+
+
+def noise_scan_scale(*, dwell_us: float, noise_dwell_us: float, bandwidth: float) -> float:
+    """Return the standard deviation of the noise scan relative to imaging."""
+    return float(np.sqrt(dwell_us / noise_dwell_us * bandwidth))
 
 
 def _correlation(n_coils: int) -> Complex:

@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.mrd import ACQUISITION_HEAD
+from simulators.stamps import check_unit, ticks
 
 Real = NDArray[np.float64]
-
-_SECONDS_A_DAY = 86400.0
-_TICKS_PER_S = {"2.5ms": 400.0, "ms": 1e3, "us": 1e6, "none": 0.0}
 
 PROTON_HZ_PER_T = 42.577478518e6  # γ/2π of the proton, CODATA 2018
 
@@ -21,8 +19,7 @@ class GradientEcho:
     """A Cartesian gradient echo, one slice, lines in linear order. Sizes and extents are (x, y).
 
     sample_time_us: dwell time of imaging; noise_sample_time_us: of the noise scan.
-    time_stamp_unit: 2.5ms | ms | us | none. Microseconds would overflow 32 bits as time of day, so
-        they count from the start of the measurement.
+    time_stamp_unit: 2.5ms | ms | us | none.
     start_of_day_s: time of day at the first excitation; stamps wrap at midnight.
     """
 
@@ -41,10 +38,7 @@ class GradientEcho:
     position_mm: tuple[float, float, float] = (2.5, -11.0, 43.0)
 
     def __post_init__(self) -> None:
-        if self.time_stamp_unit not in _TICKS_PER_S:
-            raise ValueError(
-                f"time_stamp_unit {self.time_stamp_unit!r}, expected {', '.join(_TICKS_PER_S)}"
-            )
+        check_unit(self.time_stamp_unit)
 
     @property
     def n_samples(self) -> int:
@@ -87,10 +81,7 @@ class GradientEcho:
 
     def ticks(self, t_s: float) -> int:
         """Return the time stamp of a moment, as the scanner's counter truncates it."""
-        per_s = _TICKS_PER_S[self.time_stamp_unit]
-        if self.time_stamp_unit == "us":
-            return int((t_s + 1.0) * per_s)  # 1 s: the noise scan comes before zero
-        return int(((self.start_of_day_s + t_s) % _SECONDS_A_DAY) * per_s)
+        return ticks(t_s, unit=self.time_stamp_unit, start_of_day_s=self.start_of_day_s)
 
     def head(self, n_coils: int) -> NDArray[Any]:
         """Return a header row (0-d `ACQUISITION_HEAD`) with all that never changes."""

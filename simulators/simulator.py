@@ -21,7 +21,7 @@ from simulators.mrd import (
     NOISE_MEASUREMENT,
     acquisition_message,
 )
-from simulators.noise import Noise, receiver_noise
+from simulators.noise import Noise, noise_scan_scale, receiver_noise
 from simulators.phantom import image
 from simulators.readout import Readout
 from simulators.sequence import header_xml
@@ -209,10 +209,16 @@ class TreatmentSimulator:
         treatment = self.treatment
         x_mm, y_mm = treatment.focus_mm
         signal = abs(complex(image(treatment.anatomy, np.array(x_mm), np.array(y_mm))))
+        sequence = treatment.sequence
         return receiver_noise(
             self._coils,
-            treatment.sequence,
             snr=treatment.snr,
             at_mm=treatment.focus_mm,
             signal=signal,
+            n_averaged=sequence.n_samples * sequence.matrix[1],
+            noise_scan_scale=noise_scan_scale(
+                dwell_us=sequence.sample_time_us,
+                noise_dwell_us=sequence.noise_sample_time_us,
+                bandwidth=sequence.noise_bandwidth,
+            ),
         )

@@ -1,0 +1,252 @@
+"""Plays a sequence over a patient as MRD messages, each sample from closed form."""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.coils import head_coils
+from simulators.ellipsoids import Ellipsoid, cut, ellipsoid_samples
+from simulators.mrd import ACQUISITION_HEAD, NOISE_MEASUREMENT, acquisition_message
+from simulators.noise import Noise, noise_scan_scale, receiver_noise
+from simulators.patient import Patient
+from simulators.phantom import image
+from simulators.points import coil_samples, ellipse_samples
+from simulators.readout import Readout
+from simulators.sequences.base import ScanSequence
+from simulators.sequences.header import scan_header_xml
+from simulators.sequences.planned import PlannedReadout
+from simulators.spot import SpotPatch
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+_REMEMBERED = 2048  # readouts; Cartesian and EPI frames repeat their positions
+
+
+class Scan:
+    """A sequence, a patient and coils. Plays once or again: the same seed gives the same bytes.
+
+    Scaled so that on a full grid the plain inverse FFT gives the object's own values; anywhere
+    else a sample is ∫ object · coil · exp(-2πi k·r) dr divided by the voxel's size.
+
+    snr: |signal| / std of the noise's real part at the isocentre, optimally combined, when a full
+        grid with the readout's oversampling is averaged; infinite for no noise and no noise scan.
+    """
+
+    def __init__(
+        self,
+        sequence: ScanSequence,
+        *,
+        patient: Patient | None = None,
+        n_coils: int = 8,
+        snr: float = math.inf,
+        n_noise_readouts: int = 64,
+        seed: int = 20260501,
+    ) -> None:
+        self.sequence = sequence
+        self.patient = patient or Patient()
+        self._coils = head_coils(n_coils)
+        self._is_volume = sequence.n_partitions > 1
+        if self._is_volume:
+            self._solids = _solids(self.patient)
+        self._slices = [cut(self.patient.bodies, z_mm) for z_mm in sequence.slices_z_mm]
+        self._patches = self._heated_patches()
+        self._still = lru_cache(maxsize=_REMEMBERED)(self._still_samples)
+        self._snr, self._n_noise, self._seed = snr, n_noise_readouts, seed
+        self._noise = None if math.isinf(snr) else self._receiver_noise(snr)
+
+    @property
+    def n_coils(self) -> int:
+        """Number of coils."""
+        return self._coils.n_coils
+
+    def header_xml(self) -> bytes:
+        """Return the MRD header."""
+        return scan_header_xml(self.sequence, n_coils=self.n_coils)
+
+    def readouts(self) -> Iterator[Readout]:
+        """Yield the noise scan, then every readout in order of time."""
+        rng = np.random.default_rng(self._seed)
+        noise = list(self._noise_readouts(rng))
+        yield from noise
+        planned = list(self.sequence.readouts())
+        last = {each.frame: index for index, each in enumerate(planned)}
+        for index, each in enumerate(planned):
+            head = self._head(each, scan_counter=len(noise) + 1 + index)
+            samples = self.samples(each)
+            if self._noise:
+                samples = samples + self._noise.draw(samples.shape[1], rng)
+            message = acquisition_message(head, samples, each.trajectory)
+            yield Readout(message, each.t_s, each.frame, is_last_of_frame=index == last[each.frame])
+
+    def messages(self) -> Iterator[bytes]:
+        """Yield the MRD messages of the scan, without header and CLOSE."""
+        for readout in self.readouts():
+            yield readout.message
+
+    def samples(self, planned: PlannedReadout) -> NDArray[np.complex64]:
+        """Return the noiseless samples (coil, sample) of a planned readout."""
+        field, since_s = self.patient.field, planned.since_excitation_s
+        k_per_mm = field.shifted(planned.k_per_mm, since_s)
+        index = planned.counter("slice")
+        value = self._still(k_per_mm.tobytes(), index)
+        if self._patches:
+            peak_rad = self._peak_rad(planned.frame, planned.t_s, planned.echo_time_s)
+            if peak_rad:
+                value = value + self._patches[index].samples(k_per_mm, peak_rad=peak_rad)
+        turn = field.turn(since_s, t_s=planned.t_s) * np.exp(1j * planned.phase_rad)
+        factor = turn * (self._decay(planned.echo_time_s) / self._voxel_size)
+        return np.asarray((value * factor).astype(np.complex64))
+
+    def center_time_s(self, frame: int, *, slice_index: int = 0, contrast: int = 0) -> float:
+        """Return the scanner time at which a frame passes nearest to the centre of k-space."""
+        return min(
+            (float(np.abs(each.k_per_mm).sum(axis=1).min()), each.t_s)
+            for each in self.sequence.frame_readouts(frame, self._start_s(frame))
+            if (each.counter("slice"), each.counter("contrast")) == (slice_index, contrast)
+        )[1]
+
+    def truth(
+        self,
+        x_mm: Real,
+        y_mm: Real,
+        z_mm: float | None = None,
+        *,
+        frame: int = 0,
+        slice_index: int = 0,
+        contrast: int = 0,
+    ) -> Complex:
+        """Return the object at points that broadcast, as it is when a frame's centre is played.
+
+        z_mm: of a volume; slices lie where the sequence puts them. Decay, field and heat are
+        those of the echo time; what trajectories and undersampling make of it is not in here.
+        """
+        echo_time_s = self.sequence.echo_times_s[contrast]
+        t_s = self.center_time_s(frame, slice_index=slice_index, contrast=contrast)
+        ellipses = self._slices[slice_index] if z_mm is None else cut(self.patient.bodies, z_mm)
+        turn = self.patient.field.image_turn(x_mm, y_mm, echo_time_s=echo_time_s, t_s=t_s)
+        value = image(ellipses, x_mm, y_mm) * turn * self._decay(echo_time_s)
+        rad_per_c = self._rad_per_c(echo_time_s)
+        heat = np.exp(1j * rad_per_c * self.rise_c(x_mm, y_mm, frame=frame, t_s=t_s))
+        return np.asarray(value * heat)
+
+    def coil_image(self, x_mm: Real, y_mm: Real, z_mm: float | None = None, **of: int) -> Complex:
+        """Return what each coil sees (coil, …) of `truth`, whose other arguments it takes."""
+        return np.asarray(self._coils.sensitivity(x_mm, y_mm) * self.truth(x_mm, y_mm, z_mm, **of))
+
+    def sensitivity(self, x_mm: Real, y_mm: Real) -> Complex:
+        """Return the coils' sensitivities (coil, …); they do not change along z."""
+        return self._coils.sensitivity(x_mm, y_mm)
+
+    def rise_c(self, x_mm: Real, y_mm: Real, *, frame: int, t_s: float | None = None) -> Real:
+        """Return the rise of temperature, by default when the frame's centre is played."""
+        rise = self.patient.rise
+        if rise is None:
+            return np.zeros(np.broadcast_shapes(x_mm.shape, y_mm.shape))
+        at_s = self.center_time_s(frame) if t_s is None else t_s
+        return rise.peak_c(frame, at_s) * rise.shape(x_mm, y_mm)
+
+    @property
+    def _voxel_size(self) -> float:
+        dx, dy, dz = self.sequence.voxel_mm
+        return dx * dy * dz if self._is_volume else dx * dy
+
+    def _still_samples(self, k_bytes: bytes, slice_index: int) -> NDArray[np.complex64]:
+        k_per_mm = np.frombuffer(k_bytes, np.float64).reshape(-1, 3)
+
+        def of_object(at: Real) -> Complex:
+            if self._is_volume:
+                return ellipsoid_samples(self._solids, at)
+            return ellipse_samples(self._slices[slice_index], at)
+
+        return coil_samples(self._coils, of_object, k_per_mm).astype(np.complex64)
+
+    def _heated_patches(self) -> list[SpotPatch]:
+        rise = self.patient.rise
+        if rise is None:
+            return []
+        if self._is_volume:
+            raise ValueError("heat is simulated in slices, not in a volume")
+        return [SpotPatch(rise, ellipses, self._coils) for ellipses in self._slices]
+
+    def _peak_rad(self, frame: int, t_s: float, echo_time_s: float) -> float:
+        rise = self.patient.rise
+        return rise.peak_c(frame, t_s) * self._rad_per_c(echo_time_s) if rise else 0.0
+
+    def _rad_per_c(self, echo_time_s: float) -> float:
+        frequency_hz = self.sequence.h1_frequency_hz
+        return self.patient.rad_per_c(h1_frequency_hz=frequency_hz, echo_time_s=echo_time_s)
+
+    def _decay(self, echo_time_s: float) -> float:
+        return math.exp(-echo_time_s / self.patient.t2_star_s)
+
+    def _start_s(self, frame: int) -> float:
+        return self.sequence.lead_s + sum(map(self.sequence.frame_time_s, range(frame)))
+
+    def _noise_readouts(self, rng: np.random.Generator) -> Iterator[Readout]:
+        sequence, n = self.sequence, self._n_noise
+        if self._noise is None:
+            return
+        for index in range(n):
+            t_s = (index - n) * sequence.noise_sample_time_us * sequence.n_samples * 1e-6
+            head = self._blank_head(index + 1, t_s)
+            head["flags"] = NOISE_MEASUREMENT
+            head["number_of_samples"] = sequence.n_samples
+            head["sample_time_us"] = sequence.noise_sample_time_us
+            samples = self._noise.draw(sequence.n_samples, rng, is_noise_scan=True)
+            yield Readout(acquisition_message(head, samples), t_s, frame=-1)
+
+    def _head(self, planned: PlannedReadout, *, scan_counter: int) -> NDArray[Any]:
+        stamp_s = planned.t_s if planned.stamp_s is None else planned.stamp_s
+        head = self._blank_head(scan_counter, stamp_s)
+        head["flags"] = planned.flags
+        head["number_of_samples"] = len(planned.k_per_mm)
+        head["center_sample"] = planned.center_sample
+        head["sample_time_us"] = self.sequence.sample_time_us
+        head["position"][2] += self.sequence.slices_z_mm[planned.counter("slice")]
+        if planned.trajectory is not None:
+            head["trajectory_dimensions"] = planned.trajectory.shape[1]
+        for name, value in planned.counters.items():
+            head["idx"][name] = value
+        center = self.sequence.limits().get("kspace_encoding_step_1", (0, 0, 0))[2]
+        head["idx"]["user"][5] = center  # where Siemens' converter puts the centre line
+        return head
+
+    def _blank_head(self, scan_counter: int, stamp_s: float) -> NDArray[Any]:
+        head = np.zeros((), ACQUISITION_HEAD)
+        head["version"] = 1
+        head["measurement_uid"] = 1
+        head["scan_counter"] = scan_counter
+        head["acquisition_time_stamp"] = self.sequence.ticks(stamp_s)
+        head["available_channels"] = head["active_channels"] = self.n_coils
+        head["position"] = self.sequence.position_mm
+        head["read_dir"], head["phase_dir"], head["slice_dir"] = np.eye(3, dtype=np.float32)
+        return head
+
+    def _receiver_noise(self, snr: float) -> Noise:
+        sequence, origin = self.sequence, np.zeros(())
+        signal = abs(complex(image(cut(self.patient.bodies, 0.0), origin, origin)))
+        nx, ny = sequence.matrix
+        return receiver_noise(
+            self._coils,
+            snr=snr,
+            at_mm=(0.0, 0.0),
+            signal=signal,
+            n_averaged=nx * ny * sequence.oversampling * sequence.n_partitions,
+            noise_scan_scale=noise_scan_scale(
+                dwell_us=sequence.sample_time_us,
+                noise_dwell_us=sequence.noise_sample_time_us,
+                bandwidth=sequence.noise_bandwidth,
+            ),
+        )
+
+
+def _solids(patient: Patient) -> list[Ellipsoid]:
+    solids = [body for body in patient.bodies if isinstance(body, Ellipsoid)]
+    if len(solids) < len(patient.bodies):
+        raise ValueError("a volume needs ellipsoids, not ellipses")
+    return solids
