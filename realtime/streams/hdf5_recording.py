@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from messages import MonitorError, StreamError
 from messages.acquisition import COMPRESSED_NHLBI
 from realtime.streams import mrd_layout as layout
+from realtime.streams.hdf5_checks import damage_told, find_group, plain_dataset, read_xml
 from realtime.streams.mrd_encoder import encode_close, encode_header
 from realtime.streams.mrd_framing import Limits, readout_problem
 from realtime.streams.mrd_layout import ReadoutHead
@@ -23,8 +24,6 @@ from realtime.streams.recording import RecordedMessage
 
 _BLOCK_ROWS = 256
 _BLOCK_BYTES = 64 << 20
-_MAX_CHUNK_BYTES = 64 << 20  # HDF5 expands a whole chunk to read one row of it
-_MAX_XML_BYTES = 16 << 20
 _ID = layout.MESSAGE_ID.pack(layout.ACQUISITION)
 _WAVEFORM_ID = layout.MESSAGE_ID.pack(layout.WAVEFORM)
 
@@ -38,21 +37,21 @@ class Hdf5Recording:
         """Find the group and read its header. Raises MonitorError where there is none."""
         self.path = path
         self._limits = limits or Limits()
-        with self._open() as file:
-            self.group_name = _find_group(file, path)
+        with self._open() as file, damage_told(path):
+            self.group_name = find_group(file, path)
             group = file[self.group_name]
-            self.header_xml = _read_xml(group, path)
-            self.n_readouts: int | None = int(_dataset(group, "data", path).shape[0])
+            self.header_xml = read_xml(group, path)
+            self.n_readouts: int | None = int(plain_dataset(group, "data", path).shape[0])
 
     def messages(self) -> Iterator[RecordedMessage]:
         """Yield header, readouts with the waveforms between them by time stamp, and CLOSE."""
         header = encode_header(self.header_xml)
         yield RecordedMessage(layout.HEADER, header)
-        with self._open() as file:
+        with self._open() as file, damage_told(self.path):
             group = file[self.group_name]
-            readouts = self._readouts(_dataset(group, "data", self.path), len(header))
+            readouts = self._readouts(plain_dataset(group, "data", self.path), len(header))
             if "waveforms" in group:
-                waveforms = _waveforms(_dataset(group, "waveforms", self.path), self._limits)
+                waveforms = _waveforms(plain_dataset(group, "waveforms", self.path), self._limits)
                 merged = heapq.merge(readouts, waveforms, key=lambda stamped: stamped[0])
                 yield from (message for _, message in merged)
             else:
@@ -156,61 +155,3 @@ def _copy_fields(source: NDArray[Any], target: NDArray[Any], what: str) -> None:
             _copy_fields(source[name], target[name], f"{what}.{name}")
         else:
             target[name] = source[name]
-
-
-def _find_group(file: "h5py.File", path: Path) -> str:
-    """Return the name of the one group with raw data, `dataset` where there are several."""
-    groups = [name for name in file if _holds_raw_data(file, name)]
-    if "dataset" in groups:
-        return "dataset"
-    if len(groups) == 1:
-        return str(groups[0])
-    if groups:
-        names = ", ".join(repr(name) for name in groups)
-        raise MonitorError(
-            f"{path}: several groups hold raw data ({names}), expected one 'dataset'"
-        )
-    names = ", ".join(repr(name) for name in list(file)[:10]) or "none"
-    raise MonitorError(
-        f"{path}: no group holds 'data' and 'xml', expected 'dataset'; groups: {names}"
-    )
-
-
-def _holds_raw_data(file: "h5py.File", name: str) -> bool:
-    # A link may lead out of the file, to whatever this process may read.
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        return False
-    group = file[name]
-    return isinstance(group, h5py.Group) and "xml" in group and "data" in group
-
-
-def _dataset(group: "h5py.Group", name: str, path: Path) -> "h5py.Dataset":
-    where = f"{path}: {group.name}/{name}"
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise MonitorError(f"{where} is a link, expected a dataset of this file")
-    data = group[name]
-    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
-        raise MonitorError(f"{where} is not a plain dataset of this file")
-    chunk_bytes = int(np.prod(data.chunks or (0,))) * data.dtype.itemsize
-    if chunk_bytes > _MAX_CHUNK_BYTES:
-        raise MonitorError(
-            f"{where} has chunks of {chunk_bytes} bytes, expected at most {_MAX_CHUNK_BYTES}"
-        )
-    if name == "xml":
-        return data
-    fields = {"head", "data"} | ({"traj"} if name == "data" else set())
-    if data.ndim != 1 or not fields <= set(data.dtype.names or ()):
-        raise MonitorError(f"{where} is not a list of {', '.join(sorted(fields))}")
-    return data
-
-
-def _read_xml(group: "h5py.Group", path: Path) -> bytes:
-    data = _dataset(group, "xml", path)
-    if data.size != 1 or data.dtype.itemsize > _MAX_XML_BYTES:
-        raise MonitorError(f"{path}: {group.name}/xml holds {data.size} texts, expected one")
-    value = np.asarray(data[()]).reshape(-1)[0]
-    if isinstance(value, str):
-        return value.encode("utf-8", errors="surrogateescape")
-    if isinstance(value, bytes):
-        return value
-    raise MonitorError(f"{path}: {group.name}/xml is {type(value).__name__}, expected text")

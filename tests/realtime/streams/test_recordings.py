@@ -233,7 +233,7 @@ def test_a_chunk_that_would_expand_beyond_measure_is_refused(
             compression="gzip",
         )
     assert path.stat().st_size < 100_000
-    assert "chunks of 372000000 bytes" in refusal(path)
+    assert "claims 372000000 bytes in a file of" in refusal(path)
 
 
 # --- MRD streams --------------------------------------------------------------------------------
