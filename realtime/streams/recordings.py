@@ -5,6 +5,7 @@ from pathlib import Path
 from messages import MonitorError
 from realtime.streams.hdf5_recording import Hdf5Recording
 from realtime.streams.mrd_framing import Limits
+from realtime.streams.mrd_v2_recording import MAGIC, MrdV2Recording
 from realtime.streams.recording import RecordedMessage, Recording
 from realtime.streams.stream_recording import StreamRecording
 
@@ -15,7 +16,7 @@ _FOREIGN = {b"PK\x03\x04": "a zip archive", b"\x1f\x8b": "gzip", b"<?xml": "XML"
 
 
 def open_recording(path: Path | str, *, limits: Limits | None = None) -> Recording:
-    """Open an ISMRMRD HDF5 file or a recorded MRD stream.
+    """Open an ISMRMRD HDF5 file, a recorded MRD stream or a file of MRD version 2.
 
     Raises MonitorError, in one line, for anything else.
     """
@@ -29,6 +30,8 @@ def open_recording(path: Path | str, *, limits: Limits | None = None) -> Recordi
         raise MonitorError(f"{path}: is empty, expected ISMRMRD HDF5 or an MRD stream")
     if start == _HDF5:
         return Hdf5Recording(path, limits=limits)
+    if start.startswith(MAGIC):
+        return MrdV2Recording(path, limits=limits)
     for mark, name in _FOREIGN.items():
         if start.startswith(mark):
             raise MonitorError(f"{path}: is {name}, expected ISMRMRD HDF5 or an MRD stream")
