@@ -1,7 +1,7 @@
 """Plays a sequence over a patient as MRD messages, each sample from closed form."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.coils import head_coils
+from simulators.compression import compressed
 from simulators.ellipsoids import Ellipsoid, cut, ellipsoid_samples
 from simulators.mrd import ACQUISITION_HEAD, NOISE_MEASUREMENT, acquisition_message
 from simulators.noise import Noise, noise_scan_scale, receiver_noise
 from simulators.patient import Patient
 from simulators.phantom import image
+from simulators.physiology import Physiology, interleaved
 from simulators.points import coil_samples, ellipse_samples
 from simulators.readout import Readout
 from simulators.sequences.base import ScanSequence
@@ -35,6 +37,9 @@ class Scan:
 
     snr: |signal| / std of the noise's real part at the isocentre, optimally combined, when a full
         grid with the readout's oversampling is averaged; infinite for no noise and no noise scan.
+    slices: the ellipses of each slice.
+    physiology: waveforms to send between the readouts. compression_bits: pack the samples of every
+        readout into so few bits; 0 sends them whole.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class Scan:
         n_coils: int = 8,
         snr: float = math.inf,
         n_noise_readouts: int = 64,
+        physiology: Physiology | None = None,
+        compression_bits: int = 0,
         seed: int = 20260501,
     ) -> None:
         self.sequence = sequence
@@ -53,10 +60,11 @@ class Scan:
         self._is_volume = sequence.n_partitions > 1
         if self._is_volume:
             self._solids = _solids(self.patient)
-        self._slices = [cut(self.patient.bodies, z_mm) for z_mm in sequence.slices_z_mm]
+        self.slices = [cut(self.patient.bodies, z_mm) for z_mm in sequence.slices_z_mm]
         self._patches = self._heated_patches()
         self._still = lru_cache(maxsize=_REMEMBERED)(self._still_samples)
-        self._snr, self._n_noise, self._seed = snr, n_noise_readouts, seed
+        self._n_noise, self._seed = n_noise_readouts, seed
+        self._physiology, self._compression_bits = physiology, compression_bits
         self._noise = None if math.isinf(snr) else self._receiver_noise(snr)
 
     @property
@@ -66,7 +74,8 @@ class Scan:
 
     def header_xml(self) -> bytes:
         """Return the MRD header."""
-        return scan_header_xml(self.sequence, n_coils=self.n_coils)
+        waveforms_xml = self._physiology.xml() if self._physiology else ""
+        return scan_header_xml(self.sequence, n_coils=self.n_coils, waveforms_xml=waveforms_xml)
 
     def readouts(self) -> Iterator[Readout]:
         """Yield the noise scan, then every readout in order of time."""
@@ -80,12 +89,19 @@ class Scan:
             samples = self.samples(each)
             if self._noise:
                 samples = samples + self._noise.draw(samples.shape[1], rng)
-            message = acquisition_message(head, samples, each.trajectory)
+            message = self._message(head, samples, each.trajectory)
             yield Readout(message, each.t_s, each.frame, is_last_of_frame=index == last[each.frame])
 
+    def with_waveforms(self, readouts: Iterable[Readout]) -> Iterator[Readout]:
+        """Yield readouts with the waveforms, where there are any, between them."""
+        if self._physiology is None:
+            yield from readouts
+        else:
+            yield from interleaved(readouts, self._physiology.readouts(self.sequence.ticks))
+
     def messages(self) -> Iterator[bytes]:
-        """Yield the MRD messages of the scan, without header and CLOSE."""
-        for readout in self.readouts():
+        """Yield the MRD messages of the scan, waveforms included, without header and CLOSE."""
+        for readout in self.with_waveforms(self.readouts()):
             yield readout.message
 
     def samples(self, planned: PlannedReadout) -> NDArray[np.complex64]:
@@ -127,7 +143,7 @@ class Scan:
         """
         echo_time_s = self.sequence.echo_times_s[contrast]
         t_s = self.center_time_s(frame, slice_index=slice_index, contrast=contrast)
-        ellipses = self._slices[slice_index] if z_mm is None else cut(self.patient.bodies, z_mm)
+        ellipses = self.slices[slice_index] if z_mm is None else cut(self.patient.bodies, z_mm)
         turn = self.patient.field.image_turn(x_mm, y_mm, echo_time_s=echo_time_s, t_s=t_s)
         value = image(ellipses, x_mm, y_mm) * turn * self._decay(echo_time_s)
         rad_per_c = self._rad_per_c(echo_time_s)
@@ -161,7 +177,7 @@ class Scan:
         def of_object(at: Real) -> Complex:
             if self._is_volume:
                 return ellipsoid_samples(self._solids, at)
-            return ellipse_samples(self._slices[slice_index], at)
+            return ellipse_samples(self.slices[slice_index], at)
 
         return coil_samples(self._coils, of_object, k_per_mm).astype(np.complex64)
 
@@ -171,7 +187,7 @@ class Scan:
             return []
         if self._is_volume:
             raise ValueError("heat is simulated in slices, not in a volume")
-        return [SpotPatch(rise, ellipses, self._coils) for ellipses in self._slices]
+        return [SpotPatch(rise, ellipses, self._coils) for ellipses in self.slices]
 
     def _peak_rad(self, frame: int, t_s: float, echo_time_s: float) -> float:
         rise = self.patient.rise
@@ -198,7 +214,17 @@ class Scan:
             head["number_of_samples"] = sequence.n_samples
             head["sample_time_us"] = sequence.noise_sample_time_us
             samples = self._noise.draw(sequence.n_samples, rng, is_noise_scan=True)
-            yield Readout(acquisition_message(head, samples), t_s, frame=-1)
+            yield Readout(self._message(head, samples, None), t_s, frame=-1)
+
+    def _message(
+        self,
+        head: NDArray[Any],
+        samples: NDArray[np.complex64],
+        trajectory: NDArray[np.float32] | None,
+    ) -> bytes:
+        message = acquisition_message(head, samples, trajectory)
+        bits = self._compression_bits
+        return compressed(message, bits=bits) if bits else message
 
     def _head(self, planned: PlannedReadout, *, scan_counter: int) -> NDArray[Any]:
         stamp_s = planned.t_s if planned.stamp_s is None else planned.stamp_s

@@ -11,18 +11,24 @@ import click
 from messages import MonitorError
 from realtime.cli.open_loop import OpenLoop, write_recording
 from realtime.cli.simulated_faults import fault_options, faults_of
+from realtime.cli.simulated_scan import ScanSwitches, SimulatedScan, named_scan, write_scan
 from realtime.clock import MonotonicClock
 from realtime.streams.links import open_link
 from realtime.streams.player import PlayerSettings, parse_speed, play
+from realtime.streams.recording import Recording
 from simulators import GradientEcho, Treatment, TreatmentSimulator, default_treatment
 from simulators.closed_loop import ClosedLoop, ClosedLoopResult, Monitor
 from simulators.faults import Fault
+from simulators.sequences import CATALOGUE
 from simulators.truth import write_truth
 
 
 @click.command()
 @click.option("--to", "to", required=True, help="tcp://host:port, zmq://host:port or a file.")
-@click.option("--frames", type=click.IntRange(1, 100_000), help="How many; 30 by default.")
+@click.option("--sequence", type=click.Choice(["treatment", *CATALOGUE]), default="treatment")
+@click.option("--waveforms", is_flag=True, help="Send ECG and breath too; not with a treatment.")
+@click.option("--compress", type=click.IntRange(2, 31), help="Bits a number; not in a treatment.")
+@click.option("--frames", type=click.IntRange(1, 100_000), help="How many; 30, or 10 of a scan.")
 @click.option("--snr", type=click.FloatRange(min=0, min_open=True), help="At the focus; inf too.")
 @click.option("--coils", type=click.IntRange(1, 128), help="8 by default.")
 @click.option("--matrix", type=click.IntRange(16, 1024), help="Lines and samples; 128 by default.")
@@ -37,6 +43,9 @@ from simulators.truth import write_truth
 @fault_options
 def simulate(
     to: str,
+    sequence: str,
+    waveforms: bool,
+    compress: int | None,
     frames: int | None,
     snr: float | None,
     coils: int | None,
@@ -53,13 +62,20 @@ def simulate(
 ) -> None:
     """Play a simulated treatment to a file or a monitor.
 
-    A file ending in .h5 becomes ISMRMRD HDF5, any other an MRD stream. With --events-port the
-    simulated therapy device obeys the permit; without, it heats as planned.
+    --sequence plays a scan of that kind instead, whose focus warms by 1 °C/s from a quarter on (a
+    volume stays cold). A file ending in .h5 becomes ISMRMRD HDF5, any other an MRD stream. With
+    --events-port the simulated therapy device obeys the permit; without, it heats as planned.
     """
     faults = faults_of(fault_switches)
     pace = parse_speed(speed)
     if events_port is not None and not to.startswith("tcp://"):
         raise MonitorError(f"--to {to}: the loop closes over tcp://host:port only")
+    if sequence != "treatment":
+        if events_port is not None or truth is not None:
+            raise MonitorError(f"--sequence {sequence}: the loop and --truth need a treatment")
+        switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
+        _play_scan(sequence, switches, to, pace=pace, config=config, faults=faults)
+        return
     treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
     simulator = TreatmentSimulator(treatment)
     if events_port is not None:
@@ -72,6 +88,22 @@ def simulate(
         click.echo(f"{to}: {len(simulator.truth.frame_time_s)} frames")
     if truth is not None:
         write_truth(truth, simulator.truth)
+
+
+def _play_scan(
+    name: str,
+    switches: ScanSwitches,
+    to: str,
+    *,
+    pace: float | None,
+    config: str,
+    faults: tuple[Fault, ...],
+) -> None:
+    recording = SimulatedScan(named_scan(name, switches), faults=faults)
+    if "://" in to:
+        _stream(recording, to, pace=pace, config=config)
+    else:
+        click.echo(f"{to}: {write_scan(Path(to), recording)} readouts")
 
 
 def _treatment(
@@ -145,7 +177,7 @@ def _finite(value: object) -> object:
     return value
 
 
-def _stream(recording: OpenLoop, url: str, *, pace: float | None, config: str) -> None:
+def _stream(recording: Recording, url: str, *, pace: float | None, config: str) -> None:
     link = open_link(url)
     settings = PlayerSettings(speed=pace, config_name=config)
     try:

@@ -2,7 +2,9 @@
 
 from simulators.sequences.base import ScanSequence
 from simulators.sequences.cartesian import Cartesian
+from simulators.sequences.catalogue import CATALOGUE
 from simulators.sequences.epi import Epi
 from simulators.sequences.radial import GOLDEN_ANGLE_RAD, Radial
+from simulators.sequences.spiral import Spiral
 
-__all__ = ["GOLDEN_ANGLE_RAD", "Cartesian", "Epi", "Radial", "ScanSequence"]
+__all__ = ["CATALOGUE", "GOLDEN_ANGLE_RAD", "Cartesian", "Epi", "Radial", "ScanSequence", "Spiral"]

@@ -1,0 +1,32 @@
+"""Sequences by name, as therapy plays them."""
+
+from collections.abc import Callable
+
+from simulators.sequences.base import ScanSequence
+from simulators.sequences.cartesian import Cartesian
+from simulators.sequences.epi import Epi
+from simulators.sequences.radial import Radial
+from simulators.sequences.spiral import Spiral
+
+
+def _named(kind: Callable[..., ScanSequence], **fixed: object) -> Callable[..., ScanSequence]:
+    return lambda **chosen: kind(**(fixed | chosen))
+
+
+CATALOGUE: dict[str, Callable[..., ScanSequence]] = {
+    "gre": _named(Cartesian),
+    "grappa": _named(Cartesian, acceleration=2, calibration="embedded"),
+    "grappa-separate": _named(Cartesian, acceleration=2, calibration="separate"),
+    "tgrappa": _named(Cartesian, acceleration=2, calibration="interleaved"),
+    "partial-fourier": _named(Cartesian, partial_fourier=0.75),
+    "multi-slice": _named(Cartesian, slices_z_mm=(-10.0, 0.0, 10.0), repetition_time_s=0.0468),
+    "multi-echo": _named(
+        Cartesian, echo_times_s=(0.004, 0.008, 0.012, 0.016), repetition_time_s=0.022
+    ),
+    "3d": _named(Cartesian, matrix=(64, 64), partitions=24, repetition_time_s=0.008),
+    "epi": _named(Epi, odd_even_phase_rad=0.4, gradient_delay_us=1.5),
+    "epi-segmented": _named(Epi, n_shots=4, echo_times_s=(0.016,), odd_even_phase_rad=0.4),
+    "radial": _named(Radial, spokes_per_frame=89, repetition_time_s=0.006, echo_times_s=(0.004,)),
+    "spiral": _named(Spiral),
+}
+"""Each takes `n_frames`, `matrix` and any other parameter of its sequence to change its default."""
