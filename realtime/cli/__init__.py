@@ -11,6 +11,7 @@ COMMANDS = {
     "serve": "Serve scanners over MRD until stopped.",
     "simulate": "Play a simulated treatment to a file or a monitor.",
     "send": "Play a recording to any MRD server and tell what comes back.",
+    "deidentify": "Write a copy of a recording that may be shared.",
     "latency": "Measure how long a verdict takes on this machine.",
     "check": "Read a treatment protocol strictly and say what it means.",
     "watch": "Show permit, verdicts and alerts of a running monitor.",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from messages import MonitorError
 from messages.acquisition import NOISE_MEASUREMENT
@@ -33,15 +34,7 @@ class Pacer:
         iterator = iter(messages)
         ahead, self._error = _take(iterator, _LOOK_AHEAD)
         self._messages = chain(ahead, iterator)
-        ticks = np.array(
-            [
-                message.acquisition_time_stamp
-                for message in ahead
-                if message.kind == layout.ACQUISITION and not message.flags & NOISE_MEASUREMENT
-            ],
-            dtype=np.uint32,
-        )
-        decision = decide_unit(ticks, setting=setting, vendor=vendor, tr_s=tr_s)
+        decision = decide_unit(ticks_of(ahead), setting=setting, vendor=vendor, tr_s=tr_s)
         self._clock = ScannerClock(decision=decision)
         self._tr_s = tr_s if decision.unit == "none" else None
         self.reason = _reason(decision, tr_s)
@@ -62,6 +55,18 @@ class Pacer:
             return n_readouts * self._tr_s
         self._clock, seconds = self._clock.advance(np.array([ticks], np.uint32))
         return 0.0 if np.isnan(seconds[0]) else float(seconds[0])
+
+
+def ticks_of(messages: Iterable[RecordedMessage]) -> NDArray[np.uint32]:
+    """Return the time stamps of the readouts that tell a clock's rate: noise scans do not."""
+    return np.array(
+        [
+            message.acquisition_time_stamp
+            for message in messages
+            if message.kind == layout.ACQUISITION and not message.flags & NOISE_MEASUREMENT
+        ],
+        dtype=np.uint32,
+    )
 
 
 def _reason(decision: UnitDecision, tr_s: float | None) -> str:
