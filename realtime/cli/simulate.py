@@ -99,6 +99,8 @@ def _play_scan(
     config: str,
     faults: tuple[Fault, ...],
 ) -> None:
+    if switches.compress_bits and to.endswith(".h5"):
+        raise MonitorError(f"--compress: {to} is HDF5, which holds plain readouts only")
     recording = SimulatedScan(named_scan(name, switches), faults=faults)
     if "://" in to:
         _stream(recording, to, pace=pace, config=config)

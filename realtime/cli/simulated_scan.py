@@ -83,10 +83,7 @@ def write_scan(path: Path, recording: SimulatedScan) -> int:
     played = list(recording.messages())
     if path.suffix == ".h5":
         kept = (each.data for each in played if each.kind in (layout.ACQUISITION, layout.WAVEFORM))
-        try:
-            write_hdf5(path, recording.header_xml, kept)
-        except ValueError as error:
-            raise MonitorError(f"{path}: {error}") from error
+        write_hdf5(path, recording.header_xml, kept)
     else:
         path.write_bytes(b"".join(each.data for each in played))
     return sum(each.kind == layout.ACQUISITION for each in played)

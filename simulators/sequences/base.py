@@ -54,6 +54,12 @@ class ScanSequence(ABC):
         check_unit(self.time_stamp_unit)
         if min(*self.matrix, self.n_frames, self.oversampling) < 1:
             raise ValueError("matrix, n_frames and oversampling, expected at least 1")
+        spacing_s = self.repetition_time_s / len(self.slices_z_mm)
+        if max(self.echo_times_s) >= spacing_s:
+            raise ValueError(
+                f"echo time {max(self.echo_times_s):g} s, expected below the {spacing_s:g} s from "
+                "one excitation to the next"
+            )
         self.check()
 
     @property
