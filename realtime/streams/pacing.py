@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from messages import MonitorError
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime.streams import mrd_layout as layout
+from realtime.streams.mrd_layout import ReadoutHead
 from realtime.streams.recording import RecordedMessage
 from realtime.streams.time_stamps import ScannerClock, TimeStampUnit, UnitDecision, decide_unit
 
@@ -29,12 +30,20 @@ class Pacer:
         setting: TimeStampUnit = "auto",
         vendor: str = "",
         tr_s: float | None = None,
+        readouts_per_tr: int | None = 1,
     ) -> None:
         """Look ahead at the first readouts to learn what a tick is."""
         iterator = iter(messages)
         ahead, self._error = _take(iterator, _LOOK_AHEAD)
         self._messages = chain(ahead, iterator)
-        decision = decide_unit(ticks_of(ahead), setting=setting, vendor=vendor, tr_s=tr_s)
+        decision = decide_unit(
+            ticks_of(ahead),
+            setting=setting,
+            vendor=vendor,
+            tr_s=tr_s,
+            readout_s=_readout_s(ahead),
+            readouts_per_tr=readouts_per_tr,
+        )
         self._clock = ScannerClock(decision=decision)
         self._tr_s = tr_s if decision.unit == "none" else None
         self.reason = _reason(decision, tr_s)
@@ -59,14 +68,23 @@ class Pacer:
 
 def ticks_of(messages: Iterable[RecordedMessage]) -> NDArray[np.uint32]:
     """Return the time stamps of the readouts that tell a clock's rate: noise scans do not."""
-    return np.array(
-        [
-            message.acquisition_time_stamp
-            for message in messages
-            if message.kind == layout.ACQUISITION and not message.flags & NOISE_MEASUREMENT
-        ],
-        dtype=np.uint32,
+    stamps = [m.acquisition_time_stamp for m in messages if _tells_rate(m)]
+    return np.array(stamps, dtype=np.uint32)
+
+
+def _tells_rate(message: RecordedMessage) -> bool:
+    return message.kind == layout.ACQUISITION and not message.flags & NOISE_MEASUREMENT
+
+
+def _readout_s(messages: Iterable[RecordedMessage]) -> float | None:
+    """Return the shortest time that a readout is sampled, None where none says."""
+    heads = (
+        ReadoutHead._make(layout.READOUT_HEAD.unpack_from(m.data, layout.MESSAGE_ID.size))
+        for m in messages
+        if _tells_rate(m)
     )
+    times_s = (head.number_of_samples * head.sample_time_us * 1e-6 for head in heads)
+    return min((time_s for time_s in times_s if time_s > 0), default=None)
 
 
 def _reason(decision: UnitDecision, tr_s: float | None) -> str:

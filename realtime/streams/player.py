@@ -128,6 +128,7 @@ class _Player:
             setting=self._settings.time_stamp_unit,
             vendor=header.system_vendor,
             tr_s=header.repetition_time_s,
+            readouts_per_tr=None if header.encodings[0].trajectory == "epi" else 1,
         )
         self._summary.pacing = pacer.reason
         return pacer.due()

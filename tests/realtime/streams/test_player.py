@@ -22,6 +22,7 @@ from realtime.streams.mrd_encoder import (
     encode_header,
     encode_text,
 )
+from realtime.streams.mrd_header import parse_header
 from realtime.streams.pacing import Pacer
 from realtime.streams.player import PlayerSettings, parse_speed, play
 from realtime.streams.recording import RecordedMessage
@@ -351,3 +352,14 @@ def test_the_process_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.strip().endswith("is empty, expected ISMRMRD HDF5 or an MRD stream")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["skyra_epi_2ch.h5", "trio_epi_1ch.h5"])
+def test_epi_is_paced_by_its_stamps_whoever_made_the_scanner(real_scans: Path, name: str) -> None:
+    recording = open_recording(real_scans / name)
+    tr_s = parse_header(recording.header_xml).repetition_time_s
+    pacer = Pacer(recording.messages(), vendor="", tr_s=tr_s, readouts_per_tr=None)
+    assert pacer.reason.startswith("time stamps of 2.5ms: a mean step of")
+    *_, (last_s, _) = pacer.due()
+    assert 0.04 < last_s < 0.1  # a train of echoes, not a TR a line
