@@ -15,6 +15,7 @@ from realtime.streams.mrd_encoder import encode_acquisition, encode_close, encod
 from realtime.streams.nhlbi_compression import BLOB_HEAD, BlobHead, blob_problem, decompress
 from realtime.streams.pacing import Pacer
 from realtime.streams.recordings import open_recording
+from simulators.compression import compressed as simulated_compression
 from tests.realtime.streams.nhlbi import blob, compressed, pack
 
 Make = Callable[..., Acquisition]
@@ -167,3 +168,18 @@ def test_a_recorded_stream_with_compressed_readouts_is_played_as_it_is(
 
 def test_the_referee_packs_as_the_reference_says() -> None:
     assert blob([1, -1], 12, 2.0) == struct.pack("<QfB", 2, 2.0, 12) + bytes([0x01, 0xF0, 0xFF])
+
+
+@pytest.mark.parametrize("bits", [2, 7, 8, 12, 16, 24, 31])
+def test_the_simulator_s_own_packing_unpacks(
+    header_xml: bytes, make_acquisition: Make, bits: int
+) -> None:
+    plain = make_acquisition(n_coils=3, n_dimensions=2)
+    message = simulated_compression(encode_acquisition(plain), bits=bits)
+    _, found = events_of(encode_header(header_xml), message)
+    assert np.array_equal(found.trajectory, plain.trajectory)
+    floats = plain.samples.reshape(-1).view(np.float32)
+    # half a step of the integers, and the rounding of a float32
+    step = np.abs(floats).max() / (2 ** (bits - 1) - 1)
+    error = np.abs(found.samples.reshape(-1).view(np.float32) - floats).max()
+    assert error <= 0.5 * step * (1 + 1e-3) + 1e-6 * np.abs(floats).max()

@@ -256,3 +256,25 @@ def test_the_clock_takes_the_readout_s_time() -> None:
     assert clock.decision is not None
     assert clock.decision.unit == "2.5ms"
     assert seconds[-1] == pytest.approx(82 * 0.56e-3, abs=2.5e-3)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_wrap_among_the_first_readouts_does_not_mislead(unit: str) -> None:
+    wrap_s = 86400.0 if unit in ("2.5ms", "ms") else 2**32 * UNITS[unit]
+    seconds = np.arange(100) * 10e-3
+    stamps = stamps_of(seconds, unit, start_s=wrap_s - 0.5)
+    if wrap_s == 86400.0:
+        stamps = (stamps % round(wrap_s / UNITS[unit])).astype(np.uint32)
+    assert stamps[-1] < stamps[0]
+    clock, found_s = ScannerClock(tr_s=0.01, readout_s=4e-3).advance(stamps)
+    assert clock.decision is not None
+    assert clock.decision.unit == unit
+    assert found_s == pytest.approx(seconds, abs=2.5e-3)
+
+
+def test_a_clock_that_nothing_fits_gives_nan_and_says_why() -> None:
+    clock = ScannerClock(vendor="SIEMENS", tr_s=0.01, readout_s=4e-3)
+    clock, seconds = clock.advance(stamps_of(np.arange(100) * 10e-3, "us"))
+    assert np.isnan(seconds).all()
+    assert clock.decision is not None
+    assert "the vendor is SIEMENS, but" in clock.decision.reason
