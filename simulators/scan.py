@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from simulators.coils import head_coils
 from simulators.compression import compressed
 from simulators.ellipsoids import Ellipsoid, cut, ellipsoid_samples
-from simulators.mrd import ACQUISITION_HEAD, NOISE_MEASUREMENT, acquisition_message
+from simulators.mrd import (
+    ACQUISITION_HEAD,
+    NOISE_MEASUREMENT,
+    PARALLEL_CALIBRATION,
+    PHASE_CORRECTION,
+    acquisition_message,
+)
 from simulators.noise import Noise, noise_scan_scale, receiver_noise
 from simulators.patient import Patient
 from simulators.phantom import image
@@ -82,15 +88,10 @@ class Scan:
         rng = np.random.default_rng(self._seed)
         noise = list(self._noise_readouts(rng))
         yield from noise
-        planned = list(self.sequence.readouts())
-        last = {each.frame: index for index, each in enumerate(planned)}
-        for index, each in enumerate(planned):
-            head = self._head(each, scan_counter=len(noise) + 1 + index)
-            samples = self.samples(each)
-            if self._noise:
-                samples = samples + self._noise.draw(samples.shape[1], rng)
-            message = self._message(head, samples, each.trajectory)
-            yield Readout(message, each.t_s, each.frame, is_last_of_frame=index == last[each.frame])
+        played = enumerate(_with_last(self.sequence.readouts()), start=len(noise) + 1)
+        for counter, (planned, is_last) in played:
+            message = self._played(planned, counter, rng)
+            yield Readout(message, planned.t_s, planned.frame, is_last_of_frame=is_last)
 
     def with_waveforms(self, readouts: Iterable[Readout]) -> Iterator[Readout]:
         """Yield readouts with the waveforms, where there are any, between them."""
@@ -119,12 +120,18 @@ class Scan:
         return np.asarray((value * factor).astype(np.complex64))
 
     def center_time_s(self, frame: int, *, slice_index: int = 0, contrast: int = 0) -> float:
-        """Return the scanner time at which a frame passes nearest to the centre of k-space."""
-        return min(
-            (float(np.abs(each.k_per_mm).sum(axis=1).min()), each.t_s)
+        """Return the mean scanner time of a frame's imaging readouts that pass the centre.
+
+        One line of a grid or an echo train, every spoke, every arm of a spiral.
+        """
+        passes = [
+            (float(np.hypot.reduce(each.k_per_mm, axis=1).min()), each.t_s)
             for each in self.sequence.frame_readouts(frame, self._start_s(frame))
             if (each.counter("slice"), each.counter("contrast")) == (slice_index, contrast)
-        )[1]
+            and not each.flags & (PHASE_CORRECTION | PARALLEL_CALIBRATION)
+        ]
+        nearest = min(passes)[0]
+        return float(np.mean([t_s for distance, t_s in passes if distance < nearest + 1e-9]))
 
     def truth(
         self,
@@ -203,6 +210,15 @@ class Scan:
     def _start_s(self, frame: int) -> float:
         return self.sequence.lead_s + sum(map(self.sequence.frame_time_s, range(frame)))
 
+    def _played(
+        self, planned: PlannedReadout, scan_counter: int, rng: np.random.Generator
+    ) -> bytes:
+        samples = self.samples(planned)
+        if self._noise:
+            samples = samples + self._noise.draw(samples.shape[1], rng)
+        head = self._head(planned, scan_counter=scan_counter)
+        return self._message(head, samples, planned.trajectory)
+
     def _noise_readouts(self, rng: np.random.Generator) -> Iterator[Readout]:
         sequence, n = self.sequence, self._n_noise
         if self._noise is None:
@@ -269,6 +285,17 @@ class Scan:
                 bandwidth=sequence.noise_bandwidth,
             ),
         )
+
+
+def _with_last(readouts: Iterable[PlannedReadout]) -> Iterator[tuple[PlannedReadout, bool]]:
+    """Yield each readout and whether it is the last of its frame."""
+    held: PlannedReadout | None = None
+    for readout in readouts:
+        if held is not None:
+            yield held, readout.frame != held.frame
+        held = readout
+    if held is not None:
+        yield held, True
 
 
 def _solids(patient: Patient) -> list[Ellipsoid]:

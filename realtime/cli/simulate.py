@@ -16,9 +16,10 @@ from realtime.clock import MonotonicClock
 from realtime.streams.links import open_link
 from realtime.streams.player import PlayerSettings, parse_speed, play
 from realtime.streams.recording import Recording
-from simulators import GradientEcho, Treatment, TreatmentSimulator, default_treatment
+from simulators import GradientEcho, Scan, Treatment, TreatmentSimulator, default_treatment
 from simulators.closed_loop import ClosedLoop, ClosedLoopResult, Monitor
 from simulators.faults import Fault
+from simulators.scan_truth import write_scan_truth
 from simulators.sequences import CATALOGUE
 from simulators.truth import write_truth
 
@@ -71,10 +72,12 @@ def simulate(
     if events_port is not None and not to.startswith("tcp://"):
         raise MonitorError(f"--to {to}: the loop closes over tcp://host:port only")
     if sequence != "treatment":
-        if events_port is not None or truth is not None:
-            raise MonitorError(f"--sequence {sequence}: the loop and --truth need a treatment")
+        if events_port is not None:
+            raise MonitorError(f"--sequence {sequence}: only a treatment closes the loop")
         switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
-        _play_scan(sequence, switches, to, pace=pace, config=config, faults=faults)
+        scan = _play_scan(sequence, switches, to, pace=pace, config=config, faults=faults)
+        if truth is not None:
+            write_scan_truth(truth, scan)
         return
     treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
     simulator = TreatmentSimulator(treatment)
@@ -98,14 +101,16 @@ def _play_scan(
     pace: float | None,
     config: str,
     faults: tuple[Fault, ...],
-) -> None:
+) -> Scan:
     if switches.compress_bits and to.endswith(".h5"):
         raise MonitorError(f"--compress: {to} is HDF5, which holds plain readouts only")
-    recording = SimulatedScan(named_scan(name, switches), faults=faults)
+    scan = named_scan(name, switches)
+    recording = SimulatedScan(scan, faults=faults)
     if "://" in to:
         _stream(recording, to, pace=pace, config=config)
     else:
         click.echo(f"{to}: {write_scan(Path(to), recording)} readouts")
+    return scan
 
 
 def _treatment(

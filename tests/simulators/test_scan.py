@@ -272,3 +272,12 @@ def test_readouts_are_read_by_the_ismrmrd_package():
     assert found.data.shape == (2, 32)
     assert np.array_equal(found.traj, acquisition_trajectory(message))
     assert np.array_equal(found.data, acquisition_samples(message))
+
+
+def test_centre_of_a_frame_is_when_its_image_is_taken():
+    epi = Scan(Epi(n_frames=2))
+    assert epi.center_time_s(1) == pytest.approx(0.1 + 0.027)  # not a navigator
+    radial = Scan(Radial(spokes_per_frame=5))
+    assert radial.center_time_s(1) == pytest.approx(7 * 0.0156 + 0.013)  # the middle spoke
+    line = Scan(Cartesian(matrix=(8, 32), acceleration=2, calibration="embedded"))
+    assert line.center_time_s(0) == pytest.approx(14 * 0.0156 + 0.013)  # 2 + 12 before row 16

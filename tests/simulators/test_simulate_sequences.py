@@ -39,6 +39,22 @@ def test_scan_is_written_as_a_stream(tmp_path):
     assert CreateFromDocument(items[0].toXML() if hasattr(items[0], "toXML") else items[0])
 
 
+@pytest.mark.parametrize(("name", "depth"), [("radial", 1), ("multi-slice", 3), ("3d", 24)])
+def test_truth_lies_beside_the_scan(name, depth, tmp_path):
+    truth = tmp_path / "truth.h5"
+    arguments = ["--to", tmp_path / "scan.mrd", "--sequence", name, "--truth", truth]
+    done = run(*arguments, "--frames", "4", "--coils", "2", "--matrix", "16")
+    assert done.exit_code == 0, done.output
+    with h5py.File(truth, "r") as file:
+        assert file["object"].shape == (depth, 16, 16)
+        assert abs(file["object"][:]).max() > 0.4
+        rise_c, times_s = file["rise_c"][:], file["frame_time_s"][:]
+    assert not rise_c[0].any()
+    if name == "radial":
+        frame_s = times_s[1] - times_s[0]
+        assert rise_c[3].max() == pytest.approx(2.5 * frame_s, rel=0.25)  # 15 mm pixels
+
+
 def test_faults_reach_a_scan(tmp_path):
     whole, holed = tmp_path / "whole.mrd", tmp_path / "holed.mrd"
     for path, faults in ((whole, ()), (holed, ("--drop", "3"))):
