@@ -41,7 +41,12 @@ NOT_IMAGING = (
 
 
 def is_imaging(flags: int) -> bool:
-    """Whether a readout with these flags belongs to an image."""
+    """Whether a readout with these flags belongs to an image.
+
+    A line for calibration and imaging does, even where a converter flags it as both kinds.
+    """
+    if flags & PARALLEL_CALIBRATION_AND_IMAGING:
+        flags &= ~PARALLEL_CALIBRATION
     return not flags & NOT_IMAGING
 
 
@@ -110,7 +115,7 @@ class Acquisition:
 class Waveform:
     """A stretch of a physiological signal: ECG, pulse, respiration.
 
-    samples: uint32 (channel, sample).
+    samples: uint32 (channel, sample). run_id: set where it is published.
     """
 
     flags: int
@@ -120,3 +125,4 @@ class Waveform:
     sample_time_us: float
     waveform_id: int
     samples: NDArray[np.uint32]
+    run_id: str = ""

@@ -11,6 +11,7 @@ AlertState = Literal["raised", "cleared", "acknowledged", "withdrawn"]
 class Alert:
     """One change in the life of an alert, with its evidence.
 
+    run_id: the run that it concerns, empty where it concerns none.
     alert_id: counts alerts within an epoch; every change of one alert carries the same id.
     state: `raised` (condition present), `cleared` (condition gone, still latched if `latched`),
         `acknowledged` (a person has seen it), `withdrawn` (over).
@@ -29,3 +30,4 @@ class Alert:
     unit: str = ""
     protocol_hash: str = ""
     acknowledged_by: str = ""
+    run_id: str = ""

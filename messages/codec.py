@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from messages.acquisition import Waveform
 from messages.alert import Alert
 from messages.errors import MonitorError
 from messages.maps import Maps
@@ -22,7 +23,7 @@ from messages.verdict import Verdict
 
 SCHEMA = 1
 
-Noun = Permit | Verdict | Alert | Heartbeat | RunStart | RunStop | Maps
+Noun = Permit | Verdict | Alert | Heartbeat | RunStart | RunStop | Maps | Waveform
 Part = bytes | memoryview
 
 TOPICS: Mapping[type, str] = {
@@ -33,6 +34,7 @@ TOPICS: Mapping[type, str] = {
     RunStart: "run.start",
     RunStop: "run.stop",
     Maps: "map",
+    Waveform: "waveform",
 }
 _TYPES = {topic: noun for noun, topic in TOPICS.items()}
 

@@ -31,3 +31,4 @@ class Maps:
     dose_low_cem43_min: NDArray[np.float32]
     dose_high_cem43_min: NDArray[np.float32]
     acquisition_time_stamp: int = 0
+    run_id: str = ""

@@ -16,3 +16,4 @@ class Permit:
     lease_ms: float
     reason: str
     frame_id: int
+    run_id: str = ""

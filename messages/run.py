@@ -29,6 +29,9 @@ class RunStop:
 
     status: `completed` (the client closed), `cut` (the stream stopped without a close),
         `refused` (never admitted) or `failed` (a fault ended it); reason says more.
+    n_lost_readouts: those that the scanner counted and that never came.
+    n_unused_readouts: those that are neither of an image nor go with one: other encoded spaces,
+        navigators where the header lets none be expected.
     """
 
     run_id: str
@@ -41,6 +44,8 @@ class RunStop:
     n_incomplete: int
     n_readouts: int
     n_duplicate_readouts: int
+    n_lost_readouts: int = 0
+    n_unused_readouts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,3 +62,4 @@ class Verdict:
     age_ms: float = 0.0
     stage_ms: dict[str, float] | None = None
     permit: Decision = "HELD"
+    run_id: str = ""

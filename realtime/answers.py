@@ -41,6 +41,13 @@ class Counts:
     n_incomplete: int = 0
 
 
+@dataclass(slots=True)
+class AlertIds:
+    """Counts the alerts of an epoch across its sessions: the next one's id."""
+
+    n_raised: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Open:
     key: FrameKey
@@ -52,7 +59,9 @@ class Answers:
 
     protocol: None for the reception desk, which has alerts but never a permit to give.
     is_deadline_enforced: False where the source waits for the worker.
-    n_alerts: alerts raised before in this epoch, so that no id is used twice.
+    may_treat: False where the permit is another session's, or nobody's: then no permit is ever
+        published, and each verdict says HELD.
+    alert_ids: shared by all of an epoch, so that no id is used twice.
     """
 
     def __init__(
@@ -61,7 +70,8 @@ class Answers:
         sink: Sink,
         *,
         is_deadline_enforced: bool = True,
-        n_alerts: int = 0,
+        may_treat: bool = True,
+        alert_ids: AlertIds | None = None,
     ) -> None:
         self._protocol = protocol
         self._hash = "" if protocol is None else protocol.hash
@@ -75,7 +85,10 @@ class Answers:
         self._deadlines = Deadlines(self._deadline_ms)
         self._lease = Lease(lease_ms)
         self._permit = Permit("HELD", 0.0, "no verdict yet", -1)
-        self._book = AlertBook(n_raised=n_alerts)
+        self.may_treat = may_treat
+        self._book = AlertBook()
+        self._ids = alert_ids or AlertIds()
+        self._ours: set[int] = set()
         self._open: dict[int, _Open] = {}
         self._answered: set[int] = set()
         self.counts = Counts()
@@ -84,11 +97,6 @@ class Answers:
     def permit_state(self) -> str:
         """GRANTED or HELD, as last published."""
         return self._permit.state
-
-    @property
-    def n_alerts(self) -> int:
-        """Alerts raised so far in this epoch: the next one's id."""
-        return self._book.n_raised
 
     @property
     def is_idle(self) -> bool:
@@ -172,8 +180,7 @@ class Answers:
 
     def notice(self, finding: Finding) -> None:
         """Raise the alert for something that no frame shows, without touching the permit."""
-        self._book, changes = step(self._book, -1, (finding,), protocol_hash=self._hash)
-        self._tell(changes)
+        self._tell(self._step(-1, (finding,)))
 
     def remark(self, finding: Finding) -> None:
         """Raise the alert for something that is over as soon as it is told."""
@@ -182,7 +189,7 @@ class Answers:
 
     def acknowledge(self, alert_id: int, who: str) -> bool:
         """Note that a person has seen an alert; False where there never was one of this id."""
-        is_known = self._book.knows(alert_id)
+        is_known = alert_id in self._ours
         self._book, changes = acknowledge(self._book, alert_id, who)
         self._tell(changes)
         return is_known
@@ -231,13 +238,8 @@ class Answers:
     def _settle(self, verdict: Verdict, opened: _Open, now_ns: int) -> Verdict:
         self._answered.add(verdict.frame_id)
         key = verdict.key
-        self._book, changes = step(
-            self._book,
-            verdict.frame_id,
-            verdict.findings,
-            protocol_hash=self._hash,
-            stream=(key.slice, key.contrast, key.phase, key.set),
-        )
+        stream = (key.slice, key.contrast, key.phase, key.set)
+        changes = self._step(verdict.frame_id, verdict.findings, stream)
         # a replay at full speed must not depend on how fast this machine is
         judged_ns = now_ns if self._is_enforced else opened.received_ns
         self._lease, permit = self._lease.renew(
@@ -248,7 +250,7 @@ class Answers:
         )
         self._announce(permit)
         age_ms = (now_ns - opened.received_ns) / 1e6
-        published = replace(verdict, age_ms=age_ms, permit=permit.state)
+        published = replace(verdict, age_ms=age_ms, permit=self._permit.state)
         self._sink.publish(published)
         self._tell(changes)
         return published
@@ -262,7 +264,20 @@ class Answers:
         self._book, changes = resolve(self._book, rule)
         self._tell(changes)
 
+    def _step(
+        self, frame_id: int, findings: tuple[Finding, ...], stream: tuple[int, ...] = ()
+    ) -> Changes:
+        book = replace(self._book, n_raised=self._ids.n_raised)
+        self._book, changes = step(
+            book, frame_id, findings, protocol_hash=self._hash, stream=stream
+        )
+        self._ours.update(range(self._ids.n_raised, self._book.n_raised))
+        self._ids.n_raised = self._book.n_raised
+        return changes
+
     def _announce(self, permit: Permit) -> None:
+        if not self.may_treat:
+            return
         self._permit = permit
         self._sink.publish(permit)
 

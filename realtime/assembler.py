@@ -4,32 +4,46 @@ A frame ends at its last expected line, at LAST_IN_SLICE, or when a readout of t
 that a new dynamic has begun, whichever comes first. It never waits for the next frame.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-from messages import Acquisition, Encoding, FrameKey, HeaderError, MonitorError, SessionHeader
-from messages.acquisition import LAST_IN_SLICE
+from messages import Acquisition, FrameKey, MonitorError, SessionHeader
+from messages.acquisition import LAST_IN_MEASUREMENT, LAST_IN_REPETITION, LAST_IN_SLICE
+from realtime.expectation import Expectation, Place
 
-Place = tuple[int, int, int, int]  # step 1, step 2, average, segment
-_Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
+Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
+Stamp = tuple[int, int]  # scan counter, scanner ticks
 # Each has its own lease and alerts, looked through at every frame: thousands would stop the clock.
 _MAX_STREAMS = 512
+# So many frames of one and the same line, one after the other, are no chance.
+_MAX_SAME_LINE = 3
+_OVERRIDE = "the protocol's recon.encoded_matrix can set a wrong header right"
 
 
 @dataclass(slots=True, eq=False)
 class OpenFrame:
-    """A frame that is still filling."""
+    """A frame that is still filling.
+
+    landed: imaging readouts. n_companions: navigators and calibration lines that travel with them.
+    """
 
     frame_id: int
     key: FrameKey
-    landed: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    landed: dict[Place, Stamp] = field(default_factory=dict)
+    residues: Counter[int] = field(default_factory=Counter)
+    n_companions: int = 0
     n_skipped: int = 0  # scan counters that ran on without a readout, once the frame is over
     is_complete: bool = False
 
     @property
     def n_landed(self) -> int:
-        """Readouts that have landed, duplicates not counted."""
+        """Imaging readouts that have landed, duplicates not counted."""
         return len(self.landed)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the frame that are taken: the next readout's row."""
+        return len(self.landed) + self.n_companions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,81 +63,42 @@ class Placement:
     is_last: bool
 
 
-class Expectation:
-    """Which lines make a frame: as many as the header says, or those that the first frame showed.
+class Assembler:
+    """Sorts imaging readouts into frames. It keeps places and counts, never samples.
 
-    Headers lie: a limit's maximum of 0 beside a matrix of 64 says nothing, and partial Fourier may
-    stop early. Where the header is silent, the first frame that LAST_IN_SLICE ended without a gap
-    is the pattern for those to come; a gap in it is a lost line and teaches nothing.
+    readouts_per_frame: the protocol's word on how many readouts make a frame, above the header's.
     """
 
-    def __init__(self, encoding: Encoding) -> None:
-        step_1, step_2 = encoding.kspace_encoding_step_1, encoding.kspace_encoding_step_2
-        _, n_y, n_z = encoding.encoded_matrix
-        is_told = step_1 is not None and (step_1.maximum > 0 or n_y == 1)
-        self.n_lines = step_1.maximum - step_1.minimum + 1 if step_1 and is_told else n_y
-        if step_2 is not None:
-            n_z = step_2.maximum - step_2.minimum + 1
-        self.n_partitions = max(n_z, 1)
-        sizes = encoding.encoded_matrix[1:]
-        for step, (limit, size) in enumerate(zip((step_1, step_2), sizes, strict=True), 1):
-            if limit is not None and limit.maximum - limit.minimum >= size:
-                raise HeaderError(
-                    f"{limit.minimum} to {limit.maximum} does not fit the matrix of {size}",
-                    field=f"encoding[0].encodingLimits.kspace_encoding_step_{step}",
-                )
-        self.n_averages = max(encoding.n_averages, 1)
-        self.n_readouts = self.n_lines * self.n_partitions * self.n_averages
-        self._step = encoding.acceleration[0]
-        self._is_told = is_told and encoding.acceleration == (1, 1)
-        self._pattern: frozenset[Place] | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it is known what a whole frame is."""
-        return self._is_told or self._pattern is not None
-
-    def is_met(self, frame: OpenFrame) -> bool:
-        """Whether everything expected has landed."""
-        if self._pattern is None:
-            return frame.n_landed >= self.n_readouts
-        return self._pattern <= frame.landed.keys()
-
-    def learn(self, frame: OpenFrame) -> None:
-        """Take a frame that ended by itself as the pattern, unless the pattern is known."""
-        lines = sorted({place[0] for place in frame.landed})
-        gaps = (after - before for before, after in pairwise(lines))
-        if not self.is_settled and all(gap <= self._step for gap in gaps):
-            self._pattern = frozenset(frame.landed)
-
-
-class Assembler:
-    """Sorts imaging readouts into frames. It keeps places and counts, never samples."""
-
-    def __init__(self, header: SessionHeader) -> None:
+    def __init__(self, header: SessionHeader, *, readouts_per_frame: int | None = None) -> None:
         self.encoding = header.encodings[0]
-        self.expected = Expectation(self.encoding)
-        self.open: dict[_Stream, OpenFrame] = {}
+        self.expected = Expectation(self.encoding, readouts_per_frame)
+        self.open: dict[Stream, OpenFrame] = {}
         self.n_frames = 0
         self.n_duplicates = 0
-        self._streams: set[_Stream] = set()
-        self._previous: dict[_Stream, OpenFrame] = {}
+        self._streams: set[Stream] = set()
+        self._previous: dict[Stream, OpenFrame] = {}
         self._usual_skips = 0
+        self._n_whole = 0
+        self._n_same_line = 0
+        # Off the grid: whether readouts are numbered at all, and whether the numbers ever restart.
+        self._latest_step: dict[Stream, int] = {}
+        self._is_counted = False
+        self._restarts = False
 
     @property
     def capacity(self) -> int:
-        """The most readouts that one frame can hold."""
-        _, n_y, n_z = self.encoding.encoded_matrix
-        most = max(n_y, self.expected.n_lines) * max(n_z, self.expected.n_partitions)
-        return most * self.expected.n_averages * max(self.encoding.n_segments, 1)
+        """The most imaging readouts that one frame can hold."""
+        return self.expected.capacity
 
-    def place(self, acquisition: Acquisition, *, readout: int) -> Placement:
+    def place(self, acquisition: Acquisition, *, readout: int, n_waiting: int = 0) -> Placement:
         """Return where an imaging readout belongs.
 
-        readout: its count in the session, for messages. Raises MonitorError for an index outside
-        the matrix.
+        readout: its count in the session, for messages. n_waiting: companions that go before it
+        where it opens a frame. Raises MonitorError for an index outside the matrix, and for
+        counters that cannot be those of an image.
         """
-        self._refuse_outside(acquisition, readout)
+        if self.expected.is_on_grid:
+            self._refuse_outside(acquisition, readout)
         idx = acquisition.idx
         key = FrameKey(idx.repetition, idx.slice, idx.contrast, idx.phase, idx.set)
         stream = (idx.slice, idx.contrast, idx.phase, idx.set)
@@ -137,29 +112,41 @@ class Assembler:
 
         frame = self.open.get(stream)
         previous = self._previous.get(stream)
-        if frame is None and previous is not None and _is_again(previous, key, place, stamp):
-            self.n_duplicates += 1
-            return Placement((), previous, False, None, False)
+        if frame is None and previous is not None and self._is_again(previous, key, place, stamp):
+            return self._duplicate((), previous, is_new=False)
         ended: tuple[OpenFrame, ...] = ()
-        if frame is not None and self._is_next(frame, key, place, stamp):
+        if frame is not None and self._is_next(frame, key, stream, place, stamp):
             ended = (self.open.pop(stream),)
+            self._refuse_stuck_counters(frame, place, readout)
             frame = None
         is_new = frame is None
         if frame is None:
-            frame = self.open[stream] = OpenFrame(self.n_frames, key)
-            frame.n_skipped = readout - acquisition.scan_counter
-            self.n_frames += 1
+            frame = self._open(stream, key, acquisition, readout, n_waiting)
+        self._note_step(stream, idx.kspace_encode_step_1)
         if place in frame.landed:
-            self.n_duplicates += 1
-            return Placement(ended, frame, is_new, None, False)
-        row = frame.n_landed
+            if self.expected.is_on_grid or self._is_counted or _holds(frame, stamp):
+                return self._duplicate(ended, frame, is_new=is_new)
+            # spokes that nobody numbers are told apart by their order alone
+            place = (*place[:3], -frame.n_landed)
+        self._refuse_overfull(frame, readout)
+        row = frame.n_rows
         frame.landed[place] = stamp
+        frame.residues[place[0] % self.expected.acceleration[0]] += 1
         is_last = self._is_over(frame, acquisition)
         if is_last:
             frame.n_skipped += acquisition.scan_counter - readout
             self._distrust_a_mixture(frame)
+            self._n_whole += frame.is_complete
             self._previous[stream] = self.open.pop(stream)
         return Placement(ended, frame, is_new, row, is_last)
+
+    def frame_for(self, acquisition: Acquisition) -> OpenFrame | None:
+        """Return the open frame that a companion belongs to, None where it has to wait for one."""
+        idx = acquisition.idx
+        frame = self.open.get((idx.slice, idx.contrast, idx.phase, idx.set))
+        if frame is None or frame.key.repetition != idx.repetition:
+            return None
+        return frame
 
     def end(self) -> tuple[OpenFrame, ...]:
         """Return the frames that are still open, oldest first, and forget them."""
@@ -167,30 +154,78 @@ class Assembler:
         self.open.clear()
         return left
 
+    def _open(
+        self,
+        stream: Stream,
+        key: FrameKey,
+        acquisition: Acquisition,
+        readout: int,
+        n_waiting: int,
+    ) -> OpenFrame:
+        frame = self.open[stream] = OpenFrame(self.n_frames, key, n_companions=n_waiting)
+        frame.n_skipped = readout - acquisition.scan_counter
+        self.n_frames += 1
+        return frame
+
+    def _duplicate(
+        self, ended: tuple[OpenFrame, ...], frame: OpenFrame, *, is_new: bool
+    ) -> Placement:
+        self.n_duplicates += 1
+        return Placement(ended, frame, is_new, None, is_last=False)
+
     def _is_next(
-        self, frame: OpenFrame, key: FrameKey, place: Place, stamp: tuple[int, int]
+        self, frame: OpenFrame, key: FrameKey, stream: Stream, place: Place, stamp: Stamp
     ) -> bool:
         if key.repetition != frame.key.repetition:
+            return True
+        if not self.expected.is_on_grid and self._runs_into_next(frame, stream, place[0]):
             return True
         # A scanner that never counts repetitions: the same line again is a duplicate where its
         # counter and time stamp are the same too, otherwise it opens the next dynamic. Without
         # counter and time stamp nothing tells them apart, and two short frames are held while
         # one frame mixed from two dynamics would be believed.
         seen = frame.landed.get(place)
-        return seen is not None and (seen != stamp or stamp == (0, 0))
+        if seen is None or not (self.expected.is_on_grid or self._is_counted):
+            return False
+        return seen != stamp or stamp == (0, 0)
+
+    def _is_again(self, previous: OpenFrame, key: FrameKey, place: Place, stamp: Stamp) -> bool:
+        """Whether a readout has landed already, in the frame that has just closed."""
+        if previous.key != key or stamp == (0, 0):
+            return False
+        if previous.landed.get(place) == stamp:
+            return True
+        return not (self.expected.is_on_grid or self._is_counted) and _holds(previous, stamp)
+
+    def _runs_into_next(self, frame: OpenFrame, stream: Stream, step_1: int) -> bool:
+        """Whether spokes that are numbered on and on have passed the end of this frame."""
+        expected = self.expected
+        if not expected.is_told or expected.n_partitions > 1 or self._restarts:
+            return False
+        first = next(iter(frame.landed))[0]
+        n = expected.n_readouts
+        return step_1 > self._latest_step.get(stream, -1) and step_1 // n != first // n
+
+    def _note_step(self, stream: Stream, step_1: int) -> None:
+        latest = self._latest_step.get(stream, step_1)
+        self._is_counted = self._is_counted or step_1 != latest
+        self._restarts = self._restarts or step_1 < latest
+        self._latest_step[stream] = step_1
 
     def _is_over(self, frame: OpenFrame, acquisition: Acquisition) -> bool:
         expected = self.expected
-        is_marked = bool(acquisition.flags & LAST_IN_SLICE) and (
+        # of a volume every partition may carry the slice's mark
+        mark = LAST_IN_SLICE
+        if expected.n_partitions > 1:
+            mark = LAST_IN_REPETITION | LAST_IN_MEASUREMENT
+        is_marked = bool(acquisition.flags & mark) and (
             acquisition.idx.average >= expected.n_averages - 1
         )
-        # of a volume every partition may carry the mark, so there the count alone decides
-        is_marked = is_marked and expected.n_partitions == 1
-        if is_marked or expected.is_met(frame):
-            expected.learn(frame)
-            frame.is_complete = expected.is_settled and expected.is_met(frame)
+        if is_marked:
+            frame.is_complete = expected.learn(frame)
             return True
-        return False
+        frame.is_complete = expected.is_met(frame)
+        return frame.is_complete
 
     def _distrust_a_mixture(self, frame: OpenFrame) -> None:
         """Call a frame incomplete that may hold lines of two dynamics.
@@ -215,11 +250,38 @@ class Assembler:
                 low, high = centre - size // 2, centre - size // 2 + size - 1
                 raise MonitorError(
                     f"readout {readout}: idx.kspace_encode_step_{axis + 1} is {step}, "
-                    f"outside the encoded matrix, expected {max(low, 0)} to {high}"
+                    f"outside the encoded matrix, expected {max(low, 0)} to {high}; {_OVERRIDE}"
                 )
+        if self.expected.is_within(steps[0]):
+            return
+        if self._n_whole:
+            limit = self.expected.limit
+            low, high = (limit.minimum, limit.maximum) if limit else (0, 0)
+            raise MonitorError(
+                f"readout {readout}: idx.kspace_encode_step_1 is {steps[0]}, the header's limits "
+                f"say {low} to {high} and frames have been closed by them; {_OVERRIDE}"
+            )
+        self.expected.grow()
+
+    def _refuse_stuck_counters(self, ended: OpenFrame, place: Place, readout: int) -> None:
+        expected = self.expected
+        is_same = expected.is_on_grid and ended.landed.keys() == {place}
+        self._n_same_line = self._n_same_line + 1 if is_same else 0
+        if self._n_same_line >= _MAX_SAME_LINE and expected.n_lines * expected.n_partitions > 1:
+            raise MonitorError(
+                f"readout {readout}: idx.kspace_encode_step_1 is {place[0]} in one readout after "
+                "the other; without line numbers a Cartesian image cannot be put together, "
+                "the scanner or its converter has to count them"
+            )
+
+    def _refuse_overfull(self, frame: OpenFrame, readout: int) -> None:
+        if frame.n_landed >= self.capacity:
+            raise MonitorError(
+                f"readout {readout}: frame {frame.frame_id} holds {frame.n_landed} readouts and no "
+                "end is in sight; the protocol's recon.readouts_per_frame says where frames end"
+            )
 
 
-def _is_again(previous: OpenFrame, key: FrameKey, place: Place, stamp: tuple[int, int]) -> bool:
-    """Whether a readout has landed already, in the frame that has just closed."""
-    is_same = previous.key == key and previous.landed.get(place) == stamp
-    return is_same and stamp != (0, 0)
+def _holds(frame: OpenFrame, stamp: Stamp) -> bool:
+    """Whether a readout of this scan counter has landed in the frame, wherever."""
+    return stamp[0] != 0 and stamp in frame.landed.values()

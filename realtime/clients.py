@@ -19,10 +19,10 @@ _ZMQ_TURNS = 256
 # A client that was told to go may still be sending; closing at once would destroy what it was told.
 _DRAIN_NS = 5_000_000_000
 _MAX_DEAF = 1000
-# One treatment at a time: more than this many are no scanners, and descriptors are finite.
+# More than this many are no scanners, and descriptors are finite.
 _MAX_CLIENTS = 64
-# A stranger's messages may be tiny and many; what one turn takes of them must not delay a verdict.
-_STRANGER_BYTES = 1 << 14
+# A ZeroMQ client that has to wait shares its socket with others that need not.
+_MAX_PARKED_BYTES = 1 << 26
 _BEGINNINGS = frozenset({CONFIG_FILE, CONFIG_TEXT, HEADER})
 
 
@@ -43,6 +43,8 @@ class Clients:
         self._router = None if zmq_address is None else _bind(context, zmq_address)
         self._receptions: dict[int | bytes, Reception] = {}
         self._over_ns: dict[int | bytes, int] = {}
+        self._parked: dict[bytes, deque[bytes]] = {}
+        self._n_parked_bytes = 0
         # ZeroMQ clients that were told to go: what they still had under way is not a new session
         self._deaf: deque[bytes] = deque(maxlen=_MAX_DEAF)
         if self._listener is not None:
@@ -95,6 +97,8 @@ class Clients:
         for key, reception in list(self._receptions.items()):
             if reception.is_waiting:
                 reception.pump(now_ns=now_ns)
+            if isinstance(key, bytes) and key in self._parked:
+                self._unpark(key, reception, now_ns)
             reception.tick(now_ns)
             if reception.is_over:
                 over.append(reception)
@@ -126,6 +130,8 @@ class Clients:
     def _forget(self, key: int | bytes) -> None:
         peer = self._receptions.pop(key).peer
         self._over_ns.pop(key, None)
+        if isinstance(key, bytes):
+            self._n_parked_bytes -= sum(map(len, self._parked.pop(key, ())))
         if isinstance(peer, TcpPeer):
             self._poller.register(peer.fileno(), 0)
         peer.close()
@@ -147,8 +153,7 @@ class Clients:
             peer.flush()
         if not events & ~zmq.POLLOUT:
             return
-        is_known = reception.session is not None or reception.is_over
-        data = peer.receive() if is_known else peer.receive(_STRANGER_BYTES)
+        data = peer.receive() if reception.is_over else peer.receive(reception.turn_bytes)
         if data is None:
             return
         if reception.is_over:
@@ -158,7 +163,7 @@ class Clients:
 
     def _read_router(self, router: "zmq.Socket[bytes]", now_ns: int) -> None:
         for _ in range(_ZMQ_TURNS):
-            if any(one.is_waiting for one in self._receptions.values()):
+            if self._n_parked_bytes > _MAX_PARKED_BYTES:
                 return
             try:
                 identity, *parts = router.recv_multipart(zmq.NOBLOCK)
@@ -168,8 +173,23 @@ class Clients:
             reception = self._receptions.get(identity) or self._greet(
                 router, identity, message, now_ns
             )
-            if reception is not None and reception.wants_input:
+            if reception is not None and (reception.is_waiting or identity in self._parked):
+                self._parked.setdefault(identity, deque()).append(message)
+                self._n_parked_bytes += len(message)
+            elif reception is not None and reception.wants_input:
                 reception.receive(message, now_ns=now_ns)
+
+    def _unpark(self, identity: bytes, reception: Reception, now_ns: int) -> None:
+        """Go on with what a ZeroMQ client sent while it had to wait."""
+        parked = self._parked.get(identity, deque())
+        for _ in range(_ZMQ_TURNS):
+            if not (parked and reception.wants_input):
+                break
+            message = parked.popleft()
+            self._n_parked_bytes -= len(message)
+            reception.receive(message, now_ns=now_ns)
+        if not parked:
+            self._parked.pop(identity, None)
 
     def _greet(
         self, router: "zmq.Socket[bytes]", identity: bytes, message: bytes, now_ns: int

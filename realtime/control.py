@@ -4,6 +4,8 @@ They travel on a SOCK_SEQPACKET socket pair, one message a packet, with memory a
 answer carries the number of its session: a client that was cut off leaves answers under way.
 """
 
+from typing import Protocol
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +78,24 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
     frame_id: int
     text: str
     session: int = 0
+
+
+class WorkerPort(Protocol):
+    """What a session asks of its worker."""
+
+    def configure(
+        self, configuration: Configuration, *, mailbox_fd: int, checkpoint_fd: int
+    ) -> None:
+        """Begin a session."""
+        ...
+
+    def send(self, order: "ToWorker") -> None:
+        """Send an order."""
+        ...
+
+    def ring(self) -> None:
+        """Say that more has landed."""
+        ...
 
 
 ToWorker = Configure | Assign

@@ -5,62 +5,111 @@ frames close: by then the unit is known.
 """
 
 import math
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import Acquisition, SessionHeader
+from messages import Acquisition, Pose, SessionHeader
+from realtime.expectation import ON_A_GRID
 from realtime.protocol import Protocol
 from realtime.streams.time_stamps import ScannerClock
 
 
+@dataclass(slots=True, eq=False)
+class _Rows:
+    """The rows of one frame, companions among them. `nearest`: distance of the centre's rows."""
+
+    ticks: list[int] = field(default_factory=list)
+    poses: list[Pose] = field(default_factory=list)
+    is_imaging: list[bool] = field(default_factory=list)
+    nearest: int = 1 << 32
+    centre: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """The readout at a frame's k-space centre: its ticks as they came, and its pose."""
+
+    ticks: int = 0
+    pose: Pose = field(default_factory=Pose)
+
+
 class FrameTimes:
-    """The scanner clock of a session."""
+    """The scanner clock of a session.
+
+    A Cartesian or EPI frame crosses the centre with the line nearest to it, once for each average;
+    every radial spoke and spiral arm crosses it, so there the mean of all counts.
+    """
 
     def __init__(self, protocol: Protocol, header: SessionHeader) -> None:
         encoding = header.encodings[0]
         limits = (encoding.kspace_encoding_step_1, encoding.kspace_encoding_step_2)
         _, n_y, n_z = encoding.encoded_matrix
+        self._is_on_grid = encoding.trajectory in ON_A_GRID
         self._centre = tuple(
             size // 2 if limit is None else limit.center
             for limit, size in zip(limits, (n_y, n_z), strict=True)
         )
+        # of a train of echoes nobody says how many one TR holds
+        is_train = encoding.trajectory == "epi" or encoding.n_segments > 1
         self._clock = ScannerClock(
-            protocol.stream.time_stamp_unit, header.system_vendor, header.repetition_time_s
+            protocol.stream.time_stamp_unit,
+            header.system_vendor,
+            header.repetition_time_s,
+            readouts_per_tr=None if is_train else 1,
         )
-        self._ticks: dict[int, list[int]] = {}
-        self._centre_rows: dict[int, tuple[int, list[int]]] = {}
+        self._frames: dict[int, _Rows] = {}
         self.latest_s = math.nan
 
-    def note(self, frame_id: int, acquisition: Acquisition) -> None:
-        """Keep a readout's ticks; rows are counted as they come."""
-        ticks = self._ticks.setdefault(frame_id, [])
-        idx = acquisition.idx
-        distance = abs(idx.kspace_encode_step_1 - self._centre[0]) + abs(
-            idx.kspace_encode_step_2 - self._centre[1]
-        )
-        nearest, rows = self._centre_rows.get(frame_id, (distance, []))
-        if distance <= nearest:
-            # averages cross the centre several times, each counts alike
-            rows = [*rows, len(ticks)] if distance == nearest else [len(ticks)]
-            self._centre_rows[frame_id] = (distance, rows)
-        ticks.append(acquisition.acquisition_time_stamp)
+    def note(self, frame_id: int, acquisition: Acquisition, *, is_companion: bool = False) -> None:
+        """Keep a readout's ticks; rows are counted as they come, and companions are no centre."""
+        rows = self._frames.setdefault(frame_id, _Rows())
+        if not is_companion:
+            if self._clock.readout_s is None:
+                readout_s = acquisition.n_samples * acquisition.sample_time_us * 1e-6
+                self._clock = replace(self._clock, readout_s=readout_s)
+            idx = acquisition.idx
+            distance = 0
+            if self._is_on_grid:
+                distance = abs(idx.kspace_encode_step_1 - self._centre[0]) + abs(
+                    idx.kspace_encode_step_2 - self._centre[1]
+                )
+            if distance < rows.nearest:
+                rows.nearest, rows.centre = distance, []
+            if distance == rows.nearest:
+                # averages cross the centre several times, each counts alike
+                rows.centre.append(len(rows.ticks))
+        rows.ticks.append(acquisition.acquisition_time_stamp)
+        rows.poses.append(acquisition.pose)
+        rows.is_imaging.append(not is_companion)
 
-    def centre_ticks(self, frame_id: int) -> int:
-        """Return the time stamp of a frame's k-space centre as it came; before `settle`."""
-        ticks = self._ticks.get(frame_id)
-        return ticks[self._centre_rows[frame_id][1][0]] if ticks else 0
+    def centre(self, frame_id: int) -> Centre:
+        """Return the readout at a frame's centre, the middle one of several; before `settle`."""
+        rows = self._frames.get(frame_id)
+        if rows is None or not rows.centre:
+            return Centre()
+        middle = rows.centre[len(rows.centre) // 2 if not self._is_on_grid else 0]
+        return Centre(rows.ticks[middle], rows.poses[middle])
 
     def settle(self, frame_id: int) -> tuple[NDArray[np.float64], float]:
-        """Return a closed frame's times (readout,) and that of its k-space centre, in seconds.
+        """Return a closed frame's times (row,) and that of its k-space centre, in seconds.
 
         With averages the centre's time is their mean: the image shows the mean of their phases.
         NaN where the scanner gives no clock. Seconds count from the session's first frame.
         """
-        ticks = np.array(self._ticks.pop(frame_id, []), np.uint32)
-        _, rows = self._centre_rows.pop(frame_id, (0, []))
-        self._clock, times_s = self._clock.advance(ticks)
-        if times_s.size == 0:
-            return times_s, math.nan
-        self.latest_s = float(times_s[-1])
-        return times_s, float(np.mean(times_s[rows]))
+        rows = self._frames.pop(frame_id, _Rows())
+        ticks = np.array(rows.ticks, np.uint32)
+        is_imaging = np.array(rows.is_imaging, np.bool_)
+        # companions may be older than the frame before: they do not move the clock
+        before = self._clock
+        self._clock, imaging_s = self._clock.advance(ticks[is_imaging])
+        if imaging_s.size == 0:
+            return np.full(ticks.size, np.nan), math.nan
+        times_s = np.empty(ticks.size)
+        times_s[is_imaging] = imaging_s
+        if imaging_s.size < ticks.size:
+            clock = self._clock if before.decision is None else before
+            times_s[~is_imaging] = clock.advance(ticks[~is_imaging])[1]
+        self.latest_s = float(imaging_s[-1])
+        return times_s, float(np.mean(times_s[rows.centre]))

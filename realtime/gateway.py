@@ -1,48 +1,45 @@
 """The gateway process: clock, sockets, deadlines. It never computes and never waits for one client.
 
-One loop on one thread. It holds the session, the worker's line, the publisher and the recorder, and
-gives each of them the time.
+One loop on one thread. It holds the runs, their workers' lines, the publisher and the recorders,
+and gives each of them the time.
 """
 
 import gc
 import os
-import platform
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 import zmq
 
-from messages import Alert, Maps, MonitorError, SessionHeader
+from messages import MonitorError, SessionHeader
 from messages.codec import Noun
 from realtime.alerts import faults
 from realtime.alerts.journal import JournalWriter
-from realtime.answers import Answers
 from realtime.clients import Clients
 from realtime.clock import Clock, utc_now
-from realtime.echo import echo_time_and_frequency
-from realtime.outputs.publisher import (
-    Acknowledge,
-    Addresses,
-    PowerReport,
-    Publisher,
-)
-from realtime.protocol import Protocol, load_protocol, shipped_protocols
+from realtime.desk import Desk
+from realtime.outputs.publisher import Acknowledge, Addresses, PowerReport, Publisher
+from realtime.permit_right import right_of
+from realtime.protocol import Protocol
 from realtime.reception import Reception
+from realtime.run import Run, RunSink, refused_stop
+from realtime.run_opening import RunFolders, choose_protocol, identity, refuse_early
 from realtime.session import Session
-from realtime.session_setup import RunIdentity
-from realtime.streams.mrd_images import encode_maps
 from realtime.streams.recorder import Recorder
-from realtime.worker_link import WorkerLink, WorkerLostError
+from realtime.worker_link import WorkerLostError
+from realtime.worker_pool import WorkerPool
 
 HEARTBEAT_NS = 100_000_000
 _SWITCH_INTERVAL_S = 0.0005
 _MAX_WORKERS_LOST = 3
-_PACKAGES = ("mr-therapy-monitor", "numpy", "scipy", "sigpy", "ismrmrd", "pyzmq", "numba")
+# What one turn takes of a client: of the one who treats, or is alone, and of each other.
+_TURN_BYTES = 1 << 20
+_TURN_BYTES_SHARED = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,8 @@ class Settings:
     protocol: for clients that name none of the installed ones; None makes the name compulsory.
     out: parent of the run folders, or the one run folder itself with is_single_run.
     is_lossless: the source waits for the worker (replay at full speed), no deadline is enforced.
+    max_sessions: how many are served at once; with is_single_run one at a time.
+    keeps_spare: have a worker process ready for the session after the next.
     """
 
     out: Path
@@ -62,10 +61,12 @@ class Settings:
     is_single_run: bool = False
     is_lossless: bool = False
     is_recording: bool = True
+    max_sessions: int = 4
+    keeps_spare: bool = True
 
 
 class Gateway:
-    """Serves one treatment at a time; everybody else is answered at once and politely."""
+    """Serves several sessions at once, of which one may treat; nobody makes another wait."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -83,6 +84,7 @@ class Gateway:
                 self._journal,
                 journal_path=journal_path,
                 epoch=self.epoch,
+                is_patient=settings.is_lossless,
             )
             self._clients = Clients(
                 settings.tcp, settings.zmq, self._context, self._poller, self._begin
@@ -91,19 +93,19 @@ class Gateway:
             self._journal.close()
             self._context.destroy(linger=0)
             raise
-        self._active: Reception | None = None
-        self._worker = WorkerLink()
+        keeps_spare = settings.keeps_spare and not settings.is_single_run
+        self._workers = WorkerPool(self._poller, keeps_spare=keeps_spare)
         self._scribe = self._start_scribe()
-        # what goes wrong outside a session is told here; after a run these are that run's answers
-        self._desk = Answers(None, self)
-        self._n_runs = 0
+        self._folders = RunFolders(settings.out, self.epoch, is_single_run=settings.is_single_run)
+        self._desk = Desk(self)
+        self._runs: list[Run] = []
+        self._holder: Run | None = None
+        self._recorders: deque[Recorder] = deque(maxlen=2 * settings.max_sessions)
         self._beat_ns = 0
-        self._told = ""
-        self._recorder: Recorder | None = None
+        self._told: set[str] = set()
         self.is_stopping = False
-        self.folders: list[Path] = []
         self.failures: list[str] = []
-        for source in (self.publisher.control, self._journal.fileno(), self._worker.fileno()):
+        for source in (self.publisher.control, self._journal.fileno()):
             self._poller.register(source, zmq.POLLIN)
         # what lives until the end need not be looked at by each garbage collection
         gc.collect()
@@ -124,12 +126,22 @@ class Gateway:
     @property
     def is_idle(self) -> bool:
         """Whether no client is connected and no session runs."""
-        return self._active is None and self._clients.is_empty
+        return not self._runs and self._clients.is_empty
 
     @property
     def worker_pid(self) -> int:
-        """The worker's process id, for those who want to see it killed."""
-        return self._worker.pid
+        """The process id of the first run's worker, or of the one that the next run gets."""
+        return self._runs[0].worker.pid if self._runs else self._workers.pids[0]
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The sessions that run, in the order in which they began."""
+        return [run.session for run in self._runs]
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of the runs so far."""
+        return self._folders.made
 
     def adopt(self, connection: socket.socket, *, name: str) -> None:
         """Serve a stream socket that is already connected."""
@@ -145,129 +157,155 @@ class Gateway:
         self._clients.watch()
         ready = dict(self._poller.poll(self._timeout_ms(at_most_ms)))
         now_ns = self._clock.now_ns()
-        self._hear_worker(now_ns)
+        for run in list(self._runs):
+            self._hear_worker(run, now_ns)
         self._clients.read(ready, now_ns=now_ns)
         if self.publisher.control in ready:
             self._read_requests()
         self._tick(self._clock.now_ns())
 
     def publish(self, noun: Noun) -> None:
-        """Send an event, and a frame's maps back to the client that sent the frame."""
+        """Send an event that belongs to no run."""
         self.publisher.publish(noun, now_ns=self._clock.now_ns())
-        if self._active is None:
-            return
-        if isinstance(noun, Maps):
-            for image in encode_maps(noun):
-                self._active.peer.send(image, is_droppable=True)
-        elif isinstance(noun, Alert) and noun.state == "raised" and noun.event.endswith(".hold"):
-            self._active.say(f"WARNING  {noun.text}")
 
     def close(self) -> None:
-        """Withdraw the permit, end the session and every process of ours."""
+        """Withdraw the permit, end the sessions and every process of ours."""
         now_ns = self._clock.now_ns()
-        if self._active is not None:
-            self._finish(self._active, "cut", "the monitor was stopped", now_ns)
+        for run in list(self._runs):
+            self._finish(run, "cut", "the monitor was stopped", now_ns)
         self._clients.close()
         self.publisher.close()
-        if self._recorder is not None:
-            self._recorder.close(timeout_s=60.0 if self.settings.is_lossless else 1.0)
-        self._worker.stop(grace_s=1.0)
+        for recorder in self._recorders:
+            recorder.close(timeout_s=60.0 if self.settings.is_lossless else 1.0)
+        self._workers.close(grace_s=1.0)
         # a replay waits for its run folder; a live monitor that is told to stop, stops
         _reap(self._scribe, grace_s=60.0 if self.settings.is_lossless else 1.5)
         self._context.destroy(linger=0)
 
     def _begin(self, reception: Reception, header: SessionHeader) -> Session:
         """Open the session of a client that has sent its header."""
-        if self._active is not None:
-            raise MonitorError("another treatment is running, one at a time; connect again later")
-        protocol = self._choose(reception.config_name)
-        if protocol.thermometry is not None:
-            # a header without echo time or field is refused at once, not at its first readout
-            echo_time_and_frequency(protocol.thermometry, header)
-        self._n_runs += 1
-        run_id = f"{self.epoch}-{self._n_runs:03d}"
-        folder = self.settings.out if self.settings.is_single_run else self.settings.out / run_id
+        run_id = self._folders.next_run_id()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "protocol.toml").write_text(protocol.text, encoding="utf-8")
-        except OSError as error:
-            raise MonitorError(f"run folder {folder}: {error.strerror}") from error
-        self.folders.append(folder)
-        if self.settings.is_recording:
-            self._recorder = Recorder(folder / "raw.mrd")
-            reception.record(self._recorder)
-        self._told = ""  # of another run; what still ails is told to this one too
-        self.publisher.enter(folder, is_patient=self.settings.is_lossless)
-        session = Session(
-            protocol,
-            header,
-            _identity(run_id, reception.peer.name),
-            self,
-            self._worker,
-            is_lossless=self.settings.is_lossless,
-            n_alerts=self._desk.n_alerts,
+            return self._open(reception, header, run_id)
+        except MonitorError as error:
+            folder = self._folders.keep_refused(reception, run_id)
+            if folder is not None:
+                stop = refused_stop(run_id, str(error), ended_utc=utc_now().isoformat())
+                self.publisher.note_refused(stop, folder)
+            raise
+
+    def _open(self, reception: Reception, header: SessionHeader, run_id: str) -> Session:
+        settings, now_ns = self.settings, self._clock.now_ns()
+        most = 1 if settings.is_single_run else settings.max_sessions
+        if len(self._runs) >= most:
+            raise MonitorError(
+                f"{len(self._runs)} sessions are running, at most {most} at once; "
+                "connect again when one has ended"
+            )
+        protocol = choose_protocol(
+            settings.protocol, reception.config_name, is_chosen=settings.is_single_run
         )
-        self._active = reception
+        refuse_early(protocol, header)
+        sink = RunSink(run_id, protocol, reception, self.publisher, self._clock)
+        worker = self._workers.take(now_ns=now_ns)
+        try:
+            session = Session(
+                protocol,
+                header,
+                identity(run_id, reception.peer.name),
+                sink,
+                worker,
+                is_lossless=settings.is_lossless,
+                alert_ids=self._desk.alert_ids,
+            )
+            sink.folder = self._folders.make(run_id, protocol)
+            if settings.is_recording:
+                self._record(reception, sink.folder)
+        except MonitorError:
+            self._workers.put(worker, is_busy=False, now_ns=now_ns)
+            raise
+        run = Run(reception, session, sink, worker)
+        self._decide_right(run, now_ns)
+        self._runs.append(run)
+        self._share_turns()
         return session
 
-    def _choose(self, name: str) -> Protocol:
-        """Return the protocol that a client's config name selects among the installed ones.
+    def _record(self, reception: Reception, folder: Path) -> None:
+        recorder = Recorder(folder / "raw.mrd")
+        self._recorders.append(recorder)
+        reception.record(recorder)
 
-        Where the gateway was started for one run, the operator has chosen: a recording brings the
-        name that it was made with, and that must not win over `replay --protocol`.
-        """
-        if self.settings.is_single_run and self.settings.protocol is not None:
-            return self.settings.protocol
-        bare = Path(name).stem if name.endswith((".toml", ".xml")) else name
-        if bare in shipped_protocols():
-            return load_protocol(bare)
-        if self.settings.protocol is not None:
-            return self.settings.protocol
-        raise MonitorError(
-            f"config {name!r} is none of the installed protocols "
-            f"({', '.join(shipped_protocols())}); name one of them, "
-            "or start the monitor with --protocol"
-        )
+    def _decide_right(self, run: Run, now_ns: int) -> None:
+        """Let a run that begins treat, or tell everybody that it may not."""
+        therapy = run.session.protocol.protocol.therapy
+        holder = None if self._holder is None else self._holder.holder(now_ns)
+        right = right_of(therapy, holder, now_ns=now_ns)
+        if right == "taken-over" and self._holder is not None:
+            silent_s = (now_ns - self._holder.reception.last_heard_ns(now_ns)) / 1e9
+            text = f"silent for {silent_s:.0f} s, and another treatment, {run.run_id}, has begun"
+            self._holder.reception.fail(text)
+            self._finish(self._holder, "cut", text, now_ns)
+        run.session.answers.may_treat = right in ("granted", "taken-over")
+        if run.session.answers.may_treat:
+            self._holder = run
+        elif self._holder is not None and right == "refused":
+            text = f"run {self._holder.run_id} has the permit; this one is served but may not treat"
+            run.reception.say(f"WARNING  {text}")
+            run.session.answers.remark(faults.permit_taken(text))
+
+    def _share_turns(self) -> None:
+        """Read less at once of those who could delay the one who treats."""
+        for run in self._runs:
+            is_first = run is self._holder or len(self._runs) == 1
+            run.reception.turn_bytes = _TURN_BYTES if is_first else _TURN_BYTES_SHARED
 
     def _tick(self, now_ns: int) -> None:
-        for reception in self._clients.tick(now_ns):
-            if reception is not self._active:
-                self._note_failure(reception)
-        if self._active is not None:
-            self._tick_session(self._active, now_ns)
+        over = self._clients.tick(now_ns)
+        for run in list(self._runs):
+            self._tick_run(run, now_ns)
+        for reception in over:
+            self._note_failure(reception)
+        self._workers.tick(now_ns)
         self.publisher.tick(now_ns)
         self._watch_outputs()
         if now_ns >= self._beat_ns:
             self._beat_ns = now_ns + HEARTBEAT_NS
-            session = None if self._active is None else self._active.session
-            state = "HELD" if session is None else session.answers.permit_state
-            self.publisher.beat(state, "" if session is None else session.run.run_id, now_ns=now_ns)
+            holder = self._holder
+            state = "HELD" if holder is None else holder.session.answers.permit_state
+            self.publisher.beat(state, "" if holder is None else holder.run_id, now_ns=now_ns)
 
-    def _tick_session(self, active: Reception, now_ns: int) -> None:
-        session = active.session
-        if session is None:
-            return
+    def _tick_run(self, run: Run, now_ns: int) -> None:
+        session, reception = run.session, run.reception
         session.tick(now_ns)
-        if active.error is not None:
-            self._finish(active, "cut" if active.is_cut else "failed", active.error, now_ns)
+        if reception.error is not None:
+            status = "cut" if reception.is_cut else "failed"
+            self._finish(run, status, reception.error, now_ns)
         elif session.state == "over":
-            self._finish(active, "completed", "the client closed the session", now_ns)
+            self._finish(run, "completed", "the client closed the session", now_ns)
         elif session.is_hung(now_ns):
-            self._replace_worker("worker process does not answer", now_ns)
+            self._replace_worker(run, "worker process does not answer", now_ns)
 
-    def _finish(self, active: Reception, status: str, reason: str, now_ns: int) -> None:
-        """End the active session: the permit first, then the run, then the client."""
-        session, self._active = active.session, None
-        if session is not None:
-            if active.error is not None:
-                session.answers.stream_fault(reason)
-                self.failures.append(reason)
-            session.stop(status, reason, ended_utc=utc_now().isoformat(), now_ns=now_ns)
-            # what is still open can be acknowledged after the run, too
-            self._desk = session.answers
-        if not active.is_over:
-            active.farewell()
-        active.error = None
+    def _finish(self, run: Run, status: str, reason: str, now_ns: int) -> None:
+        """End a run: the permit first, then the run, then the client."""
+        self._runs.remove(run)
+        session, reception = run.session, run.reception
+        if reception.error is not None:
+            session.answers.stream_fault(reason)
+            self.failures.append(reason)
+        sink = run.sink
+        if status == "failed" and not sink.has_begun:
+            # never admitted: it is kept as long as there is room for such
+            status = "refused"
+            sink.folder = sink.folder if self._folders.keeps_refused(sink.folder) else None
+        session.stop(status, reason, ended_utc=utc_now().isoformat(), now_ns=now_ns)
+        if self._holder is run:
+            self._holder = None
+        self._desk.keep(session.answers)
+        self._workers.put(run.worker, is_busy=session.is_worker_busy(), now_ns=now_ns)
+        self._share_turns()
+        if not reception.is_over:
+            reception.farewell()
+        reception.error = None
 
     def _note_failure(self, reception: Reception) -> None:
         """Tell the subscribers of a client that never came to a session."""
@@ -275,77 +313,65 @@ class Gateway:
             return
         text, reception.error = reception.error, None
         self.failures.append(text)
-        session = None if self._active is None else self._active.session
-        if session is not None:
+        if self._runs:
             # somebody else's mistake does not touch the treatment's permit
-            session.answers.remark(faults.client_refused(text))
-            return
-        self._desk.stream_fault(text)
+            self._desk.remark(faults.client_refused(text))
+        else:
+            self._desk.stream_fault(text)
 
-    def _hear_worker(self, now_ns: int) -> None:
-        session = None if self._active is None else self._active.session
+    def _hear_worker(self, run: Run, now_ns: int) -> None:
         try:
-            while (message := self._worker.receive()) is not None:
-                if session is not None:
-                    session.worker_said(message, now_ns=now_ns)
+            while (message := run.worker.receive()) is not None:
+                run.session.worker_said(message, now_ns=now_ns)
         except WorkerLostError as error:
-            self._replace_worker(str(error), now_ns)
+            self._replace_worker(run, str(error), now_ns)
         except MonitorError as error:
-            if self._active is not None:
-                self._active.fail(str(error))
+            run.reception.fail(str(error))
 
-    def _replace_worker(self, text: str, now_ns: int) -> None:
-        session = None if self._active is None else self._active.session
-        self._poller.unregister(self._worker.fileno())
-        self._worker.kill()
-        if session is not None:
-            session.worker_lost(text, now_ns=now_ns)
-        self._worker = WorkerLink()
-        self._poller.register(self._worker.fileno(), zmq.POLLIN)
-        if session is None or self._active is None:
-            return
+    def _replace_worker(self, run: Run, text: str, now_ns: int) -> None:
+        session = run.session
+        self._workers.discard(run.worker)
+        session.worker_lost(text, now_ns=now_ns)
+        run.worker = self._workers.take(now_ns=now_ns)
         if session.n_workers_lost > _MAX_WORKERS_LOST:
-            self._active.fail(f"{session.n_workers_lost} workers were lost in one session: {text}")
+            lost = f"{session.n_workers_lost} workers were lost in one session: {text}"
+            run.reception.fail(lost)
             return
-        session.worker_back(self._worker, now_ns=now_ns)
+        session.worker_back(run.worker, now_ns=now_ns)
 
     def _read_requests(self) -> None:
         asked = self.publisher.request()
         if asked is None:
             return
-        identity, request = asked
-        session = None if self._active is None else self._active.session
+        identity_, request = asked
         if isinstance(request, PowerReport):
-            if session is not None:
-                session.power(request.watts)
-            self.publisher.answer(identity, "done", "")
+            # the device heats the patient who is treated
+            for run in self._runs if self._holder is None else (self._holder,):
+                run.session.power(request.watts)
+            self.publisher.answer(identity_, "done", "")
         elif isinstance(request, Acknowledge):
-            answers = self._desk if session is None else session.answers
-            is_known = answers.acknowledge(request.alert_id, request.who)
+            running = [run.session.answers for run in self._runs]
+            is_known = self._desk.acknowledge(request.alert_id, request.who, running)
             text = "" if is_known else f"no open alert {request.alert_id}"
-            self.publisher.answer(identity, "done" if is_known else "refused", text)
+            self.publisher.answer(identity_, "done" if is_known else "refused", text)
 
     def _timeout_ms(self, at_most_ms: int) -> int:
-        session = None if self._active is None else self._active.session
         dues = [self._beat_ns, self.publisher.next_ns()]
-        if session is not None:
-            dues.append(session.next_ns())
+        dues += [run.session.next_ns() for run in self._runs]
         soonest_ns = min(due for due in dues if due is not None)
         remaining_ms = -(-(soonest_ns - self._clock.now_ns()) // 1_000_000)
         return int(min(max(remaining_ms, 0), at_most_ms))
 
     def _watch_outputs(self) -> None:
-        """Tell people, once, when what they see is no longer written down."""
+        """Tell people, once for each run, when what they see is no longer written down."""
         text = self.publisher.problem
         if self._scribe.poll() is not None:
             text = text or "the run folder's process has died; maps and verdicts are not written"
-        if self._active is not None and self._active.recording_problem:
-            text = text or f"the recording is not whole: {self._active.recording_problem}"
-        if text and text != self._told:
-            self._told = text
-            session = None if self._active is None else self._active.session
-            answers = self._desk if session is None else session.answers
-            answers.notice(faults.not_durable(text))
+        for run in self._runs:
+            run.tell_unwritten(text)
+        if not self._runs and text and text not in self._told:
+            self._told.add(text)
+            self._desk.notice(faults.not_durable(text))
 
     def _start_scribe(self) -> "subprocess.Popen[bytes]":
         address = self.publisher.open_scribe()
@@ -359,12 +385,3 @@ def _reap(process: "subprocess.Popen[bytes]", *, grace_s: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _identity(run_id: str, source: str) -> RunIdentity:
-    versions = {name: metadata.version(name) for name in _PACKAGES}
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
-    return RunIdentity(
-        run_id, source, utc_now().isoformat(timespec="milliseconds"), machine,
-        {"python": platform.python_version(), **versions},
-    )  # fmt: skip

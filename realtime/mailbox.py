@@ -24,6 +24,7 @@ MAP_NAMES = (
     "dose_high_cem43_min",
 )
 VERDICT_BYTES = 1 << 18
+WAVEFORM_BYTES = 1 << 17  # of one frame: half a minute of a four-channel ECG at 250 Hz
 
 _SLOT = np.dtype(
     [
@@ -42,24 +43,31 @@ _SLOT = np.dtype(
         ("power_w", np.float64),
         ("power_on_since_s", np.float64),
         ("pose", np.float64, (5, 3)),
+        ("waveform_length", np.int64),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the shared memory is cut; `n_pixels` is the most that an image can have."""
+    """How the shared memory is cut.
+
+    n_readouts: rows of a frame, navigators and calibration lines among them. n_pixels: the most
+    that an image can have. n_trajectory_dimensions: 0 where the scanner sends no trajectory.
+    """
 
     n_slots: int
     n_readouts: int
     n_coils: int
     n_samples: int
     n_pixels: int
+    n_trajectory_dimensions: int = 0
 
     @property
     def slot_bytes(self) -> int:
-        """Bytes of one frame's samples."""
-        return self.n_readouts * self.n_coils * self.n_samples * 8
+        """Bytes of one frame's samples and trajectory."""
+        of_a_sample = self.n_coils * 8 + self.n_trajectory_dimensions * 4
+        return self.n_readouts * self.n_samples * of_a_sample
 
     def sections(self) -> list[tuple[str, np.dtype[Any], tuple[int, ...]]]:
         """Name, dtype and shape of each array, in order."""
@@ -74,6 +82,12 @@ class Layout:
                 np.dtype(np.complex64),
                 (slots, self.n_readouts, self.n_coils, self.n_samples),
             ),
+            (
+                "trajectory",
+                np.dtype(np.float32),
+                (slots, self.n_readouts, self.n_samples, self.n_trajectory_dimensions),
+            ),
+            ("waveforms", np.dtype(np.uint8), (slots, WAVEFORM_BYTES)),
             ("maps", np.dtype(np.float32), (2, len(MAP_NAMES), self.n_pixels)),
             ("valid", np.dtype(np.bool_), (2, self.n_pixels)),
         ]
@@ -99,6 +113,8 @@ class Mailbox:
         self.slots = arrays["slots"]
         self.readouts = arrays["readouts"]
         self.samples = arrays["samples"]
+        self.trajectory = arrays["trajectory"]
+        self.waveforms = arrays["waveforms"]
         self.verdict_length = arrays["verdict_length"]
         self.verdict = arrays["verdict"]
         self.maps = arrays["maps"]
@@ -107,6 +123,7 @@ class Mailbox:
     def touch(self) -> None:
         """Write every page once, so that none is faulted in while a frame is under way."""
         self.samples.fill(0)
+        self.trajectory.fill(0)
         self.maps.fill(0)
         self.verdict.fill(0)
 
@@ -140,10 +157,28 @@ class Mailbox:
         table["discard_post"] = acquisition.discard_post
         table["segment"] = idx.segment
         table["average"] = idx.average
+        table["repetition"] = idx.repetition
+        table["encoding_space_ref"] = acquisition.encoding_space_ref
         table["flags"] = acquisition.flags
         table["sample_time_us"] = acquisition.sample_time_us
         self.samples[slot, row, :, : samples.shape[1]] = samples
+        if self.layout.n_trajectory_dimensions:
+            trajectory = acquisition.trajectory
+            rows = self.trajectory[slot, row]
+            if trajectory.shape[1]:
+                rows[: len(trajectory)] = trajectory
+            else:
+                rows.fill(0)  # navigators and calibration lines have none
         self.slots[slot]["n_landed"] = row + 1
+
+    def write_waveforms(self, slot: int, packed: bytes) -> None:
+        """Put what came of signals since the last frame beside a slot's frame."""
+        self.waveforms[slot, : len(packed)] = np.frombuffer(packed, np.uint8)
+        self.slots[slot]["waveform_length"] = len(packed)
+
+    def read_waveforms(self, slot: int) -> bytes:
+        """Return what `write_waveforms` put there."""
+        return self.waveforms[slot, : int(self.slots[slot]["waveform_length"])].tobytes()
 
     def write_verdict(self, index: int, text: bytes) -> None:
         """Put an encoded verdict into result `index` (0 or 1)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from messages import Acquisition, MonitorError, SessionHeader, StreamError
+from messages import Acquisition, MonitorError, SessionHeader, StreamError, Waveform
 from realtime.peers import Peer, ZmqPeer
 from realtime.session import Session
 from realtime.streams.events import (
@@ -12,18 +12,25 @@ from realtime.streams.events import (
     Event,
     HeaderReceived,
     Query,
+    Text,
 )
+from realtime.streams.fire_config import config_of
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.mrd_encoder import encode_close, encode_response, encode_text
 from realtime.streams.recorder import Recorder
 
 Begin = Callable[["Reception", SessionHeader], Session]
 
-# A client that connects and says nothing holds no treatment, but it holds a socket.
+# A client that connects and says nothing holds no treatment, but it holds a socket; nor does one
+# that sends a header and nothing to go with it.
 HANDSHAKE_NS = 30_000_000_000
+# FIRE and OpenRecon name the configuration in a text after the header: so long it is waited for.
+CONFIG_TEXT_NS = 1_000_000_000
 # TCP tells us that a client has gone; ZeroMQ does not, and its session would block all others.
 ZMQ_SILENCE_NS = 300_000_000_000
 _MAX_PRELUDE_BYTES = 1 << 25
+# A stranger's messages may be tiny and many; what one turn takes of them must not delay a verdict.
+STRANGER_BYTES = 1 << 14
 _MAX_QUERIES = 100  # answers that nobody takes would fill the memory
 
 
@@ -38,6 +45,10 @@ class Reception:
         self.is_cut = False
         self.error: str | None = None
         self._begin = begin
+        self._header: SessionHeader | None = None
+        self._header_ns = 0
+        # how much of this client's bytes one turn of the loop takes
+        self.turn_bytes = STRANGER_BYTES
         self._decoder = Decoder()
         self._held: Acquisition | None = None
         self._events: Iterator[Event] = iter(())
@@ -72,6 +83,10 @@ class Reception:
             recorder.record(chunk)
         self._prelude.clear()
 
+    def last_heard_ns(self, now_ns: int) -> int:
+        """Return when the client last spoke; now, where it is made to wait."""
+        return self._heard_ns if self.wants_input else now_ns
+
     def receive(self, data: bytes, *, now_ns: int) -> None:
         """Take bytes; empty means that the client has ended its side."""
         self._heard_ns = now_ns
@@ -105,14 +120,26 @@ class Reception:
             self.fail(str(error))
 
     def tick(self, now_ns: int) -> None:
-        """End a client that never began, and one that nothing tells us has gone."""
+        """Begin what waited for a text; end a client that never began, and one that has gone."""
         if self.is_over:
             return
-        if self.session is None and now_ns - self._opened_ns > HANDSHAKE_NS:
-            self.fail(f"no header within {HANDSHAKE_NS // 1_000_000_000} s of connecting")
+        try:
+            if self._header is not None and now_ns - self._header_ns >= CONFIG_TEXT_NS:
+                self._begin_session()
+            self._refuse_idle(now_ns)
+        except MonitorError as error:
+            self.fail(str(error))
+
+    def _refuse_idle(self, now_ns: int) -> None:
+        session, limit_s = self.session, HANDSHAKE_NS // 1_000_000_000
+        if session is None and now_ns - self._opened_ns > HANDSHAKE_NS:
+            raise MonitorError(f"no header within {limit_s} s of connecting")
+        is_idle = session is not None and session.n_readouts == 0 and not session.is_closing
+        if is_idle and now_ns - self._heard_ns > HANDSHAKE_NS:
+            raise MonitorError(f"nothing came within {limit_s} s of the header")
         is_mute = isinstance(self.peer, ZmqPeer) and now_ns - self._heard_ns > ZMQ_SILENCE_NS
         if is_mute and self.session is not None and not self.session.is_closing:
-            self.fail(f"nothing came for {ZMQ_SILENCE_NS // 1_000_000_000} s over ZeroMQ")
+            raise MonitorError(f"nothing came for {ZMQ_SILENCE_NS // 1_000_000_000} s over ZeroMQ")
 
     def fail(self, text: str) -> None:
         """Say what was wrong, then close. The gateway ends the session."""
@@ -145,16 +172,28 @@ class Reception:
             self._prelude.append(data)
             self._prelude_bytes += len(data)
 
+    def _begin_session(self) -> None:
+        header, self._header = self._header, None
+        if header is not None:
+            self.session = self._begin(self, header)
+
     def _handle(self, event: Event, now_ns: int) -> None:
+        if self._header is not None and not isinstance(event, Text | Query):
+            self._begin_session()
         if isinstance(event, Acquisition):
             if self.session is not None:
                 self.session.readout(event, received_ns=now_ns)
+        elif isinstance(event, Waveform):
+            if self.session is not None:
+                self.session.waveform(event)
+        elif isinstance(event, Text):
+            self._take_text(event.text)
         elif isinstance(event, ConfigFile):
             self.config_name = event.name
         elif isinstance(event, ConfigText):
             self.config_name = ""
         elif isinstance(event, HeaderReceived):
-            self.session = self._begin(self, event.header)
+            self._header, self._header_ns = event.header, now_ns
         elif isinstance(event, Query):
             self._n_queries += 1
             if self._n_queries > _MAX_QUERIES:
@@ -162,6 +201,11 @@ class Reception:
             self.peer.send(encode_response(event.correlation_id, _answer(event.text)))
         elif isinstance(event, CloseReceived):
             self._handle_close(now_ns)
+
+    def _take_text(self, text: str) -> None:
+        """Look for a configuration where one may still be named: after the header, before data."""
+        name = None if self._header is None else config_of(text)
+        self.config_name = name or self.config_name
 
     def _handle_close(self, now_ns: int) -> None:
         self.is_ended = True
@@ -172,6 +216,7 @@ class Reception:
             self.session.end(now_ns=now_ns)
 
     def _handle_end(self) -> None:
+        self._begin_session()
         if self._end_error is not None:
             self.is_cut = True
             raise self._end_error

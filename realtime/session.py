@@ -3,37 +3,41 @@
 It owns the assembler, the slots and the answers; it knows no socket and reads no clock.
 """
 
-import math
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from messages import (
     Acquisition,
-    Maps,
     MonitorError,
-    Pose,
-    RunStop,
     SessionHeader,
+    Waveform,
     is_imaging,
 )
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime import control
 from realtime.alerts import faults
-from realtime.answers import Answers, Sink
+from realtime.answers import AlertIds, Answers, Sink
 from realtime.assembler import Assembler, OpenFrame
+from realtime.companions import Companions, is_companion
 from realtime.frame_times import FrameTimes
-from realtime.mailbox import MAP_NAMES, Layout
+from realtime.header_in_force import header_in_force
+from realtime.mailbox import Layout
 from realtime.protocol import Protocol as TreatmentProtocol
+from realtime.scan_counter import ScanCounter
+from realtime.session_frames import DevicePower, SessionFrames
 from realtime.session_memory import SessionMemory
 from realtime.session_setup import (
     NoiseReadouts,
     RunIdentity,
+    companion_rows,
     configuration,
     plan_layout,
     start_of,
+    stop_of,
 )
-from realtime.slots import Slots, Tenant
+from realtime.signals import Signals
+from realtime.slots import Slots
 
 # A worker that has had a whole frame, or a configuration, for this long is killed and replaced.
 HUNG_FRAME_NS = 10_000_000_000
@@ -42,26 +46,12 @@ HUNG_ADMISSION_NS = 60_000_000_000
 State = Literal["waiting", "admitting", "running", "recovering", "over"]
 
 
-class WorkerPort(Protocol):
-    """What a session asks of its worker."""
-
-    def configure(
-        self, configuration: control.Configuration, *, mailbox_fd: int, checkpoint_fd: int
-    ) -> None:
-        """Begin a session."""
-        ...
-
-    def send(self, order: control.ToWorker) -> None:
-        """Send an order."""
-        ...
-
-    def ring(self) -> None:
-        """Say that more has landed."""
-        ...
-
-
 class Session:
-    """A treatment from its header to its last answer."""
+    """A treatment from its header to its last answer.
+
+    header: as received; what the protocol overrides is applied here.
+    may_treat: False where it must never publish a permit (see `Answers`).
+    """
 
     def __init__(
         self,
@@ -69,39 +59,49 @@ class Session:
         header: SessionHeader,
         run: RunIdentity,
         sink: Sink,
-        worker: WorkerPort,
+        worker: control.WorkerPort,
         *,
         is_lossless: bool,
-        n_alerts: int = 0,
+        may_treat: bool = True,
+        alert_ids: AlertIds | None = None,
     ) -> None:
         self.protocol = protocol
-        self.header = header
+        self.header = header = header_in_force(header, protocol)
         self.run = run
         self.state: State = "waiting"
         self.is_closing = False
         self.n_workers_lost = 0
         self._is_begun = False
         self.answers = Answers(
-            protocol, sink, is_deadline_enforced=not is_lossless, n_alerts=n_alerts
+            protocol,
+            sink,
+            is_deadline_enforced=not is_lossless,
+            may_treat=may_treat,
+            alert_ids=alert_ids,
         )
-        self.assembler = Assembler(header)
+        self.assembler = Assembler(header, readouts_per_frame=protocol.recon.readouts_per_frame)
         self.n_readouts = 0
+        self.n_unused = 0
         self._sink = sink
         self._worker = worker
         self._is_lossless = is_lossless
         self._slots = Slots(0, is_lossless=is_lossless)
         self._times = FrameTimes(protocol, header)
         self._noise = NoiseReadouts()
+        self._companions = Companions(header.encodings[0])
+        self._signals = Signals()
+        self._counter = ScanCounter()
+        self._told_unused: set[str] = set()
+        self._n_extra = 0
+        self._power = DevicePower()
+        self._frames: SessionFrames | None = None
         self._memory: SessionMemory | None = None
         self._configuration: control.Configuration | None = None
         self._shape = (0, 0, 0)
         self._fov_mm = (0.0, 0.0, 0.0)
-        self._poses: dict[int, Pose] = {}
         self._n_assigned = 0
         self._last_readout_ns = 0
         self._waiting_since_ns: int | None = None
-        self._power_w = math.nan
-        self._power_on_since_s = math.nan
 
     def accepts(self) -> bool:
         """Whether a readout may be handed over now; if not, the source has to wait."""
@@ -116,24 +116,35 @@ class Session:
         """Take one readout. Raises MonitorError where it cannot belong to this session."""
         self.n_readouts += 1
         self._last_readout_ns = received_ns
-        if acquisition.flags & NOISE_MEASUREMENT:
+        self._counter.note(acquisition.scan_counter, measurement=acquisition.measurement_uid)
+        flags = acquisition.flags
+        if flags & NOISE_MEASUREMENT:
             self._noise.add(acquisition, readout=self.n_readouts)
-        elif is_imaging(acquisition.flags) and acquisition.encoding_space_ref == 0:
-            if not np.isfinite(acquisition.samples).all():
-                self.answers.remark(faults.not_finite(readout=self.n_readouts))
+            return
+        is_image = is_imaging(flags)
+        if not (is_image or is_companion(flags)):
+            return
+        if not np.isfinite(acquisition.samples).all():
+            self.answers.remark(faults.not_finite(readout=self.n_readouts))
+        if not is_image:
+            self._accompany(acquisition)
+        elif acquisition.encoding_space_ref != 0:
+            space = acquisition.encoding_space_ref
+            self._pass_over(f"readouts of encoded space {space} make no image, only those of 0 do")
+        else:
             if self._memory is None:
                 self._request_admission(acquisition)
                 self._waiting_since_ns = received_ns
             self._place(acquisition, received_ns)
 
+    def waveform(self, waveform: Waveform) -> None:
+        """Take a stretch of a physiological signal."""
+        self._counter.note_waveform(waveform.scan_counter)
+        self._signals.add(waveform)
+
     def power(self, watts: float) -> None:
         """Take what the therapy device says of its power, from now on in scanner time."""
-        was_on = self._power_w > 0
-        self._power_w = watts
-        if watts > 0 and not was_on:
-            self._power_on_since_s = self._times.latest_s
-        elif watts <= 0:
-            self._power_on_since_s = math.nan
+        self._power.report(watts, since_s=self._times.latest_s)
 
     def worker_said(self, message: control.ToGateway, *, now_ns: int) -> None:
         """Take an answer of the worker. Raises MonitorError where the session is refused."""
@@ -159,7 +170,7 @@ class Session:
             self._fault(frame_id, text, now_ns)
         self.answers.worker_lost(text)
 
-    def worker_back(self, worker: WorkerPort, *, now_ns: int) -> None:
+    def worker_back(self, worker: control.WorkerPort, *, now_ns: int) -> None:
         """Set the next worker up from the last checkpoint."""
         self._worker = worker
         self._waiting_since_ns = now_ns
@@ -172,6 +183,8 @@ class Session:
         if stall_ns is not None and now_ns >= stall_ns:
             self._close_open_frames(self._last_readout_ns, now_ns)
         self.answers.tick(now_ns)
+        for waveform in self._signals.take_untold() if self._is_begun else ():
+            self._sink.publish(waveform)
         if self.is_closing and self._slots.is_empty and self.answers.is_idle:
             self.state = "over"
 
@@ -190,19 +203,19 @@ class Session:
         """End the run whatever its state, and say how."""
         self.state = "over"
         self.answers.end(reason, now_ns=now_ns)
-        counts = self.answers.counts
+        for waveform in self._signals.take_untold(all_at_once=True) if self._is_begun else ():
+            self._sink.publish(waveform)
         self._sink.publish(
-            RunStop(
-                self.run.run_id,
+            stop_of(
+                self.run,
                 status,
                 reason,
-                ended_utc,
-                n_frames=counts.n_frames,
-                n_late=counts.n_late,
-                n_fault=counts.n_fault,
-                n_incomplete=counts.n_incomplete,
+                ended_utc=ended_utc,
+                counts=self.answers.counts,
                 n_readouts=self.n_readouts,
                 n_duplicate_readouts=self.assembler.n_duplicates,
+                n_lost_readouts=self._counter.n_lost,
+                n_unused_readouts=self.n_unused,
             )
         )
         if self._memory is not None:
@@ -210,8 +223,18 @@ class Session:
 
     def _request_admission(self, first: Acquisition) -> None:
         noise = self._noise.take(n_coils=first.n_coils, readout=self.n_readouts)
-        layout = plan_layout(self.header, first, n_readouts=self.assembler.capacity)
+        n_imaging = self.assembler.capacity
+        encoding = self.header.encodings[0]
+        self._n_extra = companion_rows(encoding, n_imaging, n_waiting=self._companions.most)
+        layout = plan_layout(self.header, first, n_readouts=n_imaging + self._n_extra)
         self._memory = SessionMemory(layout)
+        self._frames = SessionFrames(
+            self._memory,
+            self._times,
+            self._signals.with_frames,
+            self._power,
+            n_extra=self._n_extra,
+        )
         self._slots = Slots(layout.n_slots, is_lossless=self._is_lossless)
         self._configuration = configuration(
             self.protocol,
@@ -231,35 +254,61 @@ class Session:
         )
 
     def _begin(self, ready: control.Ready) -> None:
-        is_first, self._is_begun = not self._is_begun, True
         self.state = "running"
         self._shape, self._fov_mm = ready.image_shape, ready.fov_mm
         if self.n_workers_lost:
             self.answers.worker_back()
-        if not is_first:
-            return
-        self._sink.publish(start_of(self.run, self.protocol, self.header, ready))
+        if not self._is_begun:
+            self._is_begun = True
+            self._sink.publish(start_of(self.run, self.protocol, self.header, ready))
 
     def _place(self, acquisition: Acquisition, received_ns: int) -> None:
-        memory = self._memory
-        if memory is None:
+        memory, frames = self._memory, self._frames
+        if memory is None or frames is None:
             return
         self._refuse_changed_shape(acquisition, memory.layout)
-        placement = self.assembler.place(acquisition, readout=self.n_readouts)
+        placement = self.assembler.place(
+            acquisition,
+            readout=self.n_readouts,
+            n_waiting=self._companions.n_waiting(acquisition),
+        )
         for frame in placement.ended:
             self._close(frame, received_ns, received_ns)
         frame = placement.frame
         if placement.is_new:
-            self._open(frame, acquisition, received_ns)
+            self._open(frame, frames, acquisition, received_ns)
         tenant = self._slots.find(frame.frame_id)
         if placement.row is not None:
-            self._times.note(frame.frame_id, acquisition)
-            if tenant is not None:
-                memory.mailbox.scatter(tenant.slot, placement.row, acquisition)
+            frames.land(tenant, frame, placement.row, acquisition)
         if placement.is_last:
             self._close(frame, received_ns, received_ns)
         elif tenant is not None and tenant is self._slots.assigned:
             self._worker.ring()
+
+    def _accompany(self, companion: Acquisition) -> None:
+        """Let a navigator or calibration line travel with its frame, or wait for it."""
+        frames = self._frames
+        if frames is not None and not self._n_extra:
+            self._pass_over(
+                "navigators or calibration lines come, but the header tells of neither EPI nor "
+                "acceleration"
+            )
+            return
+        frame = self.assembler.frame_for(companion)
+        if frame is None or frames is None:
+            self._companions.wait(companion, readout=self.n_readouts)
+            return
+        row, frame.n_companions = frame.n_rows, frame.n_companions + 1
+        tenant = self._slots.find(frame.frame_id)
+        frames.land_companion(tenant, frame, row, companion, readout=self.n_readouts)
+        if tenant is not None and tenant is self._slots.assigned:
+            self._worker.ring()
+
+    def _pass_over(self, text: str) -> None:
+        self.n_unused += 1
+        if text not in self._told_unused:
+            self._told_unused.add(text)
+            self.answers.remark(faults.unused(f"readout {self.n_readouts}: {text}"))
 
     def _refuse_changed_shape(self, acquisition: Acquisition, layout: Layout) -> None:
         if acquisition.n_coils != layout.n_coils or acquisition.n_samples != layout.n_samples:
@@ -269,16 +318,18 @@ class Session:
                 f"{layout.n_samples}; a changed acquisition needs a new session and baseline"
             )
 
-    def _open(self, frame: OpenFrame, acquisition: Acquisition, now_ns: int) -> None:
-        idx = acquisition.idx
-        self._poses[frame.frame_id] = acquisition.pose
-        stream = (idx.slice, idx.contrast, idx.phase, idx.set)
+    def _open(
+        self, frame: OpenFrame, frames: SessionFrames, first: Acquisition, now_ns: int
+    ) -> None:
+        key = frame.key
+        stream = (key.slice, key.contrast, key.phase, key.set)
         tenant, dropped = self._slots.admit(frame.frame_id, stream)
         self._drop(dropped, now_ns)
-        if tenant is not None and self._memory is not None:
-            row = self._memory.mailbox.slots[tenant.slot]
-            row["n_landed"] = row["is_closed"] = 0
-            row["frame_id"] = frame.frame_id
+        if tenant is not None:
+            frames.open(tenant, frame)
+        for row, companion in enumerate(self._companions.take(first)):
+            frames.land_companion(tenant, frame, row, companion, readout=self.n_readouts)
+        if tenant is not None:
             self._assign(now_ns)
 
     def _close_open_frames(self, received_ns: int, now_ns: int) -> None:
@@ -294,38 +345,15 @@ class Session:
             is_complete=frame.is_complete,
         )
         tenant = self._slots.find(frame.frame_id)
-        pose = self._poses.pop(frame.frame_id, Pose())
-        if tenant is None or self._memory is None:
-            self._times.settle(frame.frame_id)
+        if self._frames is not None:
+            self._frames.close(tenant, frame, received_ns)
+        if tenant is None:
             self._drop([frame.frame_id], now_ns)
-            return
-        self._write_row(tenant, frame, pose, received_ns)
-        if tenant is self._slots.assigned:
+        elif tenant is self._slots.assigned:
             self._waiting_since_ns = now_ns
             self._worker.ring()
         else:
             self._assign(now_ns)
-
-    def _write_row(self, tenant: Tenant, frame: OpenFrame, pose: Pose, received_ns: int) -> None:
-        if self._memory is None:
-            return
-        mailbox, key = self._memory.mailbox, frame.key
-        row = mailbox.slots[tenant.slot]
-        row["received_ns"] = received_ns
-        row["ticks"] = self._times.centre_ticks(frame.frame_id)
-        times_s, centre_s = self._times.settle(frame.frame_id)
-        mailbox.readouts[tenant.slot]["time_s"][: len(times_s)] = times_s
-        row["time_s"] = centre_s
-        row["is_complete"] = frame.is_complete
-        row["power_w"], row["power_on_since_s"] = self._power_w, self._power_on_since_s
-        row["repetition"], row["slice"], row["contrast"] = key.repetition, key.slice, key.contrast
-        row["phase"], row["set"] = key.phase, key.set
-        row["pose"] = (
-            pose.position_mm, pose.read_dir, pose.phase_dir, pose.slice_dir,
-            pose.patient_table_position,
-        )  # fmt: skip
-        tenant.is_closed = True
-        row["is_closed"] = 1
 
     def _assign(self, now_ns: int) -> None:
         if self.state != "running":
@@ -342,25 +370,16 @@ class Session:
             self.answers.late(frame_id, "a newer frame overtook it", now_ns=now_ns)
 
     def _conclude(self, done: control.Done, now_ns: int) -> None:
-        memory = self._memory
         self._slots.finish()
-        if memory is None:
+        if self._memory is None or self._frames is None:
             return
-        verdict_text = memory.mailbox.read_verdict(done.result)
-        verdict = self.answers.computed(verdict_text, now_ns=now_ns)
-        images = memory.mailbox.images(done.result, self._shape)
-        self._sink.publish(
-            Maps(
-                frame_id=done.frame_id,
-                key=verdict.key,
-                time_s=verdict.time_s,
-                fov_mm=self._fov_mm,
-                pose=memory.mailbox.pose(done.slot),
-                acquisition_time_stamp=int(memory.mailbox.slots[done.slot]["ticks"]),
-                valid=images["valid"],
-                **{name: images[name] for name in MAP_NAMES},
-            )
-        )
+        text = self._memory.mailbox.read_verdict(done.result)
+        verdict = self.answers.computed(text, now_ns=now_ns)
+        self._sink.publish(self._frames.maps(done, verdict, self._shape, self._fov_mm))
+
+    def is_worker_busy(self) -> bool:
+        """Whether the worker has a whole frame, or a configuration, in hand."""
+        return self._waiting_since_ns is not None
 
     def is_hung(self, now_ns: int) -> bool:
         """Whether the worker has had a whole frame, or a configuration, for far too long."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import Acquisition, MonitorError, RunStart, SessionHeader
+from messages import Acquisition, Encoding, MonitorError, RunStart, RunStop, SessionHeader
 from realtime import control
+from realtime.answers import Counts
 from realtime.mailbox import Layout
 from realtime.protocol import Protocol
 
@@ -48,6 +49,23 @@ def start_of(
         frame_deadline_ms=protocol.protocol.frame_deadline_ms,
         lease_ms=protocol.protocol.lease_ms,
         admission_ms=ready.admission_ms,
+    )
+
+
+def stop_of(
+    run: RunIdentity, status: str, reason: str, *, ended_utc: str, counts: Counts, **readouts: int
+) -> RunStop:
+    """Return what only the end can tell; `readouts` are RunStop's own counts of them."""
+    return RunStop(
+        run.run_id,
+        status,
+        reason,
+        ended_utc,
+        n_frames=counts.n_frames,
+        n_late=counts.n_late,
+        n_fault=counts.n_fault,
+        n_incomplete=counts.n_incomplete,
+        **readouts,
     )
 
 
@@ -112,6 +130,17 @@ def configuration(
     )
 
 
+def companion_rows(encoding: Encoding, n_imaging: int, *, n_waiting: int) -> int:
+    """Return how many rows of a frame are kept for navigators and calibration lines.
+
+    n_imaging: rows for imaging lines. n_waiting: companions that came before the first of them.
+    """
+    is_expected = encoding.trajectory == "epi" or (
+        encoding.trajectory == "cartesian" and encoding.acceleration != (1, 1)
+    )
+    return max(n_imaging, n_waiting) if is_expected or n_waiting else 0
+
+
 def plan_layout(header: SessionHeader, first: Acquisition, *, n_readouts: int) -> Layout:
     """Return how the memory is cut: a slot for each image stream, and two to wait.
 
@@ -121,7 +150,8 @@ def plan_layout(header: SessionHeader, first: Acquisition, *, n_readouts: int) -
     encoding = header.encodings[0]
     sizes = zip(encoding.encoded_matrix, encoding.recon_matrix, strict=True)
     n_pixels = math.prod(max(encoded, recon) for encoded, recon in sizes)
-    one = Layout(1, n_readouts, first.n_coils, first.n_samples, n_pixels)
+    n_dimensions = first.trajectory.shape[1]
+    one = Layout(1, n_readouts, first.n_coils, first.n_samples, n_pixels, n_dimensions)
     n_streams = max(encoding.n_slices * encoding.n_contrasts, 1)
     n_cheap = min(_MOST_SLOTS, _CHEAP_BYTES // max(one.slot_bytes, 1))
     layout = replace(one, n_slots=max(min(n_streams, _MOST_SLOTS) + 2, n_cheap))

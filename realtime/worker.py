@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import threadpoolctl
+from numpy.typing import NDArray
 
+import recon
 from messages import Frame, FrameKey, MonitorError
 from messages.codec import to_json
 from realtime import control, pipeline
@@ -23,7 +25,9 @@ from realtime.clock import Clock, MonotonicClock
 from realtime.mailbox import Mailbox
 from realtime.pipeline import PipelineState, Power
 from realtime.protocol import parse_protocol
+from realtime.refiner import Refiner
 from realtime.streams.mrd_header import parse_header
+from realtime.waveform_queue import unpack_waveforms
 from recon import Partial
 
 
@@ -39,8 +43,10 @@ class Station:
         clock: Clock,
         *,
         session: int,
+        is_patient: bool = False,
     ) -> None:
         self.session = session
+        self.refiner = Refiner(built, is_patient=is_patient)
         self.pipeline = built
         self.state = state
         self.mailbox = mailbox
@@ -54,7 +60,9 @@ class Station:
     def assign(self, order: control.Assign) -> None:
         """Take a slot in hand."""
         self.assigned = order
-        self._partial = self.pipeline.reconstructor.start(recycled=self._partial)
+        self._partial = self.pipeline.reconstructor.start(
+            self._calibration(order.slot), self._partial
+        )
         self._n_absorbed = 0
         self._absorb_ms = 0.0
 
@@ -74,10 +82,19 @@ class Station:
                 self._partial,
                 self.mailbox.readouts[slot, new],
                 self.mailbox.samples[slot, new],
+                _trajectory(self.mailbox, slot, new),
             )
             self._n_absorbed = n_landed
             self._absorb_ms = (self.clock.now_ns() - began_ns) / 1e6
         return self._finish(taken_ns) if is_closed else None
+
+    def _calibration(self, slot: int) -> recon.Calibration | None:
+        """Return what is known of the slice of a slot's frame, so that work begins on arrival."""
+        row = self.mailbox.slots[slot]
+        names = ("slice", "contrast", "phase", "set")
+        one, two, three, four = (int(row[name]) for name in names)
+        found = self.state.slices.get((one, two, three, four))
+        return None if found is None else found.calibration
 
     def _finish(self, taken_ns: int) -> control.Done | None:
         order = self.assigned
@@ -105,6 +122,10 @@ class Station:
         return control.Done(order.slot, order.result, frame.frame_id, self.session)
 
 
+def _trajectory(mailbox: Mailbox, slot: int, rows: slice) -> NDArray[np.float32] | None:
+    return mailbox.trajectory[slot, rows] if mailbox.layout.n_trajectory_dimensions else None
+
+
 class _Stopwatch:
     """Writes what each stage took."""
 
@@ -130,6 +151,8 @@ def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, Power]:
         time_s=float(row["time_s"]),
         pose=mailbox.pose(slot),
         is_complete=bool(row["is_complete"]),
+        trajectory=_trajectory(mailbox, slot, slice(n_landed)),
+        waveforms=unpack_waveforms(mailbox.read_waveforms(slot)),
     )
     watts, since_s = float(row["power_w"]), float(row["power_on_since_s"])
     power = Power(
@@ -167,7 +190,15 @@ def _open_station(
     plan = built.reconstructor.plan
     x, y, z = plan.recon_matrix
     ready = control.Ready(took_ms, (z, y, x), plan.recon_fov_mm, order.session)
-    station = Station(built, state, mailbox, checkpoint, clock, session=order.session)
+    station = Station(
+        built,
+        state,
+        mailbox,
+        checkpoint,
+        clock,
+        session=order.session,
+        is_patient=not given.is_deadline_enforced,
+    )
     return station, ready
 
 
@@ -197,6 +228,8 @@ def _handle(
         return station
     order = control.unpack_for_worker(packet)
     if isinstance(order, control.Configure):
+        if station is not None:
+            station.refiner.close()
         return _configure(order, fds, line, clock)
     if station is None:
         return None
@@ -239,6 +272,7 @@ def _advance(station: Station, line: socket.socket) -> None:
         # after the answer: the permit does not wait for the checkpoint, nor does the gateway, where
         # both share a core
         os.sched_yield()
+        station.state = station.refiner.between_frames(station.state)
         station.checkpoint.save(finished.frame_id, station.state)
 
 

@@ -89,14 +89,21 @@ class WorkerLink:
         return message if message.session == self._n_sessions else self.receive()
 
     def kill(self) -> None:
-        """End the process and close the line."""
+        """End the process and close the line; `is_reaped` tells when it is gone."""
         self._process.kill()
-        self._process.wait()
+        self._line.close()
+
+    def is_reaped(self) -> bool:
+        """Whether the process has ended; nobody waits for it."""
+        return self._process.poll() is not None
+
+    def hang_up(self) -> None:
+        """Close the line, on which a healthy worker exits."""
         self._line.close()
 
     def stop(self, *, grace_s: float) -> None:
-        """Close the line, on which a healthy worker exits; kill one that does not."""
-        self._line.close()
+        """Wait for the process to end, its line closed; kill one that does not."""
+        self.hang_up()
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:

@@ -332,6 +332,8 @@ class Running:
 
     def __init__(self, out: Path, protocol: Protocol | None, **settings: object) -> None:
         self.out = out
+        # another process that starts costs seconds of a small machine; who tests it asks for it
+        settings.setdefault("keeps_spare", False)
         self.gateway = Gateway(
             Settings(
                 out,

@@ -85,6 +85,13 @@ EVENTS: Mapping[str, EventType] = {
     "client-refused.inform": _notice(
         "A client was sent away", "Another program tried to connect; the treatment goes on."
     ),
+    "readouts-unused.inform": _notice(
+        "Readouts that are not used", "Check what the sequence sends besides its images."
+    ),
+    "permit-taken.inform": _notice(
+        "A second treatment without a permit",
+        "One treatment at a time may treat; begin this one again when the other has ended.",
+    ),
     "journal.warn": EventType(
         "medium",
         latched=True,

@@ -27,6 +27,16 @@ def not_finite(*, readout: int) -> Finding:
     return Finding("non-finite-data", "hold", text)
 
 
+def unused(text: str) -> Finding:
+    """Return the finding on readouts that come and are not used."""
+    return Finding("readouts-unused", "inform", text)
+
+
+def permit_taken(text: str) -> Finding:
+    """Return the finding on a treatment that begins while another one has the permit."""
+    return Finding("permit-taken", "inform", text)
+
+
 def client_refused(text: str) -> Finding:
     """Return the finding on a client that was sent away while another's treatment runs."""
     return Finding("client-refused", "inform", text)

@@ -36,16 +36,20 @@ class Watched:
             self.heartbeat, self.run_id = noun, noun.run_id
         elif isinstance(noun, Permit):
             self._permit, self._permit_ns = noun, now_ns
-        elif isinstance(noun, Verdict):
+        elif isinstance(noun, Verdict) and self._is_ours(noun.run_id):
             self.verdict = noun
-        elif isinstance(noun, RunStart):
+        elif isinstance(noun, RunStart) and not self.run_id:
+            # of several runs the heartbeat names the one that has the permit
             self.run_id, self.verdict = noun.run_id, None
-        elif isinstance(noun, RunStop):
+        elif isinstance(noun, RunStop) and self._is_ours(noun.run_id):
             self._permit = None
         elif isinstance(noun, Alert) and envelope.sequence == self.last_alert + 1:
             # one out of sequence comes again, in order, when the missed ones are asked for
             self.last_alert = envelope.sequence
             self.note(noun)
+
+    def _is_ours(self, run_id: str) -> bool:
+        return not (run_id and self.run_id) or run_id == self.run_id
 
     def caught_up(self, alerts: list[Alert]) -> None:
         """Take the alerts that had been missed, in order."""

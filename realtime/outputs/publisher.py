@@ -78,7 +78,9 @@ class Publisher:
         *,
         journal_path: Path,
         epoch: str,
+        is_patient: bool = False,
     ) -> None:
+        """`is_patient`: wait for the writer of run folders, as a replay at full speed may."""
         self._context = context
         self._journal = journal
         self._journal_path = journal_path
@@ -89,8 +91,7 @@ class Publisher:
         self.control = self._bound(zmq.ROUTER, addresses.control)
         self.control.setsockopt(zmq.MAXMSGSIZE, _MAX_CONTROL_BYTES)
         self._scribe: zmq.Socket[bytes] | None = None
-        self._folder = b""
-        self.is_patient = False
+        self._is_patient = is_patient
         self._n_unwritten = 0
         self._is_journal_sound = True
 
@@ -113,13 +114,8 @@ class Publisher:
         self._scribe = self._bound(zmq.PUSH, "tcp://127.0.0.1:*", high_water=_SCRIBE_HIGH_WATER)
         return endpoint_of(self._scribe)
 
-    def enter(self, folder: Path, *, is_patient: bool) -> None:
-        """Write what follows into this run folder, waiting for its writer if `is_patient`."""
-        self._folder = str(folder).encode()
-        self.is_patient = is_patient
-
-    def publish(self, noun: Noun, *, now_ns: int) -> list[Part]:
-        """Send an event; return its parts."""
+    def publish(self, noun: Noun, *, now_ns: int, folder: Path | None = None) -> list[Part]:
+        """Send an event, and have it written into its run's folder; return its parts."""
         if isinstance(noun, RunStop):
             # a run's alerts go out before its end, on disk or not
             self._release(len(self._waiting))
@@ -134,9 +130,12 @@ class Publisher:
             self._waiting.append(_Waiting(sequence, parts, now_ns))
         else:
             self._send(parts)
-        if not isinstance(noun, Heartbeat):
-            self._write(parts)
+        self._write(parts, folder)
         return parts
+
+    def note_refused(self, stop: RunStop, folder: Path) -> None:
+        """Have it written why there was no session; subscribers are told by an alert."""
+        self._write(encode(stop, epoch=self.epoch), folder)
 
     def beat(self, permit_state: str, run_id: str, *, now_ns: int) -> None:
         """Say that the gateway is alive."""
@@ -192,7 +191,7 @@ class Publisher:
         if self._scribe is not None:
             # a writer that died takes no more; the gateway's stop must not depend on it
             with contextlib.suppress(zmq.Again):
-                self._scribe.send_multipart([END], 0 if self.is_patient else zmq.NOBLOCK)
+                self._scribe.send_multipart([END], 0 if self._is_patient else zmq.NOBLOCK)
             self._scribe.close(linger=5000)
         self._events.close(linger=200)
         self.control.close(linger=200)
@@ -217,12 +216,12 @@ class Publisher:
         except zmq.Again:
             return
 
-    def _write(self, parts: list[Part]) -> None:
-        if self._scribe is None or not self._folder:
+    def _write(self, parts: list[Part], folder: Path | None) -> None:
+        if self._scribe is None or folder is None:
             return
         try:
-            flags = 0 if self.is_patient else zmq.NOBLOCK
-            self._scribe.send_multipart([self._folder, *parts], flags)
+            flags = 0 if self._is_patient else zmq.NOBLOCK
+            self._scribe.send_multipart([str(folder).encode(), *parts], flags)
         except zmq.Again:
             self._n_unwritten += 1
 

@@ -17,8 +17,9 @@ import h5py
 import numpy as np
 import zmq
 
-from messages import Alert, Maps, RunStart, RunStop, Verdict
+from messages import Alert, Maps, RunStart, RunStop, Verdict, Waveform
 from messages.codec import Envelope, Noun, decode
+from realtime.outputs.waveform_file import WaveformFile
 
 _LOOK_MS = 1000
 END = b"end"  # topic of the gateway's last message
@@ -50,7 +51,7 @@ class RunFolder:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._start = start
-        self._write_run(None)
+        write_run(folder, start, None)
         self._verdict_file = (folder / "verdicts.csv").open("w", newline="")
         self._reading_file = (folder / "readings.csv").open("w", newline="")
         self._alert_file = (folder / "alerts.jsonl").open("w")
@@ -59,6 +60,7 @@ class RunFolder:
         self._readings = csv.writer(self._reading_file)
         self._readings.writerow(_READING_COLUMNS)
         self._maps = _MapFile(folder / "maps.h5", start)
+        self._waveforms: WaveformFile | None = None
 
     def take(self, envelope: Envelope, noun: Noun) -> None:
         """Write one event where it belongs; events without a file are passed over."""
@@ -72,7 +74,10 @@ class RunFolder:
             self._alert_file.write(json.dumps(row, ensure_ascii=False) + "\n")
             self._alert_file.flush()
         elif isinstance(noun, RunStop):
-            self._write_run(noun)
+            write_run(self.folder, self._start, noun)
+        elif isinstance(noun, Waveform):
+            self._waveforms = self._waveforms or WaveformFile(self.folder / "waveforms.h5")
+            self._waveforms.append(noun)
 
     def close(self) -> None:
         """Close the files."""
@@ -80,6 +85,8 @@ class RunFolder:
         self._reading_file.close()
         self._alert_file.close()
         self._maps.close()
+        if self._waveforms is not None:
+            self._waveforms.close()
 
     def _write_verdict(self, verdict: Verdict) -> None:
         key, stage_ms = verdict.key, verdict.stage_ms or {}
@@ -103,17 +110,6 @@ class RunFolder:
                 ]
             )  # fmt: skip
         self._reading_file.flush()
-
-    def _write_run(self, stop: RunStop | None) -> None:
-        start = {name: getattr(self._start, name) for name in self._start.__slots__}
-        content: dict[str, Any] = {"start": start}
-        if stop is not None:
-            content["stop"] = {name: getattr(stop, name) for name in stop.__slots__}
-        text = json.dumps(content, indent=2, ensure_ascii=False)
-        # replaced whole, so that nobody ever reads half a file
-        new = self.folder / "run.json.new"
-        new.write_text(text + "\n")
-        new.replace(self.folder / "run.json")
 
 
 class _MapFile:
@@ -165,6 +161,32 @@ def _cell(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+def _take(folders: dict[bytes, RunFolder], name: bytes, envelope: Envelope, noun: Noun) -> None:
+    """Write an event into its run's folder, which is open from RunStart to RunStop."""
+    if isinstance(noun, RunStart):
+        folders[name] = RunFolder(Path(name.decode()), noun)
+    elif name in folders:
+        folders[name].take(envelope, noun)
+        if isinstance(noun, RunStop):
+            folders.pop(name).close()
+    elif isinstance(noun, RunStop):
+        write_run(Path(name.decode()), None, noun)
+
+
+def write_run(folder: Path, start: RunStart | None, stop: RunStop | None) -> None:
+    """Write run.json, replaced whole, so that nobody ever reads half a file.
+
+    A session that was refused has no start; one that goes on has no stop.
+    """
+    content: dict[str, Any] = {}
+    for name, noun in (("start", start), ("stop", stop)):
+        if noun is not None:
+            content[name] = {field: getattr(noun, field) for field in noun.__slots__}
+    new = folder / "run.json.new"
+    new.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    new.replace(folder / "run.json")
+
+
 def main(address: str) -> None:
     """Write run folders until the gateway says that it is over."""
     # Ctrl-C reaches the whole group; the gateway says when we are done
@@ -173,7 +195,7 @@ def main(address: str) -> None:
     context = zmq.Context()
     inbox = context.socket(zmq.PULL)
     inbox.connect(address)
-    current: RunFolder | None = None
+    folders: dict[bytes, RunFolder] = {}
     try:
         while True:
             if not inbox.poll(_LOOK_MS):
@@ -184,19 +206,10 @@ def main(address: str) -> None:
             folder, *parts = inbox.recv_multipart()
             if folder == END:
                 return
-            envelope, noun = decode(parts)
-            if isinstance(noun, RunStart):
-                if current is not None:
-                    current.close()
-                current = RunFolder(Path(folder.decode()), noun)
-            elif current is not None and folder:
-                current.take(envelope, noun)
-                if isinstance(noun, RunStop):
-                    current.close()
-                    current = None
+            _take(folders, folder, *decode(parts))
     finally:
-        if current is not None:
-            current.close()
+        for one in folders.values():
+            one.close()
         context.destroy(linger=0)
 
 

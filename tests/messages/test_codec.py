@@ -24,6 +24,7 @@ from messages import (
     RunStart,
     RunStop,
     Verdict,
+    Waveform,
 )
 from messages.codec import SCHEMA, TOPICS, decode, encode, to_json
 
@@ -53,7 +54,7 @@ def maps(draw):
 
 
 NOUNS = {
-    Permit: st.builds(Permit, decisions, numbers, words, counts),
+    Permit: st.builds(Permit, decisions, numbers, words, counts, words),
     Verdict: st.builds(
         Verdict, counts, keys, st.sampled_from(["COMPUTED", "LATE", "FAULT"]), decisions, maybe,
         st.lists(findings, max_size=3).map(tuple), st.lists(readings, max_size=3).map(tuple),
@@ -70,8 +71,13 @@ NOUNS = {
         st.dictionaries(words, words, max_size=3), st.tuples(counts, counts, counts), vectors,
         numbers, numbers, st.dictionaries(words, numbers, max_size=3),
     ),
-    RunStop: st.builds(RunStop, words, words, words, words, *[counts] * 6),
+    RunStop: st.builds(RunStop, words, words, words, words, *[counts] * 8),
     Maps: maps(),
+    Waveform: st.builds(
+        Waveform, counts, counts, counts, counts, numbers, counts,
+        hnp.arrays(np.uint32, hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=4)),
+        words,
+    ),
 }  # fmt: skip
 
 

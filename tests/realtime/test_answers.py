@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from messages import Alert, Finding, FrameKey, Permit, Verdict
 from messages.codec import Noun, to_json
-from realtime.answers import Answers
+from realtime.answers import AlertIds, Answers
 from tests.harness import small_protocol
 
 DEADLINE_MS, LEASE_MS = 100.0, 1000.0
@@ -215,10 +215,39 @@ def test_the_end_answers_what_is_open_and_holds_for_good(answers, sink):
 
 
 def test_ids_of_alerts_go_on_from_an_earlier_session(sink):
-    answers = Answers(PROTOCOL, sink, n_alerts=7)
+    ids = AlertIds(7)
+    answers = Answers(PROTOCOL, sink, alert_ids=ids)
     answers.stream_fault("byte 3: message id 9 is unknown")
     assert sink.of(Alert)[0].alert_id == 7
-    assert answers.n_alerts == 8
+    assert ids.n_raised == 8
+    assert answers.acknowledge(7, "operator")
+    assert not answers.acknowledge(6, "operator")
+
+
+def test_two_sessions_never_share_an_alert_id():
+    ids = AlertIds()
+    sinks = Sink(), Sink()
+    both = [Answers(PROTOCOL, one, alert_ids=ids) for one in sinks]
+    for text in ("cut", "cut again"):
+        for answers in both:
+            answers.stream_fault(text)
+            answers.remark(Finding("client-refused", "inform", text))
+    found = [[one.alert_id for one in sink.of(Alert) if one.state == "raised"] for sink in sinks]
+    assert not set(found[0]) & set(found[1])
+    assert not both[0].acknowledge(found[1][0], "operator")
+
+
+def test_a_session_that_may_not_treat_never_speaks_of_the_permit(sink):
+    answers = Answers(PROTOCOL, sink, may_treat=False)
+    for frame in range(3):
+        opened(answers, frame, 10.0 * frame)
+        answers.computed(good(frame), now_ns=round(10 * frame * MS))
+    answers.stream_fault("cut")
+    answers.tick(10**12)
+    answers.end("over", now_ns=10**12)
+    assert not sink.of(Permit)
+    assert [one.permit for one in sink.of(Verdict)] == ["HELD"] * 3
+    assert answers.permit_state == "HELD"
 
 
 def test_nobody_acknowledges_what_never_was(answers, sink):

@@ -19,7 +19,7 @@ def test_an_order_is_not_lost_behind_rings_that_nobody_hears(tmp_path):
         gateway.mark()
         with frozen(gateway.gateway.worker_pid):
             client.send(*frame[4:], *scan.frame(2))
-            gateway.events.wait(lambda t, n: gateway.gateway._active.session.n_readouts == 3072)
+            gateway.events.wait(lambda t, n: gateway.gateway.sessions[0].n_readouts == 3072)
         verdict = gateway.events.wait(lambda t, n: t == "verdict" and n.frame_id == 1, after=mark)
         assert verdict.outcome == "COMPUTED"
         # assigned at once, while the line still holds what nobody has heard

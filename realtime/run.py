@@ -1,0 +1,87 @@
+"""One client's run at the gateway: its conversation, session and worker, and where events go."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from messages import Alert, Maps, Permit, RunStart, RunStop, Verdict, Waveform
+from messages.codec import Noun
+from realtime.alerts import faults
+from realtime.clock import Clock
+from realtime.outputs.publisher import Publisher
+from realtime.permit_right import Holder
+from realtime.protocol import Protocol
+from realtime.reception import Reception
+from realtime.session import Session
+from realtime.streams.mrd_images import encode_maps
+from realtime.worker_link import WorkerLink
+
+_OF_A_RUN = (Permit, Verdict, Alert, Maps, Waveform)
+
+
+class RunSink:
+    """Where a session's events go: to subscribers, into its folder, and images to its client.
+
+    folder: None where nothing is to be written. has_begun: it was admitted.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        protocol: Protocol,
+        reception: Reception,
+        publisher: Publisher,
+        clock: Clock,
+    ) -> None:
+        self.run_id = run_id
+        self.folder: Path | None = None
+        self.has_begun = False
+        self._result_type = protocol.stream.result_type
+        self._reception = reception
+        self._publisher = publisher
+        self._clock = clock
+
+    def publish(self, noun: Noun) -> None:
+        """Send an event, and a frame's maps back to the client that sent the frame."""
+        if isinstance(noun, _OF_A_RUN):
+            noun = replace(noun, run_id=self.run_id)
+        self.has_begun = self.has_begun or isinstance(noun, RunStart)
+        self._publisher.publish(noun, now_ns=self._clock.now_ns(), folder=self.folder)
+        if isinstance(noun, Maps):
+            for image in encode_maps(noun, result_type=self._result_type):
+                self._reception.peer.send(image, is_droppable=True)
+        elif isinstance(noun, Alert) and noun.state == "raised" and noun.event.endswith(".hold"):
+            self._reception.say(f"WARNING  {noun.text}")
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A session with what it needs of the world."""
+
+    reception: Reception
+    session: Session
+    sink: RunSink
+    worker: WorkerLink
+    _told: set[str] = field(default_factory=set)
+
+    @property
+    def run_id(self) -> str:
+        """What the run is called."""
+        return self.sink.run_id
+
+    def holder(self, now_ns: int) -> Holder:
+        """Return the run as holder of the permit."""
+        stall_ms = self.session.protocol.stream.stall_ms
+        return Holder(self.run_id, self.reception.last_heard_ns(now_ns), stall_ms)
+
+    def tell_unwritten(self, problem: str) -> None:
+        """Tell people, once, what of this run is not written down; `problem` is everybody's."""
+        if not problem and self.reception.recording_problem:
+            problem = f"the recording is not whole: {self.reception.recording_problem}"
+        if problem and problem not in self._told:
+            self._told.add(problem)
+            self.session.answers.notice(faults.not_durable(problem))
+
+
+def refused_stop(run_id: str, reason: str, *, ended_utc: str) -> RunStop:
+    """Return the record of a client that was refused before it had a session."""
+    return RunStop(run_id, "refused", reason, ended_utc, 0, 0, 0, 0, 0, 0)

@@ -1,0 +1,143 @@
+"""Frames on their way through shared memory: each row as it lands, the slot's own at both ends."""
+
+import math
+
+from messages import Acquisition, Maps, MonitorError, Verdict
+from realtime import control
+from realtime.assembler import OpenFrame
+from realtime.frame_times import FrameTimes
+from realtime.session_memory import SessionMemory
+from realtime.slots import Tenant
+from realtime.waveform_queue import WaveformQueue
+
+
+class DevicePower:
+    """What the therapy device last said of its power: watts, and since when in scanner time."""
+
+    def __init__(self) -> None:
+        self.watts = math.nan
+        self.on_since_s = math.nan
+
+    def report(self, watts: float, *, since_s: float) -> None:
+        """Take a report; `since_s` is the scanner time of the latest readout."""
+        was_on = self.watts > 0
+        self.watts = watts
+        if watts > 0 and not was_on:
+            self.on_since_s = since_s
+        elif watts <= 0:
+            self.on_since_s = math.nan
+
+
+class SessionFrames:
+    """The gateway's pen for the slots; which frame has which slot is decided elsewhere.
+
+    A frame without a slot (tenant None) has times all the same: the scanner's clock goes on.
+    """
+
+    def __init__(
+        self,
+        memory: SessionMemory,
+        times: FrameTimes,
+        waveforms: WaveformQueue,
+        power: DevicePower,
+        *,
+        n_extra: int,
+    ) -> None:
+        self._memory = memory
+        self._times = times
+        self._waveforms = waveforms
+        self._n_extra = n_extra
+        self._power = power
+
+    def open(self, tenant: Tenant, frame: OpenFrame) -> None:
+        """Begin a slot: the worker looks up the slice's calibration by the key."""
+        row, key = self._memory.mailbox.slots[tenant.slot], frame.key
+        row["n_landed"] = row["is_closed"] = row["waveform_length"] = 0
+        row["frame_id"] = frame.frame_id
+        row["repetition"], row["slice"], row["contrast"] = key.repetition, key.slice, key.contrast
+        row["phase"], row["set"] = key.phase, key.set
+
+    def land(
+        self, tenant: Tenant | None, frame: OpenFrame, row: int, acquisition: Acquisition
+    ) -> None:
+        """Put an imaging readout into its row."""
+        self._times.note(frame.frame_id, acquisition)
+        if tenant is not None:
+            self._memory.mailbox.scatter(tenant.slot, row, acquisition)
+
+    def land_companion(
+        self,
+        tenant: Tenant | None,
+        frame: OpenFrame,
+        row: int,
+        acquisition: Acquisition,
+        *,
+        readout: int,
+    ) -> None:
+        """Put a navigator or calibration line into its row. Raises MonitorError: it does not fit.
+
+        readout: its count in the session, for the message.
+        """
+        layout = self._memory.layout
+        if acquisition.n_coils != layout.n_coils or acquisition.n_samples > layout.n_samples:
+            raise MonitorError(
+                f"readout {readout}: a navigator or calibration line of {acquisition.n_coils} "
+                f"channels × {acquisition.n_samples} samples, the image's lines have "
+                f"{layout.n_coils} × {layout.n_samples}, expected no more"
+            )
+        if frame.n_companions > self._n_extra:
+            raise MonitorError(
+                f"readout {readout}: more than {self._n_extra} navigators and calibration lines "
+                f"in frame {frame.frame_id}, as many as it has lines"
+            )
+        self._times.note(frame.frame_id, acquisition, is_companion=True)
+        if tenant is not None:
+            self._memory.mailbox.scatter(tenant.slot, row, acquisition)
+
+    def close(self, tenant: Tenant | None, frame: OpenFrame, received_ns: int) -> None:
+        """Write what only a frame's end tells, and then that it is closed."""
+        centre = self._times.centre(frame.frame_id)
+        times_s, centre_s = self._times.settle(frame.frame_id)
+        if tenant is None:
+            return
+        mailbox, pose = self._memory.mailbox, centre.pose
+        row = mailbox.slots[tenant.slot]
+        row["received_ns"] = received_ns
+        row["ticks"] = centre.ticks
+        mailbox.readouts[tenant.slot]["time_s"][: len(times_s)] = times_s
+        row["time_s"] = centre_s
+        row["is_complete"] = frame.is_complete
+        row["power_w"], row["power_on_since_s"] = self._power.watts, self._power.on_since_s
+        row["pose"] = (
+            pose.position_mm, pose.read_dir, pose.phase_dir, pose.slice_dir,
+            pose.patient_table_position,
+        )  # fmt: skip
+        mailbox.write_waveforms(tenant.slot, self._waveforms.take())
+        tenant.is_closed = True
+        row["is_closed"] = 1
+
+    def maps(
+        self,
+        done: control.Done,
+        verdict: Verdict,
+        shape: tuple[int, int, int],
+        fov_mm: tuple[float, float, float],
+    ) -> Maps:
+        """Return the pictures that the worker has put beside its verdict, as views."""
+        mailbox = self._memory.mailbox
+        images = mailbox.images(done.result, shape)
+        return Maps(
+            done.frame_id,
+            verdict.key,
+            verdict.time_s,
+            fov_mm,
+            mailbox.pose(done.slot),
+            magnitude=images["magnitude"],
+            temperature_c=images["temperature_c"],
+            temperature_std_c=images["temperature_std_c"],
+            valid=images["valid"],
+            dose_cem43_min=images["dose_cem43_min"],
+            dose_low_cem43_min=images["dose_low_cem43_min"],
+            dose_high_cem43_min=images["dose_high_cem43_min"],
+            acquisition_time_stamp=int(mailbox.slots[done.slot]["ticks"]),
+        )
