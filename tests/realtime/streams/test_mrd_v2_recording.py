@@ -1,5 +1,6 @@
 """Files of MRD version 2, written by the package mrd-python."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -222,3 +223,19 @@ def complaints(path: Path) -> Iterator[str]:
         events_of(path)
     except MonitorError as error:
         yield str(error)
+
+
+def test_their_own_phantom_comes_over(mrd: Any, tmp_path: Path) -> None:
+    path = tmp_path / "phantom.mrd"
+    make = [sys.executable, "-m", "mrd.tools.phantom", "-m", "16", "-c", "3", "-r", "2"]
+    subprocess.run([*make, "-o", str(path)], check=True, capture_output=True)
+    header, *found, _ = events_of(path)
+    assert header.header.encodings[0].encoded_matrix == (32, 16, 1)
+    with mrd.BinaryMrdReader(str(path)) as reader:
+        reader.read_header()
+        # each is copied, because the reader is asked for the next only then
+        theirs = [(item.value.head.flags, item.value.data.copy()) for item in reader.read_data()]
+    assert len(found) == len(theirs) == 32 + 2 * 16
+    for ours, (flags, samples) in zip(found, theirs, strict=True):
+        assert np.array_equal(ours.samples, samples)
+        assert ours.flags == int(flags)
