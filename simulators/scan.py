@@ -12,8 +12,6 @@ from simulators.coils import head_coils
 from simulators.compression import compressed
 from simulators.ellipsoids import Ellipsoid, cut, ellipsoid_samples
 from simulators.mrd import (
-    ACQUISITION_HEAD,
-    NOISE_MEASUREMENT,
     PARALLEL_CALIBRATION,
     PHASE_CORRECTION,
     acquisition_message,
@@ -26,6 +24,7 @@ from simulators.points import coil_samples, ellipse_samples
 from simulators.readout import Readout
 from simulators.sequences.base import ScanSequence
 from simulators.sequences.header import scan_header_xml
+from simulators.sequences.heads import Heads
 from simulators.sequences.planned import PlannedReadout
 from simulators.spot import SpotPatch
 
@@ -70,6 +69,7 @@ class Scan:
         self._patches = self._heated_patches()
         self._still = lru_cache(maxsize=_REMEMBERED)(self._still_samples)
         self._n_noise, self._seed = n_noise_readouts, seed
+        self._heads = Heads(sequence, n_coils=n_coils)
         self._physiology, self._compression_bits = physiology, compression_bits
         self._noise = None if math.isinf(snr) else self._receiver_noise(snr)
 
@@ -216,7 +216,7 @@ class Scan:
         samples = self.samples(planned)
         if self._noise:
             samples = samples + self._noise.draw(samples.shape[1], rng)
-        head = self._head(planned, scan_counter=scan_counter)
+        head = self._heads.of_readout(planned, scan_counter=scan_counter)
         return self._message(head, samples, planned.trajectory)
 
     def _noise_readouts(self, rng: np.random.Generator) -> Iterator[Readout]:
@@ -225,10 +225,7 @@ class Scan:
             return
         for index in range(n):
             t_s = (index - n) * sequence.noise_sample_time_us * sequence.n_samples * 1e-6
-            head = self._blank_head(index + 1, t_s)
-            head["flags"] = NOISE_MEASUREMENT
-            head["number_of_samples"] = sequence.n_samples
-            head["sample_time_us"] = sequence.noise_sample_time_us
+            head = self._heads.of_noise(t_s, scan_counter=index + 1)
             samples = self._noise.draw(sequence.n_samples, rng, is_noise_scan=True)
             yield Readout(self._message(head, samples, None), t_s, frame=-1)
 
@@ -241,33 +238,6 @@ class Scan:
         message = acquisition_message(head, samples, trajectory)
         bits = self._compression_bits
         return compressed(message, bits=bits) if bits else message
-
-    def _head(self, planned: PlannedReadout, *, scan_counter: int) -> NDArray[Any]:
-        stamp_s = planned.t_s if planned.stamp_s is None else planned.stamp_s
-        head = self._blank_head(scan_counter, stamp_s)
-        head["flags"] = planned.flags
-        head["number_of_samples"] = len(planned.k_per_mm)
-        head["center_sample"] = planned.center_sample
-        head["sample_time_us"] = self.sequence.sample_time_us
-        head["position"][2] += self.sequence.slices_z_mm[planned.counter("slice")]
-        if planned.trajectory is not None:
-            head["trajectory_dimensions"] = planned.trajectory.shape[1]
-        for name, value in planned.counters.items():
-            head["idx"][name] = value
-        center = self.sequence.limits().get("kspace_encoding_step_1", (0, 0, 0))[2]
-        head["idx"]["user"][5] = center  # where Siemens' converter puts the centre line
-        return head
-
-    def _blank_head(self, scan_counter: int, stamp_s: float) -> NDArray[Any]:
-        head = np.zeros((), ACQUISITION_HEAD)
-        head["version"] = 1
-        head["measurement_uid"] = 1
-        head["scan_counter"] = scan_counter
-        head["acquisition_time_stamp"] = self.sequence.ticks(stamp_s)
-        head["available_channels"] = head["active_channels"] = self.n_coils
-        head["position"] = self.sequence.position_mm
-        head["read_dir"], head["phase_dir"], head["slice_dir"] = np.eye(3, dtype=np.float32)
-        return head
 
     def _receiver_noise(self, snr: float) -> Noise:
         sequence, origin = self.sequence, np.zeros(())
