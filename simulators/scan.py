@@ -112,7 +112,7 @@ class Scan:
         index = planned.counter("slice")
         value = self._still(k_per_mm.tobytes(), index)
         if self._patches:
-            peak_rad = self._peak_rad(planned.frame, planned.t_s, planned.echo_time_s)
+            peak_rad = self._peak_rad(planned)
             if peak_rad:
                 value = value + self._patches[index].samples(k_per_mm, peak_rad=peak_rad)
         turn = field.turn(since_s, t_s=planned.t_s) * np.exp(1j * planned.phase_rad)
@@ -196,9 +196,13 @@ class Scan:
             raise ValueError("heat is simulated in slices, not in a volume")
         return [SpotPatch(rise, ellipses, self._coils) for ellipses in self.slices]
 
-    def _peak_rad(self, frame: int, t_s: float, echo_time_s: float) -> float:
-        rise = self.patient.rise
-        return rise.peak_c(frame, t_s) * self._rad_per_c(echo_time_s) if rise else 0.0
+    def _peak_rad(self, planned: PlannedReadout) -> float:
+        rise, time_s = self.patient.rise, planned.echo_time_s
+        if rise is None:
+            return 0.0
+        if rise.evolves:
+            time_s = float(np.mean(planned.since_excitation_s))
+        return rise.peak_c(planned.frame, planned.t_s) * self._rad_per_c(time_s)
 
     def _rad_per_c(self, echo_time_s: float) -> float:
         frequency_hz = self.sequence.h1_frequency_hz

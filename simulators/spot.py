@@ -22,11 +22,15 @@ class HeatedSpot:
 
     center_mm, fwhm_mm: (x, y). peak_c: °C above body temperature at its centre, of the frame's
     index and the scanner time; see `per_frame` and `ramp`.
+    evolves: whether the phase grows from readout to readout of an echo train, as heat's own
+        off-resonance makes it (it shifts a focus along EPI's phase encoding); otherwise all have
+        the phase of the echo time. Within a readout it never grows.
     """
 
     center_mm: tuple[float, float]
     fwhm_mm: tuple[float, float]
     peak_c: Callable[[int, float], float]
+    evolves: bool = False
 
     def shape(self, x_mm: Real, y_mm: Real) -> Real:
         """Return the rise relative to its peak at points that broadcast."""
@@ -46,10 +50,7 @@ def ramp(c_per_s: float, *, start_s: float = 0.0) -> Callable[[int, float], floa
 
 
 class SpotPatch:
-    """What a spot adds to k-space: object · coil · (exp(iφ) - 1), a direct sum at any positions.
-
-    The phase is that of the echo time for all samples: heat shifts no line of an EPI train.
-    """
+    """What a spot adds to k-space: object · coil · (exp(iφ) - 1), a direct sum at any positions."""
 
     def __init__(self, spot: HeatedSpot, ellipses: Sequence[Ellipse], coils: Coils) -> None:
         (x0, y0), (wide, high) = spot.center_mm, spot.fwhm_mm

@@ -80,6 +80,20 @@ def test_ramp_heats_from_readout_to_readout():
     assert at_focus == pytest.approx(2 * (centre_s - 1))
 
 
+def test_heat_that_evolves_turns_late_lines_further():
+    epi = Epi(n_frames=1)
+
+    def scan(peak_c, **how):
+        spot = HeatedSpot((8.0, -4.0), (12.0, 16.0), per_frame(peak_c), **how)
+        return Scan(epi, patient=Patient(bodies=DISC, rise=spot), n_coils=1)
+
+    for line in (3 + 10, 3 + 40, 3 + 70):
+        planned = list(epi.readouts())[line]
+        share = 1 + (line - 43) * 560e-6 / 0.027
+        evolving = scan(10.0, evolves=True).samples(planned)
+        assert np.allclose(evolving, scan(10.0 * share).samples(planned), atol=1e-4)
+
+
 def test_volume_refuses_heat():
     with pytest.raises(ValueError, match="volume"):
         Scan(Cartesian(partitions=4), patient=Patient(rise=SPOT))
