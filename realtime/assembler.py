@@ -202,14 +202,15 @@ class Assembler:
         expected = self.expected
         if not expected.is_told or expected.n_partitions > 1 or self._restarts:
             return False
-        first = next(iter(frame.landed))[0]
+        first, latest = next(iter(frame.landed))[0], self._latest_step[stream]
         n = expected.n_readouts
-        return step_1 > self._latest_step.get(stream, -1) and step_1 // n != first // n
+        return latest < step_1 < latest + n and step_1 // n != first // n
 
     def _note_step(self, stream: Stream, step_1: int) -> None:
         latest = self._latest_step.get(stream, step_1)
         self._is_counted = self._is_counted or step_1 != latest
-        self._restarts = self._restarts or step_1 < latest
+        is_on = latest <= step_1 < latest + self.expected.n_readouts
+        self._restarts = self._restarts or not is_on
         self._latest_step[stream] = step_1
 
     def _is_over(self, frame: OpenFrame, acquisition: Acquisition) -> bool:

@@ -12,7 +12,7 @@ class ScanCounter:
     """
 
     def __init__(self) -> None:
-        self._measurement = 0
+        self._measurement: int | None = None
         self._latest: int | None = None
         self._missing: set[int] = set()
         self._ahead: set[int] = set()
@@ -32,9 +32,10 @@ class ScanCounter:
         """Note a readout."""
         if measurement != self._measurement:
             self._n_lost_before += self._lost_now()
+            if self._measurement is not None:
+                self._ahead.clear()
             self._measurement, self._latest = measurement, None
             self._missing.clear()
-            self._ahead.clear()
         latest, self._latest = self._latest, counter
         if latest is None:
             return
@@ -47,11 +48,12 @@ class ScanCounter:
             unseen = set(range(latest + 1, counter)) - self._ahead
             self._missing |= unseen
             self._n_gaps += bool(unseen)
-        self._ahead = {one for one in self._ahead if one > counter} if self._ahead else self._ahead
 
     def note_waveform(self, counter: int) -> None:
         """Note a number that a waveform has."""
         if self._latest is None or counter > self._latest:
+            if len(self._ahead) >= _MAX_AHEAD:
+                self._ahead = {one for one in self._ahead if one > (self._latest or 0)}
             if len(self._ahead) < _MAX_AHEAD:
                 self._ahead.add(counter)
         else:

@@ -23,7 +23,9 @@ FULL = EncodingLimit(0, 7, 4)
 NOTHING = np.zeros((1, 4), np.complex64)
 
 
-def assembler(limit: EncodingLimit | None = FULL, **changed) -> Assembler:
+def assembler(
+    limit: EncodingLimit | None = FULL, *, readouts_per_frame: int | None = None, **changed
+) -> Assembler:
     encoding = {
         "encoded_matrix": (16, 8, 1),
         "recon_matrix": (8, 8, 1),
@@ -33,7 +35,8 @@ def assembler(limit: EncodingLimit | None = FULL, **changed) -> Assembler:
         "kspace_encoding_step_1": limit,
         **changed,
     }
-    return Assembler(SessionHeader(b"", (Encoding(**encoding),)))
+    header = SessionHeader(b"", (Encoding(**encoding),))
+    return Assembler(header, readouts_per_frame=readouts_per_frame)
 
 
 def readout(line: int, *, stamp: int, flags: int = 0, **idx: int) -> Acquisition:

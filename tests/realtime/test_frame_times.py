@@ -1,11 +1,12 @@
 """When a readout was acquired, in scanner time."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from messages import Acquisition
+from messages import Acquisition, Pose
 from realtime.frame_times import FrameTimes
 from realtime.streams.events import HeaderReceived
 from realtime.streams.mrd_decoder import Decoder
@@ -79,3 +80,47 @@ def test_averages_are_dated_by_the_mean_of_their_centres():
         times.note(0, acquisition)
     _, centre_s = times.settle(0)
     assert centre_s == pytest.approx((0.04 + 0.12) / 2)
+
+
+def as_trajectory(header, name: str):
+    return replace(header, encodings=(replace(header.encodings[0], trajectory=name),))
+
+
+def test_every_spoke_crosses_the_centre_so_a_frame_is_dated_by_their_mean():
+    header, readouts = decoded(SCAN, 1)
+    times = FrameTimes(small_protocol(), as_trajectory(header, "radial"))
+    for acquisition in readouts:
+        times.note(0, acquisition)
+    assert times.centre(0).ticks == readouts[4].acquisition_time_stamp
+    _, centre_s = times.settle(0)
+    assert centre_s == pytest.approx(0.035)
+
+
+def test_companions_are_dated_but_are_no_centre_and_move_no_clock():
+    header, readouts = decoded(SCAN, 2)
+    times = FrameTimes(small_protocol(), as_trajectory(header, "epi"))
+    plain = FrameTimes(small_protocol(), as_trajectory(header, "epi"))
+    for frame in range(2):
+        lines = readouts[8 * frame : 8 * frame + 8]
+        # from before the frame, and the k-space centre by its counters
+        stamp = lines[0].acquisition_time_stamp - 2
+        centre = replace(lines[4], acquisition_time_stamp=stamp)
+        times.note(frame, centre, is_companion=True)
+        for acquisition in lines:
+            times.note(frame, acquisition)
+            plain.note(frame, acquisition)
+        assert times.centre(frame) == plain.centre(frame)
+        seconds, centre_s = times.settle(frame)
+        expected, expected_s = plain.settle(frame)
+        assert np.allclose(seconds[1:], expected)
+        assert seconds[0] == pytest.approx(expected[0] - 0.005)
+        assert centre_s == expected_s
+
+
+def test_the_pose_of_a_frame_is_that_of_its_centre():
+    header, readouts = decoded(SCAN, 1)
+    times = FrameTimes(small_protocol(), header)
+    for n, acquisition in enumerate(readouts):
+        times.note(0, replace(acquisition, pose=Pose(position_mm=(float(n), 0.0, 0.0))))
+    assert times.centre(0).pose.position_mm[0] == 4.0
+    assert times.centre(7).pose == Pose()

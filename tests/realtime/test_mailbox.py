@@ -1,6 +1,7 @@
 """The shared memory: two views of the same bytes, and nothing beyond its sections."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ sizes = st.integers(1, 9)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.builds(Layout, sizes, sizes, sizes, sizes, sizes))
+@given(st.builds(Layout, sizes, sizes, sizes, sizes, sizes, st.integers(0, 3)))
 def test_sections_never_overlap_and_fill_what_was_asked_for(layout):
     fd = anonymous_memory("test", layout.total_bytes)
     try:
@@ -79,3 +80,24 @@ def test_sections_never_overlap_and_fill_what_was_asked_for(layout):
             assert array.ctypes.data % 64 == 0 or array.ctypes.data % array.dtype.alignment == 0
     finally:
         os.close(fd)
+
+
+def test_trajectories_and_waveforms_go_along():
+    layout = Layout(2, 4, 2, 16, 64, n_trajectory_dimensions=2)
+    fd = anonymous_memory("test", layout.total_bytes)
+    gateway, worker = Mailbox(layout, fd), Mailbox(layout, fd)
+    os.close(fd)
+    decoder = Decoder()
+    scan = Scan(n_pixels=8, lines=tuple(range(8)))
+    decoder.feed(header_message(scan.header()) + scan.frame(0)[5])
+    _, one = decoder.events()
+    path = np.arange(32, dtype=np.float32).reshape(16, 2)
+    gateway.scatter(1, 0, replace(one, trajectory=path, encoding_space_ref=3))
+    assert np.array_equal(worker.trajectory[1, 0], path)
+    assert worker.readouts[1, 0]["encoding_space_ref"] == 3
+    gateway.scatter(1, 0, one)  # a navigator has none, and must not inherit the last one's
+    assert not worker.trajectory[1, 0].any()
+    gateway.write_waveforms(1, b"beat")
+    assert worker.read_waveforms(1) == b"beat"
+    assert worker.read_waveforms(0) == b""
+    assert worker.slots[1]["n_landed"] == 1
