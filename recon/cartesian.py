@@ -7,7 +7,8 @@ import sigpy.linop
 
 from messages import Frame, Image
 from recon.coil_maps import combine, estimate_coil_maps
-from recon.hybrid import CartesianCalibration, HybridRows, hybrid_of
+from recon.hybrid import CartesianCalibration, hybrid_of
+from recon.hybrid_rows import HybridRows
 from recon.reconstructor import Calibration, Partial
 
 
@@ -36,10 +37,7 @@ class CartesianFFT(HybridRows):
         From coil images (coil, z, y, x), or with maps from the image (z, y, x), to the k-space
         of the encoded matrix (coil, kz, ky, kx). EPI's ramps are inverted, not adjoined.
         """
-        forward, maps = self.coil_operator(), None if calibration is None else calibration.maps
-        if maps is None:
-            return forward
-        return forward * sigpy.linop.Multiply(self.plan.image_shape, maps.weights.conj())
+        return self.masked_operator(calibration, None)
 
     def calibrate(
         self, partial: Partial, frame: Frame, calibration: Calibration | None = None

@@ -1,0 +1,138 @@
+"""Where parallel imaging is learned from: the measured lines about the centre of k-space."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recon.hybrid import Hybrid, LineKey, Profile
+from recon.hybrid_rows import HybridRows
+
+_MAX_LINES = 48  # kept on either axis; more teach nothing new and would swell the calibration
+_MAX_PARTITIONS = 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationLines:
+    """Lines (coil, kz, ky, x) in k-space order, in image space along x.
+
+    rows: complex64 (coil, kz, ky, x), zero where not measured. measured: bool (kz, ky).
+    center: (kz, ky) of the k-space centre among the rows.
+    """
+
+    rows: NDArray[np.complex64]
+    measured: NDArray[np.bool_]
+    center: tuple[int, int]
+
+    def joined(self, older: "CalibrationLines | None") -> "CalibrationLines":
+        """Return these lines, and of an older frame those that this one did not measure."""
+        if older is None or older.rows.shape != self.rows.shape:
+            return self
+        rows = np.where(self.measured[..., None], self.rows, older.rows)
+        return CalibrationLines(rows, self.measured | older.measured, self.center)
+
+
+def calibration_lines(method: HybridRows, hybrid: Hybrid, run_length: int) -> CalibrationLines:
+    """Return what a frame holds to learn from.
+
+    Lines that were sent for calibration only stand alone where `run_length` of them are
+    neighbours (separate calibration: their contrast may differ from the image's); otherwise they
+    and the image's own lines are taken together (embedded calibration, interleaved sampling, or
+    nobody set flags). Of a reference scan in another encoded space only the neighbourhood of
+    lines is known, so its middle is taken for the centre.
+    """
+    if hybrid.lines:
+        alone = _reference(method, hybrid)
+        if longest_run(alone.measured) >= run_length:
+            return alone
+    return _measured(method, hybrid)
+
+
+def longest_run(measured: NDArray[np.bool_]) -> int:
+    """Return how many neighbouring lines are measured in some partition."""
+    longest = 0
+    for partition in measured:
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], partition, [False]]).astype(int)))
+        if len(edges):
+            longest = max(longest, int(np.max(edges[1::2] - edges[::2])))
+    return longest
+
+
+def centered_run(lines: CalibrationLines) -> tuple[int, int]:
+    """Return the first and one past the last line measured in all the centre's neighbourhood.
+
+    Of the partition through the centre; (0, 0) where the centre itself was not measured.
+    """
+    partition, center = lines.center
+    measured = lines.measured[partition]
+    if not measured[center]:
+        return 0, 0
+    gaps = np.flatnonzero(~measured)
+    below, above = gaps[gaps < center], gaps[gaps > center]
+    first = int(below[-1]) + 1 if len(below) else 0
+    return first, int(above[0]) if len(above) else len(measured)
+
+
+def without_factors(method: HybridRows, hybrid: Hybrid) -> NDArray[np.complex64]:
+    """Return the rows as k-space has them: averaged, in its order, free of the FFT's factors."""
+    weight = method.row_factors().conj() / np.maximum(hybrid.n_averages, 1)
+    rows = hybrid.rows * weight[..., None].astype(np.complex64)
+    ordered: NDArray[np.complex64] = np.fft.fftshift(rows, axes=(1, 2))
+    return ordered
+
+
+def _measured(method: HybridRows, hybrid: Hybrid) -> CalibrationLines:
+    _, n_ky, n_kz = method.plan.grid
+    rows = without_factors(method, hybrid)
+    measured = np.fft.fftshift(hybrid.n_averages > 0)
+    rows[:, ~measured] = 0  # synthesised lines teach nothing
+    for key, profile in hybrid.lines.items():
+        place = method.row_of(key) if key[0] == hybrid.space else None
+        if place is not None and not measured[place]:
+            rows[:, place[0], place[1]] = profile
+            measured[place] = True
+    return _about_center(rows, measured, (n_kz // 2, n_ky // 2))
+
+
+def _reference(method: HybridRows, hybrid: Hybrid) -> CalibrationLines:
+    """Return the lines of a reference scan by themselves."""
+    spaces = [key[0] for key in hybrid.lines]
+    space = max(set(spaces), key=spaces.count)
+    keys = [key for key in hybrid.lines if key[0] == space]
+    places = dict[LineKey, tuple[int, int]]()
+    if space == hybrid.space:
+        _, n_ky, n_kz = method.plan.grid
+        shape, center = (n_kz, n_ky), (n_kz // 2, n_ky // 2)
+        for key in keys:
+            place = method.row_of(key)
+            if place is not None:
+                places[key] = place
+    else:
+        first = min(key[1] for key in keys), min(key[2] for key in keys)
+        last = max(key[1] for key in keys), max(key[2] for key in keys)
+        shape = last[0] - first[0] + 1, last[1] - first[1] + 1
+        center = shape[0] // 2, shape[1] // 2
+        places = {key: (key[1] - first[0], key[2] - first[1]) for key in keys}
+    profile: Profile = hybrid.lines[keys[0]]
+    rows = np.zeros((profile.shape[0], *shape, profile.shape[1]), np.complex64)
+    measured = np.zeros(shape, np.bool_)
+    for key, place in places.items():
+        rows[:, place[0], place[1]] = hybrid.lines[key]
+        measured[place] = True
+    return _about_center(rows, measured, center)
+
+
+def _about_center(
+    rows: NDArray[np.complex64], measured: NDArray[np.bool_], center: tuple[int, int]
+) -> CalibrationLines:
+    n_kz, n_ky = measured.shape
+    first_z = max(center[0] - _MAX_PARTITIONS // 2, 0)
+    first_y = max(center[1] - _MAX_LINES // 2, 0)
+    last_z = min(center[0] + (_MAX_PARTITIONS + 1) // 2, n_kz)
+    last_y = min(center[1] + (_MAX_LINES + 1) // 2, n_ky)
+    kept = np.ascontiguousarray(rows[:, first_z:last_z, first_y:last_y])
+    return CalibrationLines(
+        kept,
+        measured[first_z:last_z, first_y:last_y].copy(),
+        (center[0] - first_z, center[1] - first_y),
+    )

@@ -1,0 +1,262 @@
+"""GRAPPA: missing lines come back, from each mode of calibration, with phase and noise known."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from messages import HeaderError
+from messages.acquisition import PARALLEL_CALIBRATION
+from recon.coil_maps import combine, estimate_coil_maps
+from tests.recon import parallel
+from tests.recon.parallel import (
+    EMBEDDED,
+    N_COILS,
+    N,
+    absorbed,
+    calibrated,
+    complex_noise,
+    kspace,
+    lines_of,
+    make_frame,
+    make_method,
+    patient,
+    reconstructed,
+    unit_whitening,
+)  # fmt: skip
+
+INSIDE = np.abs(patient()) > 0.5
+
+
+@pytest.fixture(scope="module")
+def truth():
+    """Coil images of all lines, and the combination of them."""
+    method = make_method("fft", acceleration=1)
+    frame = make_frame(kspace(patient()), [(line, 0) for line in range(N)])
+    return reconstructed(method, frame, calibrated(method, frame))
+
+
+def error(image, truth):
+    """Against the image of all lines; both carry the virtual coil's phase."""
+    turn = np.vdot(image.pixels, truth.pixels)
+    difference = image.pixels * (turn / abs(turn)) - truth.pixels
+    return np.linalg.norm(difference) / np.linalg.norm(truth.pixels)
+
+
+def calibrate_in(mode, acceleration, data):
+    method = make_method("grappa", acceleration=acceleration, mode=mode)
+    known = None
+    for offset in range(acceleration if mode == "interleaved" else 1):
+        assert known is None or not known.is_ready
+        frame = make_frame(data, lines_of(mode, acceleration, offset))
+        known = calibrated(method, frame, known)
+    return method, frame, known
+
+
+@pytest.mark.parametrize(("acceleration", "limit"), [(2, 0.01), (3, 0.03)])
+@pytest.mark.parametrize("mode", ["separate", "embedded", "unflagged", "interleaved"])
+def test_every_mode_of_calibration_gives_the_image_of_all_lines(truth, mode, acceleration, limit):
+    method, frame, known = calibrate_in(mode, acceleration, kspace(patient()))
+    assert known.is_ready
+    image = reconstructed(method, frame, known)
+    aliased = reconstructed(make_method("fft", acceleration=1), frame)
+    assert error(image, truth) < limit
+    assert error(aliased, truth) > 5 * error(image, truth)
+    assert image.is_complete
+    assert image.coil_pixels is None
+
+
+def test_a_kernel_stays_true_on_lattices_of_other_offset(truth):
+    method, _, known = calibrate_in("interleaved", 3, kspace(patient()))
+    for offset in range(3):
+        frame = make_frame(kspace(patient()), lines_of("interleaved", 3, offset))
+        assert error(reconstructed(method, frame, known), truth) < 0.03
+
+
+def test_until_interleaved_frames_fill_the_centre_images_are_incomplete():
+    method = make_method("grappa", mode="interleaved")
+    first = make_frame(kspace(patient()), lines_of("interleaved"))
+    known = calibrated(method, first)
+    assert not known.is_ready
+    assert not reconstructed(method, first, known).is_complete
+    assert not reconstructed(method, first).is_complete
+    # The same lattice again teaches nothing; the other one does.
+    assert not calibrated(method, first, known).is_ready
+    second = make_frame(kspace(patient()), lines_of("interleaved", offset=1))
+    assert calibrated(method, second, known).is_ready
+
+
+def test_what_is_learned_is_small_and_travels():
+    method, frame, known = calibrate_in("interleaved", 2, kspace(patient()))
+    waiting = calibrated(make_method("grappa", mode="interleaved"), frame)
+    assert len(pickle.dumps(known)) < 2 * kspace(patient()).nbytes
+    assert len(pickle.dumps(waiting)) < kspace(patient()).nbytes
+    again = pickle.loads(pickle.dumps(known))
+    np.testing.assert_array_equal(
+        reconstructed(method, frame, again).pixels, reconstructed(method, frame, known).pixels
+    )
+
+
+def test_lines_filled_on_arrival_are_those_filled_after_the_last():
+    method, frame, known = calibrate_in("embedded", 3, kspace(patient()))
+    early = absorbed(method, frame, known)
+    late = absorbed(method, frame)
+    assert early.filled.sum() > 20
+    assert not late.filled.any()
+    np.testing.assert_array_equal(
+        method.finish(early, frame, known).pixels, method.finish(late, frame, known).pixels
+    )
+    assert not late.filled.any()  # finish leaves the partial frame alone
+
+
+def test_all_missing_lines_are_there_when_the_last_readout_has_landed():
+    method, frame, known = calibrate_in("separate", 2, kspace(patient()))
+    partial = absorbed(method, frame, known)
+    assert (partial.filled | (partial.n_averages > 0)).all()
+
+
+def test_lines_may_land_in_any_order():
+    method, frame, known = calibrate_in("unflagged", 2, kspace(patient()))
+    order = np.random.default_rng(1).permutation(len(frame.readouts))
+    shuffled = replace(frame, readouts=frame.readouts[order], samples=frame.samples[order])
+    one, two = (reconstructed(method, each, known) for each in (frame, shuffled))
+    np.testing.assert_array_equal(one.pixels, two.pixels)
+
+
+def test_measured_lines_are_kept_and_calibration_lines_left_out():
+    data = kspace(patient())
+    method, frame, known = calibrate_in("embedded", 2, data)
+    rows = absorbed(method, frame, known).rows
+    wrong = frame.samples.copy()
+    wrong[(frame.readouts["flags"] & PARALLEL_CALIBRATION) != 0] = 1e6
+    spoilt = absorbed(method, replace(frame, samples=wrong), known).rows
+    np.testing.assert_array_equal(rows, spoilt)
+    whole = absorbed(make_method("fft"), make_frame(data, [(y, 0) for y in range(N)])).rows
+    there = absorbed(make_method("fft"), frame).n_averages > 0
+    np.testing.assert_array_equal(rows[:, there], whole[:, there])
+
+
+def test_averages_are_averaged_before_lines_are_synthesised(truth):
+    data, rng = kspace(patient()), np.random.default_rng(2)
+    method, frame, known = calibrate_in("separate", 2, data)
+    noise = 0.1 * complex_noise(rng, *frame.samples.shape)
+    rows = np.concatenate([frame.readouts, frame.readouts])
+    samples = np.concatenate([frame.samples + noise, frame.samples - noise])
+    twice = reconstructed(method, replace(frame, readouts=rows, samples=samples), known)
+    once = reconstructed(method, frame, known)
+    assert np.abs(twice.pixels - once.pixels).max() < 1e-4 * np.abs(once.pixels).max()
+
+
+def test_heat_is_seen_as_it_is():
+    heat = patient(heat_rad=1.5)
+    method, frame, known = calibrate_in("separate", 2, kspace(patient()))
+    before = reconstructed(method, frame, known)
+    after = reconstructed(method, make_frame(kspace(heat), lines_of("separate")), known)
+    seen = np.angle(after.pixels[0] * before.pixels[0].conj())
+    assert np.abs(seen - np.angle(heat * patient().conj()))[INSIDE].max() < 0.02
+
+
+@pytest.mark.parametrize("are_known", [True, False])
+def test_a_phase_of_the_whole_frame_passes(are_known):
+    method, frame, known = calibrate_in("embedded", 2, kspace(patient()))
+    turned = replace(frame, samples=(np.exp(2j) * frame.samples).astype(np.complex64))
+    one = reconstructed(method, frame, known)
+    two = reconstructed(method, turned, known if are_known else calibrated(method, turned))
+    assert np.abs(two.pixels - np.exp(2j) * one.pixels).max() < 1e-5 * np.abs(one.pixels).max()
+
+
+@pytest.mark.parametrize("mode", ["separate", "unflagged"])
+def test_noise_has_the_strength_that_the_image_says(mode):
+    rng = np.random.default_rng(4)
+    method = make_method("grappa", acceleration=3, whitening=unit_whitening(rng))
+    known = calibrated(method, make_frame(30 * kspace(patient()), lines_of(mode, 3)))
+    lines, power = lines_of(mode, 3), 0.0
+    for _ in range(300):
+        image = reconstructed(method, make_frame(complex_noise(rng, N_COILS, N, N), lines), known)
+        power = power + np.abs(image.pixels) ** 2 / 300
+    # 300 frames know a pixel's power to 6 %, a patch of neighbours to a few per mille
+    measured = np.sqrt(power[0].reshape(8, 8, 8, 8).mean(axis=(1, 3)))
+    said = np.sqrt((image.noise_std[0] ** 2).reshape(8, 8, 8, 8).mean(axis=(1, 3)))
+    assert np.abs(measured / said - 1).max() < 0.05
+    assert said.max() > 1.2 * said.min()  # a g-factor, not a constant
+    assert image.noise_std.dtype == np.float32
+
+
+def test_without_acceleration_noise_is_that_of_the_fourier_transform():
+    rng = np.random.default_rng(5)
+    method = make_method("grappa", acceleration=1, whitening=unit_whitening(rng))
+    frame = make_frame(30 * kspace(patient()), [(line, 0) for line in range(N)])
+    image = reconstructed(method, frame, calibrated(method, frame))
+    np.testing.assert_allclose(image.noise_std, 1, rtol=1e-4)  # unit power, orthonormal, unit maps
+
+
+def test_a_lost_line_is_no_crash(truth):
+    method, frame, known = calibrate_in("separate", 2, kspace(patient()))
+    kept = np.ones(len(frame.readouts), bool)
+    kept[len(EMBEDDED) + 5] = False
+    lossy = replace(
+        frame, readouts=frame.readouts[kept], samples=frame.samples[kept], is_complete=False
+    )
+    image = reconstructed(method, lossy, known)
+    assert not image.is_complete
+    assert np.isfinite(image.pixels).all()
+    assert error(image, truth) < 0.2
+    assert calibrated(method, lossy) is None
+
+
+def test_nan_teaches_nothing_and_stays_in_the_image():
+    method, frame, known = calibrate_in("separate", 2, kspace(patient()))
+    samples = frame.samples.copy()
+    samples[40, 2, 7] = np.nan
+    spoilt = replace(frame, samples=samples)
+    assert calibrated(method, spoilt) is None
+    assert not np.isfinite(reconstructed(method, spoilt, known).pixels).all()
+
+
+def test_a_reference_scan_in_an_encoded_space_of_its_own(truth):
+    data = kspace(patient())
+    frame = make_frame(data, lines_of("separate"))
+    is_reference = (frame.readouts["flags"] & PARALLEL_CALIBRATION) != 0
+    rows = frame.readouts.copy()
+    rows["encoding_space_ref"][is_reference] = 1
+    rows["kspace_encode_step_1"][is_reference] -= EMBEDDED[0]  # its limits are 0 to 23
+    rows["kspace_encode_step_1"][is_reference] += 100  # or any others
+    method = make_method("grappa")
+    frame = replace(frame, readouts=rows)
+    known = calibrated(method, frame)
+    assert error(reconstructed(method, frame, known), truth) < 0.01
+
+
+def test_the_forward_model_is_undone():
+    method, frame, known = calibrate_in("separate", 2, kspace(patient()))
+    image = reconstructed(method, frame, known)
+    operator = method.operator(known, absorbed(method, frame, known))
+    data = operator(image.pixels)
+    assert not data[:, 0, 1::2].any()
+    again = reconstructed(method, make_frame(data[:, 0], lines_of("interleaved")), known)
+    assert error(again, image) < 0.02
+
+
+def test_acceleration_across_partitions_is_refused():
+    the_plan = make_method("grappa").plan
+    both = replace(the_plan, encoding=replace(the_plan.encoding, acceleration=(2, 2)))
+    with pytest.raises(HeaderError, match="kspace_encoding_step_2"):
+        type(make_method("grappa"))(both)
+
+
+def test_coils_of_a_filled_frame_are_those_of_all_lines(truth):
+    method, frame, known = calibrate_in("separate", 2, kspace(patient()))
+    partial = absorbed(method, frame, known)
+    coils = method.coil_pixels(partial.rows, partial.n_averages)
+    assert np.linalg.norm(coils - truth.coil_pixels) < 0.01 * np.linalg.norm(truth.coil_pixels)
+    again = combine(coils, estimate_coil_maps(coils))
+    assert np.abs(np.abs(again) - np.abs(truth.pixels)).max() < 0.02 * np.abs(truth.pixels).max()
+
+
+def test_the_phantom_is_accelerated_where_it_has_coils():
+    # Traps the tests themselves: without different coils nothing could be undone
+    coils = parallel.coil_sensitivities()
+    flat = coils[:, INSIDE]
+    values = np.linalg.svd(flat, compute_uv=False)
+    assert values[3] > 0.05 * values[0]
