@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 from messages import Encoding
 from recon.cartesian import CartesianFFT
+from recon.cg_sense import CGSense
 from recon.coil_maps import CoilMaps
+from recon.grappa import Grappa
+from recon.gridded import GriddedNUFFT
 from recon.reconstruction_plan import OFF_THE_GRID, ReconstructionPlan, plan
 from recon.reconstructor import Calibration, Partial, Reconstructor
 from recon.settings import EpiReference, ReconstructionSettings
@@ -12,6 +15,9 @@ from recon.whitening import Whitening, whitening_from_noise
 
 METHODS: dict[str, Callable[[ReconstructionPlan], Reconstructor]] = {
     "fft": CartesianFFT,
+    "grappa": Grappa,
+    "nufft": GriddedNUFFT,
+    "cg-sense": CGSense,
 }
 
 
@@ -24,10 +30,13 @@ def method_for(encoding: Encoding) -> str:
 
 __all__ = [
     "METHODS",
+    "CGSense",
     "Calibration",
     "CartesianFFT",
     "CoilMaps",
     "EpiReference",
+    "Grappa",
+    "GriddedNUFFT",
     "Partial",
     "ReconstructionPlan",
     "ReconstructionSettings",
