@@ -220,6 +220,7 @@ class Session:
         )
         if self._memory is not None:
             self._memory.close()
+            self._memory = self._frames = None  # whoever keeps the alerts keeps no frames
 
     def _request_admission(self, first: Acquisition) -> None:
         noise = self._noise.take(n_coils=first.n_coils, readout=self.n_readouts)
@@ -339,10 +340,7 @@ class Session:
     def _close(self, frame: OpenFrame, received_ns: int, now_ns: int) -> None:
         """Open the frame's deadline and let the worker finish it."""
         self.answers.open(
-            frame.frame_id,
-            frame.key,
-            received_ns=received_ns,
-            is_complete=frame.is_complete,
+            frame.frame_id, frame.key, received_ns=received_ns, is_complete=frame.is_complete
         )
         tenant = self._slots.find(frame.frame_id)
         if self._frames is not None:

@@ -23,6 +23,7 @@ from realtime.outputs.run_folder import END
 PATIENCE_NS = 100_000_000
 _HIGH_WATER = 1000
 _SCRIBE_HIGH_WATER = 200  # maps of half a megabyte each
+_MAX_UNWRITTEN = 50
 _MAX_CONTROL_BYTES = 1 << 16
 _MAX_REPLAYED = 500  # above its high water ZeroMQ drops in silence: whoever has more asks again
 _MAX_SEQUENCE = (1 << 63) - 1  # the journal's integers have 64 bits
@@ -92,6 +93,8 @@ class Publisher:
         self.control.setsockopt(zmq.MAXMSGSIZE, _MAX_CONTROL_BYTES)
         self._scribe: zmq.Socket[bytes] | None = None
         self._is_patient = is_patient
+        # the run folder's process takes a second to start, and then may fall behind for a moment
+        self._unwritten: deque[list[Part]] = deque()
         self._n_unwritten = 0
         self._is_journal_sound = True
 
@@ -144,6 +147,7 @@ class Publisher:
 
     def tick(self, now_ns: int) -> None:
         """Publish the alerts that are on disk, and those that have waited long enough for it."""
+        self._hand_over(zmq.NOBLOCK)
         durable = 0
         for row in self._journal.drain():
             self._is_journal_sound = self._is_journal_sound and row.is_durable
@@ -188,6 +192,7 @@ class Publisher:
         """Publish what waits, tell the run folder's process, and let go of journal and sockets."""
         self._journal.close()
         self._release(len(self._waiting))
+        self._hand_over(0 if self._is_patient else zmq.NOBLOCK)
         if self._scribe is not None:
             # a writer that died takes no more; the gateway's stop must not depend on it
             with contextlib.suppress(zmq.Again):
@@ -219,11 +224,24 @@ class Publisher:
     def _write(self, parts: list[Part], folder: Path | None) -> None:
         if self._scribe is None or folder is None:
             return
-        try:
-            flags = 0 if self._is_patient else zmq.NOBLOCK
-            self._scribe.send_multipart([str(folder).encode(), *parts], flags)
-        except zmq.Again:
+        whole, flags = [str(folder).encode(), *parts], 0 if self._is_patient else zmq.NOBLOCK
+        self._hand_over(flags)
+        if not self._unwritten:
+            with contextlib.suppress(zmq.Again):
+                self._scribe.send_multipart(whole, flags)
+                return
+        if len(self._unwritten) >= _MAX_UNWRITTEN:
+            self._unwritten.popleft()
             self._n_unwritten += 1
+        # what lies in shared memory will be written over
+        self._unwritten.append([bytes(part) for part in whole])
+
+    def _hand_over(self, flags: int) -> None:
+        """Send the run folder's process what it takes now."""
+        with contextlib.suppress(zmq.Again):
+            while self._scribe is not None and self._unwritten:
+                self._scribe.send_multipart(self._unwritten[0], flags)
+                self._unwritten.popleft()
 
     def _bound(
         self, kind: int, address: str, *, high_water: int = _HIGH_WATER
