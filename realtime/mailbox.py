@@ -165,7 +165,7 @@ class Mailbox:
         if self.layout.n_trajectory_dimensions:
             trajectory = acquisition.trajectory
             rows = self.trajectory[slot, row]
-            if trajectory.shape[1]:
+            if trajectory.shape[1] == self.layout.n_trajectory_dimensions:
                 rows[: len(trajectory)] = trajectory
             else:
                 rows.fill(0)  # navigators and calibration lines have none

@@ -22,7 +22,6 @@ from realtime.assembler import Assembler, OpenFrame
 from realtime.companions import Companions, is_companion
 from realtime.frame_times import FrameTimes
 from realtime.header_in_force import header_in_force
-from realtime.mailbox import Layout
 from realtime.protocol import Protocol as TreatmentProtocol
 from realtime.scan_counter import ScanCounter
 from realtime.session_frames import DevicePower, SessionFrames
@@ -264,10 +263,10 @@ class Session:
             self._sink.publish(start_of(self.run, self.protocol, self.header, ready))
 
     def _place(self, acquisition: Acquisition, received_ns: int) -> None:
-        memory, frames = self._memory, self._frames
-        if memory is None or frames is None:
+        frames = self._frames
+        if frames is None:
             return
-        self._refuse_changed_shape(acquisition, memory.layout)
+        frames.refuse_changed_shape(acquisition, readout=self.n_readouts)
         placement = self.assembler.place(
             acquisition,
             readout=self.n_readouts,
@@ -310,14 +309,6 @@ class Session:
         if text not in self._told_unused:
             self._told_unused.add(text)
             self.answers.remark(faults.unused(f"readout {self.n_readouts}: {text}"))
-
-    def _refuse_changed_shape(self, acquisition: Acquisition, layout: Layout) -> None:
-        if acquisition.n_coils != layout.n_coils or acquisition.n_samples != layout.n_samples:
-            raise MonitorError(
-                f"readout {self.n_readouts}: {acquisition.n_coils} channels × "
-                f"{acquisition.n_samples} samples, the session began with {layout.n_coils} × "
-                f"{layout.n_samples}; a changed acquisition needs a new session and baseline"
-            )
 
     def _open(
         self, frame: OpenFrame, frames: SessionFrames, first: Acquisition, now_ns: int

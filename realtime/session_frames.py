@@ -49,6 +49,22 @@ class SessionFrames:
         self._n_extra = n_extra
         self._power = power
 
+    def refuse_changed_shape(self, acquisition: Acquisition, *, readout: int) -> None:
+        """Raise MonitorError for an imaging readout of another shape than the first had."""
+        layout = self._memory.layout
+        if acquisition.n_coils != layout.n_coils or acquisition.n_samples != layout.n_samples:
+            raise MonitorError(
+                f"readout {readout}: {acquisition.n_coils} channels × {acquisition.n_samples} "
+                f"samples, the session began with {layout.n_coils} × {layout.n_samples}; "
+                "a changed acquisition needs a new session and baseline"
+            )
+        n_dimensions, given = layout.n_trajectory_dimensions, acquisition.trajectory.shape[1]
+        if n_dimensions not in (0, given):
+            raise MonitorError(
+                f"readout {readout}: a trajectory of {given} dimensions, the session began with "
+                f"{n_dimensions}"
+            )
+
     def open(self, tenant: Tenant, frame: OpenFrame) -> None:
         """Begin a slot: the worker looks up the slice's calibration by the key."""
         row, key = self._memory.mailbox.slots[tenant.slot], frame.key

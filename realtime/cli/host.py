@@ -22,8 +22,8 @@ _LIVES_ON_NS = 20_000_000_000
 
 _RUN_FILES = (
     "run.json", "raw.mrd", "maps.h5", "verdicts.csv", "readings.csv", "alerts.jsonl",
-    "report.html", "protocol.toml", "truth.h5", "closed_loop.json", "journal.sqlite",
-    "journal.sqlite-wal", "journal.sqlite-shm",
+    "report.html", "protocol.toml", "truth.h5", "closed_loop.json", "waveforms.h5",
+    "journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm",
 )  # fmt: skip
 
 Heed = Callable[[Noun], None]

@@ -46,8 +46,8 @@ def serve(
 ) -> None:
     """Serve scanners over MRD until stopped.
 
-    One treatment at a time, each into a run folder of its own. Port 0 takes a free one. Ctrl-C or
-    SIGTERM holds the permit and closes the run.
+    Several at once, of which one may treat, each into a run folder of its own. Port 0 takes a free
+    one. Ctrl-C or SIGTERM holds the permit and closes the runs.
     """
     if not i_know_this_is_unencrypted:
         refuse_open_host(host)

@@ -1,8 +1,54 @@
 """The line between gateway and worker under a flood of rings."""
 
+import os
+from types import SimpleNamespace
+
 import pytest
 
+from realtime.clock import MonotonicClock
+from realtime.control import Assign
+from realtime.mailbox import Layout, Mailbox, anonymous_memory
+from realtime.pipeline import PipelineState, SliceState
+from realtime.worker import Station
+from recon import Calibration, Partial
 from tests.harness import Scan, close_message, frozen, running, small_protocol
+
+
+class Spy:
+    """A reconstructor that writes down what it is given."""
+
+    def __init__(self):
+        self.started, self.absorbed = [], []
+
+    def start(self, calibration=None, recycled=None):
+        self.started.append(calibration)
+        return Partial(0)
+
+    def absorb(self, partial, readouts, samples, trajectory=None):
+        self.absorbed.append((len(readouts), trajectory))
+        return partial
+
+
+def test_a_slice_s_calibration_and_the_trajectory_are_at_hand_from_the_first_readout():
+    layout = Layout(2, 4, 1, 8, 64, n_trajectory_dimensions=2)
+    fd = anonymous_memory("test", layout.total_bytes)
+    mailbox = Mailbox(layout, fd)
+    os.close(fd)
+    spy, known = Spy(), Calibration()
+    state = PipelineState({(3, 1, 0, 2): SliceState({}, known)})
+    station = Station(
+        SimpleNamespace(reconstructor=spy), state, mailbox, None, MonotonicClock(), session=1
+    )
+    for slot, slice_ in enumerate((3, 4)):
+        row = mailbox.slots[slot]
+        row["slice"], row["contrast"], row["set"], row["n_landed"] = slice_, 1, 2, 3
+        mailbox.trajectory[slot, :3] = slot + 1
+        station.assign(Assign(slot, 0))
+        station.advance()
+    assert spy.started[1:] == [known, None]
+    assert [n for n, _ in spy.absorbed] == [3, 3]
+    assert [trajectory.min() for _, trajectory in spy.absorbed] == [1, 2]
+    assert spy.absorbed[0][1].shape == (3, 8, 2)
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ SEVERITIES = {
     "fault": {"hold"},
     "stream-lost": {"hold"},
     "client-refused": {"inform"},
+    "permit-taken": {"inform"},
+    "readouts-unused": {"inform"},
     "journal": {"warn"},
 }
 
