@@ -8,14 +8,18 @@ from recon.cg_sense import CGSense
 from recon.coil_maps import CoilMaps
 from recon.grappa import Grappa
 from recon.gridded import GriddedNUFFT
+from recon.l1_wavelet import L1Wavelet
 from recon.reconstruction_plan import OFF_THE_GRID, ReconstructionPlan, plan
 from recon.reconstructor import Calibration, Partial, Reconstructor
+from recon.sense import Sense
 from recon.settings import EpiReference, ReconstructionSettings
 from recon.whitening import Whitening, whitening_from_noise
 
 METHODS: dict[str, Callable[[ReconstructionPlan], Reconstructor]] = {
     "fft": CartesianFFT,
     "grappa": Grappa,
+    "sense": Sense,
+    "l1-wavelet": L1Wavelet,
     "nufft": GriddedNUFFT,
     "cg-sense": CGSense,
 }
@@ -37,10 +41,12 @@ __all__ = [
     "EpiReference",
     "Grappa",
     "GriddedNUFFT",
+    "L1Wavelet",
     "Partial",
     "ReconstructionPlan",
     "ReconstructionSettings",
     "Reconstructor",
+    "Sense",
     "Whitening",
     "method_for",
     "plan",

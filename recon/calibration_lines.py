@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import sigpy
 from numpy.typing import NDArray
 
 from recon.hybrid import Hybrid, LineKey, Profile
 from recon.hybrid_rows import HybridRows
+from recon.reconstruction_plan import ReconstructionPlan
 
 _MAX_LINES = 48  # kept on either axis; more teach nothing new and would swell the calibration
 _MAX_PARTITIONS = 24
@@ -136,3 +138,33 @@ def _about_center(
         measured[first_z:last_z, first_y:last_y].copy(),
         (center[0] - first_z, center[1] - first_y),
     )
+
+
+def center_of(lines: CalibrationLines, width: int) -> NDArray[np.complex64] | None:
+    """Return the measured centre of k-space, complex64 (coil, kz, ky, kx), its middle at n // 2.
+
+    width: at most so many on every axis; an odd number. None where too little was measured.
+    """
+    partition, line = lines.center
+    first, last = centered_run(lines)
+    half_y = min(line - first, last - 1 - line, width // 2)
+    n_kz, n_x = lines.measured.shape[0], lines.rows.shape[-1]
+    half_z = min(partition, n_kz - 1 - partition, width // 2)
+    if last == 0:
+        return None
+    rows = lines.rows[
+        :, partition - half_z : partition + half_z + 1, line - half_y : line + half_y + 1
+    ]
+    kspace = sigpy.fft(rows, axes=(-1,))
+    half_x = min((n_x - 1) // 2, width // 2)
+    kept: NDArray[np.complex64] = kspace[..., n_x // 2 - half_x : n_x // 2 + half_x + 1]
+    return np.ascontiguousarray(kept)
+
+
+def pixels_of(center: NDArray[np.complex64], plan: ReconstructionPlan) -> NDArray[np.complex64]:
+    """Return the low-resolution coil images (coil, z, y, x) of the centre of k-space."""
+    _, n_ky, n_kz = plan.grid
+    grid = (plan.n_coils, n_kz, n_ky, plan.recon_matrix[0])
+    pixels = sigpy.ifft(sigpy.resize(center, grid), axes=(-3, -2, -1))
+    cropped: NDArray[np.complex64] = sigpy.resize(pixels, (plan.n_coils, *plan.image_shape))
+    return cropped

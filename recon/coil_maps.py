@@ -23,10 +23,12 @@ class CoilMaps:
     weights: NDArray[np.complex64]
 
 
-def estimate_coil_maps(coil_pixels: NDArray[np.complex64]) -> CoilMaps:
+def estimate_coil_maps(
+    coil_pixels: NDArray[np.complex64], *, n_lines: int = CALIBRATION_LINES
+) -> CoilMaps:
     """Return coil maps from the low-resolution centre of one frame.
 
-    coil_pixels: complex64 (coil, z, y, x).
+    coil_pixels: complex64 (coil, z, y, x). n_lines: along ky, where fewer of them were measured.
     The maps are the smoothed coil images over their root sum of squares (Roemer 1990,
     doi:10.1002/mrm.1910160203), with the phase of a virtual coil taken out. The virtual coil is the
     one fixed mixture of coils that receives most power, so it has signal where the patient is and
@@ -39,7 +41,8 @@ def estimate_coil_maps(coil_pixels: NDArray[np.complex64]) -> CoilMaps:
     if not np.isfinite(coil_pixels).all():
         return _frozen(np.full(coil_pixels.shape, np.nan, np.complex64))
     peak = float(np.abs(coil_pixels).max())
-    smooth = _low_resolution(coil_pixels / np.float32(peak) if peak > 0 else coil_pixels)
+    scale = np.float32(1 / peak if peak > 0 else 1)
+    smooth = _low_resolution(coil_pixels * scale, n_lines)
     mixture = _virtual_coil(smooth)
     virtual = np.tensordot(mixture.conj(), smooth, axes=1)
     root_sum_of_squares = np.sqrt(np.sum(smooth.real**2 + smooth.imag**2, axis=0))
@@ -64,19 +67,20 @@ def combine(coil_pixels: NDArray[np.complex64], maps: CoilMaps) -> NDArray[np.co
     return combined
 
 
-def _low_resolution(coil_pixels: NDArray[np.complex64]) -> NDArray[np.complex64]:
+def _low_resolution(coil_pixels: NDArray[np.complex64], n_lines: int) -> NDArray[np.complex64]:
     kspace = sigpy.fft(coil_pixels, axes=IMAGE_AXES)
     for axis in IMAGE_AXES:
         size = kspace.shape[axis]
-        window = _hann(size).reshape((-1,) + (1,) * (-axis - 1))
+        width = n_lines if axis == -2 else CALIBRATION_LINES
+        window = _hann(size, width).reshape((-1,) + (1,) * (-axis - 1))
         kspace = kspace * window
     smooth: NDArray[np.complex64] = sigpy.ifft(kspace, axes=IMAGE_AXES)
     return smooth
 
 
-def _hann(size: int) -> NDArray[np.float32]:
+def _hann(size: int, width: int) -> NDArray[np.float32]:
     """Return a Hann window about n // 2 that is not zero at the ends of its width."""
-    width = min(size, CALIBRATION_LINES)
+    width = min(size, width)
     distance = np.abs(np.arange(size) - size // 2)
     window = np.cos(np.pi * distance / (width + 1)) ** 2
     return np.where(distance <= width // 2, window, 0).astype(np.float32)

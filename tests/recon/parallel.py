@@ -17,7 +17,7 @@ def coil_sensitivities(n_coils=N_COILS):
     """Smooth complex maps (coil, y, x) of coils on a ring around the patient."""
     angles = 2 * np.pi * np.arange(n_coils)[:, None, None] / n_coils
     away_y, away_x = Y / (N / 2) - 1.1 * np.sin(angles), X / (N / 2) - 1.1 * np.cos(angles)
-    return np.exp(-(away_y**2 + away_x**2) / 1.2 + 1j * (angles + 0.8 * away_x - 0.5 * away_y))
+    return np.exp(-(away_y**2 + away_x**2) / 0.7 + 1j * (angles + 0.8 * away_x - 0.5 * away_y))
 
 
 def patient(heat_rad=0.0):
