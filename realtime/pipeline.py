@@ -112,7 +112,9 @@ def build(
     Raises HeaderError or ProtocolError where header and protocol do not suffice.
     """
     whitening = None
-    if noise is not None:
+    # noise of unknown bandwidth says nothing of its size in the image: thermometry then measures
+    # the noise itself, from how the baseline scatters
+    if noise is not None and min(noise.sample_time_us, noise.imaging_sample_time_us) > 0:
         whitening = recon.whitening_from_noise(
             noise.samples,
             noise_sample_time_us=noise.sample_time_us,

@@ -10,8 +10,7 @@ from messages.acquisition import (
     REVERSE,
 )
 from realtime.pipeline import Pipeline
-from recon import ReconstructionPlan
-from recon.reconstruction_plan import OFF_THE_GRID
+from recon import OFF_THE_GRID, ReconstructionPlan
 
 _N_CALIBRATION_LINES = 24  # about what scanners acquire; it only decides what the dry run costs
 _GOLDEN_ANGLE_RAD = np.pi * (np.sqrt(5) - 1) / 2

@@ -34,6 +34,7 @@ def method_for(encoding: Encoding) -> str:
 
 __all__ = [
     "METHODS",
+    "OFF_THE_GRID",
     "CGSense",
     "Calibration",
     "CartesianFFT",

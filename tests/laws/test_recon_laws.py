@@ -22,6 +22,7 @@ N_SPOKES = 40
 ROUNDING = 2e-6  # of the largest pixel: a few float32 roundings
 # solvers repeat roundings, and gridding adds thousands of samples into one cell
 LOOSE_ROUNDING = 1e-4
+MAPS_ROUNDING = 1e-5  # maps made of the frame itself round differently where it is turned
 
 methods = pytest.mark.parametrize("name", sorted(METHODS))
 
@@ -130,8 +131,8 @@ def calibrate(method, frame):
     return method.calibrate(absorb_all(method, frame), frame)
 
 
-def assert_close(name, actual, expected):
-    rounding = ROUNDING if name == "fft" else LOOSE_ROUNDING
+def assert_close(name, actual, expected, *, rounding=ROUNDING):
+    rounding = rounding if name == "fft" else LOOSE_ROUNDING
     assert np.abs(actual - expected).max() <= rounding * np.abs(expected).max()
 
 
@@ -164,7 +165,8 @@ def test_a_global_phase_passes_through(name, is_calibrated, phase_rad):
     before = reconstruct(method, frame, fixed)
     turned = with_samples(frame, np.exp(1j * phase_rad) * frame.samples)
     after = reconstruct(method, turned, fixed)
-    assert_close(name, after.pixels, np.exp(1j * phase_rad) * before.pixels)
+    rounding = ROUNDING if is_calibrated else MAPS_ROUNDING
+    assert_close(name, after.pixels, np.exp(1j * phase_rad) * before.pixels, rounding=rounding)
     if before.coil_pixels is not None:
         assert_close(name, after.coil_pixels, np.exp(1j * phase_rad) * before.coil_pixels)
 
