@@ -262,7 +262,13 @@ class NonCartesian:
         delay = None if known is None else known.delay
         if known is None and frame.is_complete:
             delay = self._delay(frame, positions)
-        is_named = len(set(bare.counters)) == len(bare.counters)
+        n_counted = len(set(bare.counters))
+        if self.trajectory.is_computed and n_counted == 1 < len(bare.counters):
+            raise ValueError(
+                f"every readout of the frame has kspace_encode_step_1 {bare.counters[0]}, by which "
+                "computed spokes are counted; expected a counter that runs"
+            )
+        is_named = n_counted == len(bare.counters)
         return Sampling(
             unit=bare.unit,
             delay=delay,

@@ -173,3 +173,13 @@ def test_an_oblong_field_of_view_is_stretched_along_y():
     trajectory = Trajectory(the_plan, "nufft")
     at = trajectory.computed(fields_of(row), slice(0, N_SAMPLES)) * trajectory.aspect
     np.testing.assert_allclose(at, one.coord[0][1] * [0.5, 1.0], atol=1e-4)
+
+
+def test_counters_that_stand_still_cannot_tell_spokes_apart():
+    one = session([spokes(0)], settings=COMPUTED)
+    one.frames[0].readouts["kspace_encode_step_1"] = 0
+    with pytest.raises(ValueError, match="every readout .* kspace_encode_step_1 0"):
+        reconstruct(GriddedNUFFT(one.plan), one.frames[0])
+    brought = session([spokes(0)])
+    brought.frames[0].readouts["kspace_encode_step_1"] = 0
+    assert reconstruct(GriddedNUFFT(brought.plan), brought.frames[0]).is_complete
