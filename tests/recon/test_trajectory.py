@@ -178,7 +178,7 @@ def test_an_oblong_field_of_view_is_stretched_along_y():
 def test_counters_that_stand_still_cannot_tell_spokes_apart():
     one = session([spokes(0)], settings=COMPUTED)
     one.frames[0].readouts["kspace_encode_step_1"] = 0
-    with pytest.raises(ValueError, match="every readout .* kspace_encode_step_1 0"):
+    with pytest.raises(ValueError, match=r"every readout .* kspace_encode_step_1 0"):
         reconstruct(GriddedNUFFT(one.plan), one.frames[0])
     brought = session([spokes(0)])
     brought.frames[0].readouts["kspace_encode_step_1"] = 0
