@@ -19,7 +19,7 @@ from recon.hybrid import CartesianCalibration, Hybrid, hybrid_of
 from recon.hybrid_rows import HybridRows
 from recon.reconstruction_plan import ReconstructionPlan
 from recon.reconstructor import Calibration, Partial
-from recon.unfolding import Unfolding, shifted, unfolding
+from recon.unfolding import Unfolding, unfolding
 
 _FEWEST_LINES = 12  # neighbouring, about the centre of k-space, to make maps from
 
@@ -146,8 +146,8 @@ class Sense(MappedRows):
         n_ky = hybrid.n_averages.shape[1]
         measured = np.fft.fftshift(hybrid.n_averages > 0).any(axis=0)
         offset = int(np.argmax(measured)) - int(np.argmax(known.measured.any(axis=0)))
-        found = shifted(known.unfolding, offset, n_ky)
-        image = self.image(hybrid, frame, found.image(adjoint))
+        found = known.unfolding
+        image = self.image(hybrid, frame, found.image(adjoint, offset=offset, n_ky=n_ky))
         if self.plan.whitening is None:
             return image
         is_measured: NDArray[np.bool_] = np.greater(hybrid.n_averages, 0)

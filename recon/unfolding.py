@@ -22,8 +22,22 @@ class Unfolding:
     shifts: NDArray[np.int64] | None
     noise_std: NDArray[np.float32]
 
-    def image(self, adjoint: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Return the image (z, y, x) of an adjoint image (z, y, x)."""
+    def image(
+        self, adjoint: NDArray[np.complex64], *, offset: int = 0, n_ky: int = 1
+    ) -> NDArray[np.complex64]:
+        """Return the image (z, y, x) of an adjoint image (z, y, x).
+
+        offset: of `n_ky` lines, by which this frame's lines lie further on than those that the
+        unfolding was made for; exact where they are the same lines but for that.
+        """
+        if offset == 0:
+            return self._unfolded(adjoint)
+        y = np.arange(adjoint.shape[1])[:, None]
+        turn = np.exp(2j * np.pi * offset / n_ky * y).astype(np.complex64)
+        image: NDArray[np.complex64] = turn * self._unfolded(turn.conj() * adjoint)
+        return image
+
+    def _unfolded(self, adjoint: NDArray[np.complex64]) -> NDArray[np.complex64]:
         if self.shifts is None:
             columns = np.ascontiguousarray(adjoint.swapaxes(1, 2))[..., None]
             return np.ascontiguousarray((self.weights @ columns)[..., 0].swapaxes(1, 2))
@@ -63,15 +77,6 @@ def unfolding(
     return _by_column(maps, toeplitz, regularisation)
 
 
-def shifted(found: Unfolding, offset: int, n_ky: int) -> Unfolding:
-    """Return the unfolding for a lattice that lies `offset` lines further on."""
-    if offset == 0 or found.shifts is None:
-        return found
-    turns = np.exp(-2j * np.pi * offset / n_ky * found.shifts).astype(np.complex64)
-    weights = found.weights * turns[:, None, None, None]
-    return Unfolding(weights, found.shifts, found.noise_std)
-
-
 def _by_alias(
     maps: NDArray[np.complex64], spread: dict[int, complex], regularisation: float, period: int
 ) -> Unfolding:
@@ -106,7 +111,7 @@ def _by_column(
     std = np.empty((n_z, n_y, n_x), np.float32)
     for z in range(n_z):
         for x in range(n_x):
-            column = maps[:, z, :, x].T.astype(np.complex128)
+            column = maps[:, z, :, x].T
             normal = column @ column.conj().T * coupling
             weights[z, x], power = _inverse(normal, regularisation)
             std[z, :, x] = np.sqrt(power)

@@ -5,7 +5,13 @@ import pytest
 from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes
 
 from messages import Encoding, EncodingLimit, EpiTiming, HeaderError, SessionHeader
-from messages.acquisition import NAVIGATION, PHASE_CORRECTION, REAL_TIME_FEEDBACK, REVERSE
+from messages.acquisition import (
+    NAVIGATION,
+    PARALLEL_CALIBRATION,
+    PHASE_CORRECTION,
+    REAL_TIME_FEEDBACK,
+    REVERSE,
+)
 from recon import METHODS, EpiReference, ReconstructionSettings, plan, whitening_from_noise
 from recon.epi import misalignment
 from recon.epi_regridding import readout_positions
@@ -16,6 +22,7 @@ K = readout_positions(TIMING, N)
 NAVIGATOR = PHASE_CORRECTION | NAVIGATION | REAL_TIME_FEEDBACK  # all three, as real ones carry
 OFF = ReconstructionSettings(epi_phase_correction="off")
 CONSTANT_RAD, SLOPE_RAD = 0.6, 0.03
+ACS = range(N // 2 - 12, N // 2 + 12)
 Y, X = np.mgrid[:N, :N] - N // 2
 
 
@@ -216,6 +223,48 @@ def test_on_the_grid_reversed_lines_keep_their_centre(scan):
     )
     image, _ = scan(METHODS["fft"](the_plan), (range(N), flags, samples.astype(np.complex64)))
     assert error(image, coils) < 1e-4
+
+
+def flash_lines(coils):
+    """A gradient-echo reference scan: twice oversampled along x, in an encoded space of its own."""
+    k_x = (np.arange(2 * N) - N) / 2
+    along_y = [np.sum(coils * np.exp(-2j * np.pi * (y - N // 2) * Y / N), axis=1) for y in ACS]
+    samples = np.stack(along_y) @ np.exp(-2j * np.pi * np.outer(X[0], k_x) / N) / N
+    return np.pad(samples, ((0, 0), (0, 0), (0, TIMING.n_samples - 2 * N)))
+
+
+@pytest.mark.parametrize("reference", ["epi", "flash"])
+def test_half_a_train_is_filled_by_grappa(make_rows, make_frame, reference):
+    coils = patient()
+    shot = train(coils, lines=range(0, N, 2))
+    if reference == "epi":
+        lines, flags, samples = train(coils, lines=ACS)
+        flags = flags[:3] + [flag | PARALLEL_CALIBRATION for flag in flags[3:]]
+    else:
+        lines, flags, samples = list(ACS), [PARALLEL_CALIBRATION] * len(ACS), flash_lines(coils)
+    rows = make_rows(
+        len(lines) + len(shot[0]),
+        n_samples=TIMING.n_samples,
+        lines=[*lines, *shot[0]],
+        flags=[*flags, *shot[1]],
+    )
+    if reference == "flash":
+        first = slice(0, len(ACS))
+        rows["n_samples"][first], rows["center_sample"][first] = 2 * N, N
+        rows["encoding_space_ref"][first] = 1
+        rows["kspace_encode_step_1"][first] -= ACS[0]
+    samples = np.concatenate([samples, shot[2]]).astype(np.complex64)
+    the_plan = plan(
+        SessionHeader(b"", (encoding(acceleration=(2, 1)),)),
+        n_coils=N_COILS,
+        n_samples=TIMING.n_samples,
+    )
+    method, frame = METHODS["grappa"](the_plan), make_frame(rows, samples)
+    known = method.calibrate(method.absorb(method.start(), rows, samples), frame)
+    partial = method.absorb(method.start(known), rows, samples)
+    filled = method.coil_pixels(partial.rows, partial.n_averages)[:, 0]
+    assert np.linalg.norm(filled - coils) < 0.03 * np.linalg.norm(coils)
+    assert method.finish(partial, frame, known).is_complete
 
 
 def test_the_forward_model_is_what_is_inverted(scan):

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from messages import HeaderError
+from messages import Encoding, EncodingLimit, HeaderError, SessionHeader
 from messages.acquisition import PARALLEL_CALIBRATION
+from recon import METHODS, plan
 from recon.coil_maps import combine, estimate_coil_maps
 from tests.recon import parallel
 from tests.recon.parallel import (
@@ -189,6 +190,34 @@ def test_without_acceleration_noise_is_that_of_the_fourier_transform():
     frame = make_frame(30 * kspace(patient()), [(line, 0) for line in range(N)])
     image = reconstructed(method, frame, calibrated(method, frame))
     np.testing.assert_allclose(image.noise_std, 1, rtol=1e-4)  # unit power, orthonormal, unit maps
+
+
+@pytest.mark.parametrize("name", ["grappa", "sense"])
+def test_a_volume_is_filled_partition_by_partition(name):
+    n_z = 4
+    size, fov_mm = (N, N, n_z), (2.0 * N, 2.0 * N, 20.0)
+    limits = EncodingLimit(0, N - 1, N // 2), EncodingLimit(0, n_z - 1, n_z // 2)
+    encoding = Encoding(size, size, fov_mm, fov_mm, "cartesian", *limits, acceleration=(2, 1))
+    method = METHODS[name](plan(SessionHeader(b"", (encoding,)), n_coils=N_COILS, n_samples=N))
+    slices = np.stack([kspace(patient() * (1 + 0.3 * z)) for z in range(n_z)], axis=1)
+    shifted = np.fft.ifftshift(slices, axes=1)
+    volume = np.fft.fftshift(np.fft.fft(shifted, axis=1, norm="ortho"), axes=1)
+    parts = [
+        make_frame(volume[:, z], lines_of("unflagged"), kspace_encode_step_2=z) for z in range(n_z)
+    ]
+    frame = replace(
+        parts[0],
+        readouts=np.concatenate([one.readouts for one in parts]),
+        samples=np.concatenate([one.samples for one in parts]),
+    )
+    known = calibrated(method, frame)
+    image = reconstructed(method, frame, known)
+    coils = np.abs(parallel.coil_sensitivities()) ** 2
+    bright = np.sqrt(coils.sum(axis=0))[None] * np.abs(patient())
+    expected = bright * (1 + 0.3 * np.arange(n_z))[:, None, None]
+    assert image.pixels.shape == (n_z, N, N)
+    difference = np.linalg.norm(np.abs(image.pixels) - expected)
+    assert difference < 0.03 * np.linalg.norm(expected)
 
 
 def test_a_lost_line_is_no_crash(truth):

@@ -95,17 +95,18 @@ def error(image, truth):
 
 @pytest.mark.parametrize("name", ["grappa", "sense"])
 @pytest.mark.parametrize("mode", ["embedded", "separate", "interleaved"])
-def test_half_the_lines_give_the_image_of_all(whole, name, mode):
-    sequence = Cartesian(**MATRIX, acceleration=2, calibration=mode, n_frames=4)
+@pytest.mark.parametrize("acceleration", [2, 3])  # 64 is no multiple of 3
+def test_few_lines_give_the_image_of_all(whole, name, mode, acceleration):
+    sequence = Cartesian(**MATRIX, acceleration=acceleration, calibration=mode, n_frames=4)
     scan = Scan(sequence, n_coils=N_COILS)
     frames = frames_of(scan)
     images = images_of(method_of(name, scan, regularisation=1e-4), frames)
-    n_waiting = 1 if mode == "interleaved" else 0
+    n_waiting = acceleration - 1 if mode == "interleaved" else 0
     assert [image.is_complete for image in images] == [False] * n_waiting + [True] * (4 - n_waiting)
     aliased = images_of(method_of("fft", scan), frames)[-1]
     for image in images[n_waiting:]:
         assert error(image, whole) < 0.06
-        assert error(image, whole) < 0.5 * error(aliased, whole)
+        assert error(image, whole) < 0.2 * error(aliased, whole)
 
 
 EPI = Epi(**MATRIX, echo_times_s=(0.03,), ramp_up_us=120.0, ramp_down_us=120.0, delay_us=41.6)
