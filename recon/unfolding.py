@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg.lapack
 from numpy.typing import NDArray
 
+_LEAST_REGULARISATION = 1e-7  # so that pixels which no line determines are zero, not an error
 _IS_COUPLED = 1e-9  # weaker aliases are rounding
 
 
@@ -61,8 +63,8 @@ def unfolding(
     R - 1 aliases, and then R weights a pixel do. The covariance of the noise is
     N (N⁻¹ - λ) N with N the inverse: exact, the regularisation included.
     """
-    n_y = maps.shape[2]
-    n_ky = len(measured)
+    n_y, n_ky = maps.shape[2], len(measured)
+    regularisation = max(regularisation, _LEAST_REGULARISATION)
     lines = np.flatnonzero(measured) - n_ky // 2
     shifts = np.arange(-(n_y - 1), n_y)
     # What a pixel leaves in another one that lies `shift` before it.
@@ -91,7 +93,9 @@ def _by_alias(
     steps = np.subtract.outer(np.arange(n_aliases), np.arange(n_aliases)) * period
     coupling = np.vectorize(lambda step: spread.get(int(step), 0), otypes=[complex])(steps)
     normal = groups @ groups.conj().swapaxes(-1, -2) * coupling
-    inverse, power = _inverse(normal, regularisation)
+    ridge = regularisation * np.eye(n_aliases)
+    inverse = np.linalg.inv(normal + ridge).astype(np.complex128, copy=False)
+    power = _noise_power(inverse, regularisation)
     shifts = np.arange(-(n_aliases - 1), n_aliases) * period
     weights = np.zeros((len(shifts), n_z, n_aliases * period, n_x), np.complex64)
     for one in range(n_aliases):
@@ -113,20 +117,29 @@ def _by_column(
         for x in range(n_x):
             column = maps[:, z, :, x].T
             normal = column @ column.conj().T * coupling
-            weights[z, x], power = _inverse(normal, regularisation)
-            std[z, :, x] = np.sqrt(power)
+            normal[np.diag_indices(n_y)] += regularisation
+            inverse = _inverse_of_positive(normal)
+            weights[z, x] = inverse
+            std[z, :, x] = np.sqrt(_noise_power(inverse, regularisation))
     return Unfolding(weights, None, std)
 
 
-def _inverse(
-    normal: NDArray[np.complex128], regularisation: float
-) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-    """Return the regularised inverse and the noise power of each unknown."""
-    ridge = regularisation * np.eye(normal.shape[-1])
-    inverse = np.linalg.inv(normal + ridge).astype(np.complex128, copy=False)
+def _inverse_of_positive(matrix: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return the inverse of a Hermitian positive definite matrix, by Cholesky's factors."""
+    factor, info = scipy.linalg.lapack.zpotrf(matrix, lower=True)
+    if info:
+        raise ValueError("coil maps and lines leave pixels undetermined; regularise more")
+    lower, _ = scipy.linalg.lapack.zpotri(factor, lower=True)
+    lower = np.tril(lower)
+    inverse: NDArray[np.complex128] = lower + np.tril(lower, -1).conj().T
+    return inverse
+
+
+def _noise_power(inverse: NDArray[np.complex128], regularisation: float) -> NDArray[np.float64]:
+    """Return the noise power of each unknown."""
     own = np.diagonal(inverse, axis1=-2, axis2=-1).real
     power: NDArray[np.float64] = own - regularisation * np.sum(np.abs(inverse) ** 2, axis=-1)
-    return inverse, np.maximum(power, 0.0)
+    return np.maximum(power, 0.0)
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:
