@@ -73,6 +73,8 @@ class Assembler:
         self.encoding = header.encodings[0]
         self.expected = Expectation(self.encoding, readouts_per_frame)
         self.open: dict[Stream, OpenFrame] = {}
+        # the most imaging readouts that one frame can hold
+        self.capacity = self.expected.capacity
         self.n_frames = 0
         self.n_duplicates = 0
         self._streams: set[Stream] = set()
@@ -84,11 +86,6 @@ class Assembler:
         self._latest_step: dict[Stream, int] = {}
         self._is_counted = False
         self._restarts = False
-
-    @property
-    def capacity(self) -> int:
-        """The most imaging readouts that one frame can hold."""
-        return self.expected.capacity
 
     def place(self, acquisition: Acquisition, *, readout: int, n_waiting: int = 0) -> Placement:
         """Return where an imaging readout belongs.
@@ -122,7 +119,8 @@ class Assembler:
         is_new = frame is None
         if frame is None:
             frame = self._open(stream, key, acquisition, readout, n_waiting)
-        self._note_step(stream, idx.kspace_encode_step_1)
+        if not self.expected.is_on_grid:
+            self._note_step(stream, idx.kspace_encode_step_1)
         if place in frame.landed:
             if self.expected.is_on_grid or self._is_counted or _holds(frame, stamp):
                 return self._duplicate(ended, frame, is_new=is_new)

@@ -22,7 +22,7 @@ class _Rows:
 
     ticks: list[int] = field(default_factory=list)
     poses: list[Pose] = field(default_factory=list)
-    is_imaging: list[bool] = field(default_factory=list)
+    companions: list[int] = field(default_factory=list)
     nearest: int = 1 << 32
     centre: list[int] = field(default_factory=list)
 
@@ -65,7 +65,9 @@ class FrameTimes:
     def note(self, frame_id: int, acquisition: Acquisition, *, is_companion: bool = False) -> None:
         """Keep a readout's ticks; rows are counted as they come, and companions are no centre."""
         rows = self._frames.setdefault(frame_id, _Rows())
-        if not is_companion:
+        if is_companion:
+            rows.companions.append(len(rows.ticks))
+        else:
             if self._clock.readout_s is None:
                 readout_s = acquisition.n_samples * acquisition.sample_time_us * 1e-6
                 self._clock = replace(self._clock, readout_s=readout_s)
@@ -82,7 +84,6 @@ class FrameTimes:
                 rows.centre.append(len(rows.ticks))
         rows.ticks.append(acquisition.acquisition_time_stamp)
         rows.poses.append(acquisition.pose)
-        rows.is_imaging.append(not is_companion)
 
     def centre(self, frame_id: int) -> Centre:
         """Return the readout at a frame's centre, the middle one of several; before `settle`."""
@@ -100,16 +101,30 @@ class FrameTimes:
         """
         rows = self._frames.pop(frame_id, _Rows())
         ticks = np.array(rows.ticks, np.uint32)
-        is_imaging = np.array(rows.is_imaging, np.bool_)
-        # companions may be older than the frame before: they do not move the clock
-        before = self._clock
-        self._clock, imaging_s = self._clock.advance(ticks[is_imaging])
-        if imaging_s.size == 0:
-            return np.full(ticks.size, np.nan), math.nan
-        times_s = np.empty(ticks.size)
-        times_s[is_imaging] = imaging_s
-        if imaging_s.size < ticks.size:
-            clock = self._clock if before.decision is None else before
-            times_s[~is_imaging] = clock.advance(ticks[~is_imaging])[1]
-        self.latest_s = float(imaging_s[-1])
-        return times_s, float(np.mean(times_s[rows.centre]))
+        if rows.companions:
+            times_s, latest_s = self._with_companions(ticks, rows.companions)
+        else:
+            self._clock, times_s = self._clock.advance(ticks)
+            latest_s = float(times_s[-1]) if ticks.size else math.nan
+        if not rows.centre:
+            return times_s, math.nan
+        self.latest_s = latest_s
+        centre = rows.centre
+        centre_s = times_s[centre[0]] if len(centre) == 1 else np.mean(times_s[centre])
+        return times_s, float(centre_s)
+
+    def _with_companions(
+        self, ticks: NDArray[np.uint32], companions: list[int]
+    ) -> tuple[NDArray[np.float64], float]:
+        """Return all times and the latest of an imaging readout.
+
+        Companions may be older than the frame before: they do not move the clock.
+        """
+        is_imaging = np.ones(ticks.size, np.bool_)
+        is_imaging[companions] = False
+        before, times_s = self._clock, np.full(ticks.size, np.nan)
+        self._clock, times_s[is_imaging] = before.advance(ticks[is_imaging])
+        clock = self._clock if before.decision is None else before
+        times_s[~is_imaging] = clock.advance(ticks[~is_imaging])[1]
+        imaging_s = times_s[is_imaging]
+        return times_s, float(imaging_s[-1]) if imaging_s.size else math.nan

@@ -105,8 +105,8 @@ class Gateway:
         self._told: set[str] = set()
         self.is_stopping = False
         self.failures: list[str] = []
-        for source in (self.publisher.control, self._journal.fileno()):
-            self._poller.register(source, zmq.POLLIN)
+        self._poller.register(self.publisher.control, zmq.POLLIN)
+        self._poller.register(self._journal.fileno(), zmq.POLLIN)
         # what lives until the end need not be looked at by each garbage collection
         gc.collect()
         gc.freeze()
@@ -196,16 +196,11 @@ class Gateway:
 
     def _open(self, reception: Reception, header: SessionHeader, run_id: str) -> Session:
         settings, now_ns = self.settings, self._clock.now_ns()
-        most = 1 if settings.is_single_run else settings.max_sessions
-        if len(self._runs) >= most:
-            raise MonitorError(
-                f"{len(self._runs)} sessions are running, at most {most} at once; "
-                "connect again when one has ended"
-            )
         protocol = choose_protocol(
             settings.protocol, reception.config_name, is_chosen=settings.is_single_run
         )
         refuse_early(protocol, header)
+        self._make_room(run_id, protocol, now_ns)
         sink = RunSink(run_id, protocol, reception, self.publisher, self._clock)
         worker = self._workers.take(now_ns=now_ns)
         try:
@@ -230,6 +225,28 @@ class Gateway:
         self._share_turns()
         return session
 
+    def _make_room(self, run_id: str, protocol: Protocol, now_ns: int) -> None:
+        """Refuse one session too many, unless another's client has frozen: then that one ends."""
+        most = 1 if self.settings.is_single_run else self.settings.max_sessions
+        if len(self._runs) < most:
+            return
+        therapy = protocol.protocol.therapy
+        for run in self._runs:
+            right = right_of(therapy, run.holder(now_ns), now_ns=now_ns)
+            if right == "taken-over" or (run is not self._holder and run.is_frozen(now_ns)):
+                self._cut_frozen(run, run_id, now_ns)
+                return
+        raise MonitorError(
+            f"{len(self._runs)} sessions are running, at most {most} at once; "
+            "connect again when one has ended"
+        )
+
+    def _cut_frozen(self, run: Run, newcomer: str, now_ns: int) -> None:
+        silent_s = (now_ns - run.reception.last_heard_ns(now_ns)) / 1e9
+        text = f"silent for {silent_s:.0f} s, and another session, {newcomer}, has begun"
+        run.reception.fail(text)
+        self._finish(run, "cut", text, now_ns)
+
     def _record(self, reception: Reception, folder: Path) -> None:
         recorder = Recorder(folder / "raw.mrd")
         self._recorders.append(recorder)
@@ -241,10 +258,7 @@ class Gateway:
         holder = None if self._holder is None else self._holder.holder(now_ns)
         right = right_of(therapy, holder, now_ns=now_ns)
         if right == "taken-over" and self._holder is not None:
-            silent_s = (now_ns - self._holder.reception.last_heard_ns(now_ns)) / 1e9
-            text = f"silent for {silent_s:.0f} s, and another treatment, {run.run_id}, has begun"
-            self._holder.reception.fail(text)
-            self._finish(self._holder, "cut", text, now_ns)
+            self._cut_frozen(self._holder, run.run_id, now_ns)
         run.session.answers.may_treat = right in ("granted", "taken-over")
         if run.session.answers.may_treat:
             self._holder = run
@@ -314,8 +328,7 @@ class Gateway:
         text, reception.error = reception.error, None
         self.failures.append(text)
         if self._runs:
-            # somebody else's mistake does not touch the treatment's permit
-            self._desk.remark(faults.client_refused(text))
+            self._desk.remark(faults.client_refused(text))  # that touches nobody's permit
         else:
             self._desk.stream_fault(text)
 
@@ -356,8 +369,8 @@ class Gateway:
             self.publisher.answer(identity_, "done" if is_known else "refused", text)
 
     def _timeout_ms(self, at_most_ms: int) -> int:
-        dues = [self._beat_ns, self.publisher.next_ns()]
-        dues += [run.session.next_ns() for run in self._runs]
+        sessions = (run.session.next_ns() for run in self._runs)
+        dues = (self._beat_ns, self.publisher.next_ns(), *sessions)
         soonest_ns = min(due for due in dues if due is not None)
         remaining_ms = -(-(soonest_ns - self._clock.now_ns()) // 1_000_000)
         return int(min(max(remaining_ms, 0), at_most_ms))

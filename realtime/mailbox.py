@@ -5,6 +5,7 @@ assigned until it answers. So no word is written by both and no lock is needed: 
 any moment leaves nothing locked. The memory has no name, so it goes with its last owner.
 """
 
+import math
 import mmap
 import os
 from dataclasses import dataclass
@@ -147,20 +148,14 @@ class Mailbox:
         Its time is written when the frame closes, once the unit of the scanner's clock is known.
         """
         samples = acquisition.samples
-        table = self.readouts[slot, row]
         idx = acquisition.idx
-        table["kspace_encode_step_1"] = idx.kspace_encode_step_1
-        table["kspace_encode_step_2"] = idx.kspace_encode_step_2
-        table["center_sample"] = acquisition.center_sample
-        table["n_samples"] = samples.shape[1]
-        table["discard_pre"] = acquisition.discard_pre
-        table["discard_post"] = acquisition.discard_post
-        table["segment"] = idx.segment
-        table["average"] = idx.average
-        table["repetition"] = idx.repetition
-        table["encoding_space_ref"] = acquisition.encoding_space_ref
-        table["flags"] = acquisition.flags
-        table["sample_time_us"] = acquisition.sample_time_us
+        # in the order of READOUT: one assignment costs a third of one for each field
+        self.readouts[slot, row] = (
+            idx.kspace_encode_step_1, idx.kspace_encode_step_2, acquisition.center_sample,
+            samples.shape[1], acquisition.discard_pre, acquisition.discard_post, idx.segment,
+            idx.average, idx.repetition, acquisition.encoding_space_ref, acquisition.flags,
+            acquisition.sample_time_us, math.nan,
+        )  # fmt: skip
         self.samples[slot, row, :, : samples.shape[1]] = samples
         if self.layout.n_trajectory_dimensions:
             trajectory = acquisition.trajectory

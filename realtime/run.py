@@ -73,6 +73,10 @@ class Run:
         stall_ms = self.session.protocol.stream.stall_ms
         return Holder(self.run_id, self.reception.last_heard_ns(now_ns), stall_ms)
 
+    def is_frozen(self, now_ns: int) -> bool:
+        """Whether the client has been silent for so long that its place may go to another."""
+        return now_ns >= self.holder(now_ns).lost_ns()
+
     def tell_unwritten(self, problem: str) -> None:
         """Tell people, once, what of this run is not written down; `problem` is everybody's."""
         if not problem and self.reception.recording_problem:

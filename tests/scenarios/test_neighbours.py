@@ -182,6 +182,17 @@ def test_one_session_too_many_is_refused_in_words_and_kept(tmp_path):
     assert third["stop"]["status"] == "completed"
 
 
+def test_frozen_clients_do_not_keep_the_next_one_out(tmp_path):
+    with running(tmp_path, small_protocol(stall_ms=40.0), max_sessions=1) as gateway:
+        frozen_client = treated(gateway)
+        for _ in range(6):
+            gateway.mark()
+        gateway.serves(SCAN, 3)
+        frozen_client.read_to_end()
+        frozen_client.hang_up()
+        assert any("silent for" in text for text in frozen_client.texts)
+
+
 def test_strangers_cannot_fill_the_disk_with_refused_sessions(tmp_path, monkeypatch):
     monkeypatch.setattr("realtime.run_opening.MAX_REFUSED_KEPT", 2)
     with running(tmp_path) as gateway:
