@@ -2,7 +2,7 @@
 
 A line that runs backwards is displaced in k and turned in phase against its neighbours; half of the
 signal then stands half a field of view away (N/2 ghost). Readouts without phase encoding show by
-how much (Bruder 1992, doi:10.1002/mrm.1910230211; Heid 1997).
+how much (Bruder 1992, doi:10.1002/mrm.1910230211).
 """
 
 from dataclasses import dataclass, field

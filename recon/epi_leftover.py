@@ -35,8 +35,8 @@ def leftover(rows: NDArray[np.complex64], are_reverse: NDArray[np.bool_]) -> Lef
     rows: complex64 (coil, kz, ky, x). are_reverse: bool (kz, ky).
     Navigators are the first echoes of a train, where eddy currents have not settled; what they
     get wrong by that is the same in every frame, so it is measured once. A ghost spreads signal
-    over the field of view and the sum of magnitudes grows while the sum of squares stays (compare
-    Clare 2003, entropy). The result turns polarities against each other and nothing else.
+    over the field of view, and the sum of magnitudes grows while the sum of squares stays. The
+    result turns polarities against each other and nothing else.
     """
     n_x = rows.shape[-1]
     mixed = _strongest(rows)

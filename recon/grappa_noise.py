@@ -23,7 +23,7 @@ def combined_noise_std(
     A measured line goes into the image as itself and through every line that it helps to
     synthesise; the weights with which each coil's sample arrives in a pixel are added as complex
     numbers, the samples' noise as power. For a lattice alone that is the g-factor of Breuer 2009
-    (doi:10.1002/mrm.21868, eq. 9); lines measured besides are counted exactly.
+    (doi:10.1002/mrm.21868); lines measured besides are counted exactly.
     """
     _, n_z, n_y, n_x = weights.shape
     y = np.arange(n_y) - n_y // 2

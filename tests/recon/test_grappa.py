@@ -220,6 +220,43 @@ def test_a_volume_is_filled_partition_by_partition(name):
     assert difference < 0.03 * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("name", ["grappa", "sense"])
+@pytest.mark.parametrize("encoded", [(128, 75), (63, 65)])
+def test_odd_and_oversampled_matrices_keep_their_factors(name, encoded):
+    # Rows are kept with factors that are not ±1 for odd sizes, and cropped from the encoded matrix
+    n_x, n_y = encoded
+    size, recon = (n_x, n_y, 1), (64, 63, 1) if n_x > n_y else (n_x, n_y, 1)
+    limit = EncodingLimit(0, n_y - 1, n_y // 2)
+    y, x = np.mgrid[:n_y, :n_x]
+    y, x = (y - n_y // 2) / recon[1], (x - n_x // 2) / recon[0]
+    turns = 2 * np.pi * np.arange(N_COILS)[:, None, None] / N_COILS
+    away2 = (y - 0.55 * np.sin(turns)) ** 2 + (x - 0.55 * np.cos(turns)) ** 2
+    disc = 1 / (1 + np.exp(60 * (np.hypot(y, x) - 0.4)))
+    shifted = np.fft.ifftshift(disc * np.exp(-away2 / 0.18 + 1j * turns), axes=(1, 2))
+    data = np.fft.fftshift(np.fft.fft2(shifted, norm="ortho"), axes=(1, 2))
+    lines = sorted({*range(1, n_y, 3), *range(n_y // 2 - 12, n_y // 2 + 12)})
+    images = {}
+    for method_name, sampled in ((name, lines), ("fft", range(n_y))):
+        encoding = Encoding(
+            size,
+            recon,
+            tuple(2.0 * n for n in size),
+            tuple(2.0 * n for n in recon),
+            "cartesian",
+            limit,
+            acceleration=(3, 1),
+        )
+        method = METHODS[method_name](
+            plan(SessionHeader(b"", (encoding,)), n_coils=N_COILS, n_samples=n_x)
+        )
+        frame = make_frame(
+            data, [(line, 0) for line in sampled], n_samples=n_x, center_sample=n_x // 2
+        )
+        images[method_name] = np.abs(reconstructed(method, frame, calibrated(method, frame)).pixels)
+    difference = np.linalg.norm(images[name] - images["fft"])
+    assert difference < 0.03 * np.linalg.norm(images["fft"])
+
+
 def test_a_lost_line_is_no_crash(truth):
     method, frame, known = calibrate_in("separate", 2, kspace(patient()))
     kept = np.ones(len(frame.readouts), bool)
