@@ -60,6 +60,7 @@ class FrameTimes:
             readouts_per_tr=None if is_train else 1,
         )
         self._frames: dict[int, _Rows] = {}
+        self._is_told = protocol.stream.time_stamp_unit == "none"
         self.latest_s = math.nan
 
     def note(self, frame_id: int, acquisition: Acquisition, *, is_companion: bool = False) -> None:
@@ -84,6 +85,14 @@ class FrameTimes:
                 rows.centre.append(len(rows.ticks))
         rows.ticks.append(acquisition.acquisition_time_stamp)
         rows.poses.append(acquisition.pose)
+
+    def take_remark(self) -> str:
+        """Return, once, what a person must know of how the ticks were read; mostly nothing."""
+        decision = self._clock.decision
+        if self._is_told or decision is None:
+            return ""
+        self._is_told = True
+        return decision.reason if decision.unit == "none" else decision.warning
 
     def centre(self, frame_id: int) -> Centre:
         """Return the readout at a frame's centre, the middle one of several; before `settle`."""

@@ -43,6 +43,12 @@ class Protocol:
     epi_reference: recon.EpiReference | None = None
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The files beside it that it names, relative to its folder."""
+        masks = (region.mask for region in self.region)
+        return tuple(name for name in (*masks, self.recon.epi_reference) if name is not None)
+
+    @property
     def protocol(self) -> General:
         """Section [protocol]."""
         return self.document.protocol

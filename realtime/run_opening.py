@@ -55,6 +55,17 @@ def identity(run_id: str, source: str) -> RunIdentity:
     )  # fmt: skip
 
 
+def _copy_files(protocol: Protocol, folder: Path) -> None:
+    """Put what a protocol names beside its copy, so that the run folder tells all by itself."""
+    if protocol.folder is None:
+        return
+    for name in protocol.files:
+        source, target = protocol.folder / name, folder / name
+        if source.resolve() != target.resolve():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
 class RunFolders:
     """The folders of an epoch's runs: one each, or the one that a command was given."""
 
@@ -77,6 +88,7 @@ class RunFolders:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "protocol.toml").write_text(protocol.text, encoding="utf-8")
+            _copy_files(protocol, folder)
         except OSError as error:
             raise MonitorError(f"run folder {folder}: {error.strerror}") from error
         self.made.append(folder)

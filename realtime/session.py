@@ -336,6 +336,9 @@ class Session:
         tenant = self._slots.find(frame.frame_id)
         if self._frames is not None:
             self._frames.close(tenant, frame, received_ns)
+        doubt = self._times.take_remark()
+        if doubt:
+            self.answers.remark(faults.time_stamps(doubt))
         if tenant is None:
             self._drop([frame.frame_id], now_ns)
         elif tenant is self._slots.assigned:

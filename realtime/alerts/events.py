@@ -88,6 +88,10 @@ EVENTS: Mapping[str, EventType] = {
     "readouts-unused.inform": _notice(
         "Readouts that are not used", "Check what the sequence sends besides its images."
     ),
+    "time-stamps.inform": _notice(
+        "The scanner's time stamps are in doubt",
+        "Check [stream] time_stamp_unit and the header's TR.",
+    ),
     "permit-taken.inform": _notice(
         "A second treatment without a permit",
         "One treatment at a time may treat; begin this one again when the other has ended.",

@@ -32,6 +32,11 @@ def unused(text: str) -> Finding:
     return Finding("readouts-unused", "inform", text)
 
 
+def time_stamps(text: str) -> Finding:
+    """Return the finding on scanner ticks that are no clock, or a doubtful one."""
+    return Finding("time-stamps", "inform", text)
+
+
 def permit_taken(text: str) -> Finding:
     """Return the finding on a treatment that begins while another one has the permit."""
     return Finding("permit-taken", "inform", text)

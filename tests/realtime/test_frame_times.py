@@ -124,3 +124,24 @@ def test_the_pose_of_a_frame_is_that_of_its_centre():
         times.note(0, replace(acquisition, pose=Pose(position_mm=(float(n), 0.0, 0.0))))
     assert times.centre(0).pose.position_mm[0] == 4.0
     assert times.centre(7).pose == Pose()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"systemVendor": "nobody", "TR": "1234"}, "set stream.time_stamp_unit"),
+        ({"systemVendor": "SIEMENS"}, ""),
+    ],
+)
+def test_a_doubtful_clock_is_told_once(changed, said):
+    header, readouts = decoded(SCAN, 2, **changed)
+    times = FrameTimes(small_protocol(), header)
+    told = []
+    for frame in range(2):
+        for acquisition in readouts[8 * frame : 8 * frame + 8]:
+            times.note(frame, acquisition)
+        times.settle(frame)
+        told.append(times.take_remark())
+    assert said in told[0]
+    assert bool(told[0]) == bool(said)
+    assert told[1] == ""

@@ -29,6 +29,7 @@ SEVERITIES = {
     "client-refused": {"inform"},
     "permit-taken": {"inform"},
     "readouts-unused": {"inform"},
+    "time-stamps": {"inform"},
     "journal": {"warn"},
 }
 

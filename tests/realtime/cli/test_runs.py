@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -18,6 +19,30 @@ from realtime.cli.open_loop import OpenLoop, write_recording
 from simulators import GradientEcho, Treatment, TreatmentSimulator
 
 MRMONITOR = [sys.executable, "-m", "realtime.cli"]
+WITH_A_MASK = """
+[protocol]
+name = "masked"
+therapy = "mrgfus"
+frame_deadline_ms = 1000.0
+lease_ms = 4500.0
+[recon]
+method = "fft"
+[thermometry]
+method = "single-baseline"
+baseline_frames = 1
+alpha_ppm_per_c = -0.0094
+phase_sign = 1
+body_temperature_c = 37.0
+drift_order = 0
+[[region]]
+name = "focus"
+role = "target"
+mask = "masks/focus.npy"
+[[limit]]
+rule = "temperature-max"
+region = "focus"
+stop_above_c = 60.0
+"""
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +169,23 @@ def test_a_refused_replay_says_why_and_not_that_there_is_no_run(recording, tmp_p
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
     assert "region 'focus' lies outside the image" in result.stderr.splitlines()[-1]
+
+
+def test_a_run_folder_holds_the_files_that_its_protocol_names(recording, tmp_path):
+    """So that its report, and whoever replays it, needs nothing else."""
+    drawn = np.zeros((32, 32), np.bool_)
+    drawn[14:18, 14:18] = True
+    (tmp_path / "masks").mkdir()
+    np.save(tmp_path / "masks" / "focus.npy", drawn)
+    path = tmp_path / "mine.toml"
+    path.write_text(WITH_A_MASK)
+    out = tmp_path / "run"
+    runner = CliRunner()
+    done = runner.invoke(main, ["replay", str(recording), f"--protocol={path}", f"--out={out}"])
+    assert done.exit_code == 0, done.output
+    assert np.array_equal(np.load(out / "masks" / "focus.npy"), drawn)
+    own = f"--protocol={out / 'protocol.toml'}"
+    again = ["replay", str(out / "raw.mrd"), own, f"--out={tmp_path / 'again'}"]
+    result = runner.invoke(main, again)
+    assert result.exit_code == 0, result.output
+    assert "missing" not in result.output
