@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from messages import Acquisition, FrameKey, MonitorError, SessionHeader
 from messages.acquisition import LAST_IN_MEASUREMENT, LAST_IN_REPETITION, LAST_IN_SLICE
-from realtime.expectation import Expectation, Place
+from realtime.expectation import Expectation, Line, Place
 
 Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
 Stamp = tuple[int, int]  # scan counter, scanner ticks
@@ -25,11 +25,13 @@ class OpenFrame:
     """A frame that is still filling.
 
     landed: imaging readouts. n_companions: navigators and calibration lines that travel with them.
+    lines: those of k-space that `landed` holds, as `Expectation` tells them apart.
     """
 
     frame_id: int
     key: FrameKey
     landed: dict[Place, Stamp] = field(default_factory=dict)
+    lines: set[Line] = field(default_factory=set)
     residues: Counter[int] = field(default_factory=Counter)
     n_companions: int = 0
     n_skipped: int = 0  # scan counters that ran on without a readout, once the frame is over
@@ -129,7 +131,10 @@ class Assembler:
         self._refuse_overfull(frame, readout)
         row = frame.n_rows
         frame.landed[place] = stamp
-        frame.residues[place[0] % self.expected.acceleration[0]] += 1
+        line = self.expected.line_of(place)
+        if line is not None and line not in frame.lines:
+            frame.lines.add(line)
+            frame.residues[place[0] % self.expected.acceleration[0]] += 1
         is_last = self._is_over(frame, acquisition)
         if is_last:
             frame.n_skipped += acquisition.scan_counter - readout

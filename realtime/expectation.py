@@ -8,6 +8,7 @@ from typing import Protocol
 from messages import Encoding, EncodingLimit, HeaderError
 
 Place = tuple[int, int, int, int]  # step 1, step 2, average, segment
+Line = tuple[int, ...]  # step 1, step 2, and the average where there are several
 ON_A_GRID = frozenset({"cartesian", "epi"})
 # Radial spokes that sample the rim of k-space as densely as its rays are π/2 of the matrix; who has
 # more of them in a frame says so.
@@ -23,8 +24,13 @@ class Filled(Protocol):
         ...
 
     @property
+    def lines(self) -> set[Line]:
+        """Its lines of k-space, each once."""
+        ...
+
+    @property
     def residues(self) -> Counter[int]:
-        """How many of its readouts stand on each remainder of step 1 by the acceleration."""
+        """How many of its lines stand on each remainder of step 1 by the acceleration."""
         ...
 
 
@@ -105,7 +111,18 @@ class Expectation:
                 return pattern <= frame.landed.keys()
         if self._counts and self.acceleration != (1, 1):
             return self._is_lattice_whole(frame.residues)
-        return n_landed >= self.n_readouts
+        return len(frame.lines) >= self.n_readouts
+
+    def line_of(self, place: Place) -> Line | None:
+        """Return which line of k-space a readout is; None for an average that is not expected.
+
+        The same line in another segment, or in averages of which the header is silent, fills no
+        hole that a lost one has left.
+        """
+        step_1, step_2, average, _ = place
+        if self.n_averages == 1:
+            return step_1, step_2
+        return (step_1, step_2, average) if average < self.n_averages else None
 
     def learn(self, frame: Filled) -> bool:
         """Take a frame that ended by itself as a pattern, unless that is known.

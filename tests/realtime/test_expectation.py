@@ -178,3 +178,29 @@ def test_limits_that_are_too_small_are_refused_once_a_frame_has_closed_by_them()
     feed.frame(0, lines=range(4), marks=False)
     with pytest.raises(MonitorError, match=r"limits say 0 to 3 .*recon\.encoded_matrix"):
         feed(4)
+
+
+@pytest.mark.parametrize("acceleration", [(1, 1), (2, 1)])
+@pytest.mark.parametrize("again", [{"segment": 1}, {"average": 1}])
+def test_a_line_that_comes_again_does_not_stand_for_a_lost_one(acceleration, again):
+    """Line 4 is lost and line 2 is sent twice: as many readouts as expected, and a hole."""
+    feed = Feed(assembler(acceleration=acceleration))
+    lines = range(0, 8, acceleration[0])
+    for repetition in range(2):
+        for line in lines:
+            if line == 4:
+                feed(2, repetition=repetition, **again)
+            else:
+                feed(line, repetition=repetition)
+    assert [one[2] for one in feed.over] == [False]
+
+
+def test_averages_that_the_header_does_not_tell_of_do_not_halve_the_image():
+    """Each line comes twice in a row: half of k-space is no frame, and the scan is refused."""
+    feed = Feed(assembler())
+    for line in range(4):
+        feed(line, average=0)
+        feed(line, average=1)
+    with pytest.raises(MonitorError, match="no end is in sight"):
+        feed(4, average=0)
+    assert not feed.over
