@@ -93,6 +93,10 @@ def test_a_field_that_cannot_be_is_named(
         (b"<config/>", "root is <config>"),
         (b"<ismrmrdHeader/>", "encoding: missing"),
         (b'<!DOCTYPE x [<!ENTITY a "aaaa">]><ismrmrdHeader>&a;</ismrmrdHeader>', "DOCTYPE"),
+        (
+            b"<ismrmrdHeader " + b" ".join(b'a%d="1"' % n for n in range(30_000)) + b"/>",
+            "attributes",
+        ),
         (b"<ismrmrdHeader>" + b"<a/>" * 400_000 + b"</ismrmrdHeader>", "elements"),
         (b" " * (MAX_XML_BYTES + 1), "at most 16777216"),
     ],
