@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages import READOUT, EncodingCounters
-from realtime.mailbox import MAP_NAMES, VERDICT_BYTES, Layout, Mailbox, anonymous_memory
+from realtime.mailbox import (
+    MAP_NAMES,
+    TOUCHED_BYTES,
+    VERDICT_BYTES,
+    Layout,
+    Mailbox,
+    anonymous_memory,
+)
 from realtime.streams.mrd_decoder import Decoder
 from simulators.mrd import header_message
 from tests.harness import Scan
@@ -121,3 +128,15 @@ def test_each_field_of_a_readout_has_its_own_value(ends):
         "discard_pre": 4, "discard_post": 5, "segment": 11, "average": 9, "repetition": 10,
         "encoding_space_ref": 6, "flags": 1 << 63, "sample_time_us": 2.5,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("n_samples", [1 << 10, 1 << 15])
+def test_memory_that_nothing_landed_in_is_not_taken(n_samples):
+    """A header may claim a gigabyte a frame; to clear it all would stop the gateway for seconds."""
+    layout = replace(LAYOUT, n_slots=32, n_readouts=128, n_samples=n_samples)
+    fd = anonymous_memory("test", layout.total_bytes)
+    Mailbox(layout, fd).touch()
+    n_taken = os.fstat(fd).st_blocks * 512
+    os.close(fd)
+    assert layout.total_bytes > 4 * TOUCHED_BYTES
+    assert TOUCHED_BYTES // 2 < n_taken < 2 * TOUCHED_BYTES
