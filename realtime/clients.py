@@ -14,8 +14,9 @@ from realtime.streams.mrd_layout import CONFIG_FILE, CONFIG_TEXT, HEADER, MESSAG
 
 _LISTEN_BACKLOG = 8
 _MAX_ZMQ_MESSAGE_BYTES = 1 << 28
-# Turns of the ROUTER socket in one go: a flood on ZeroMQ must not starve the rest of the loop.
+# What is taken of ZeroMQ in one go: a flood there must not starve the rest of the loop.
 _ZMQ_TURNS = 256
+_ZMQ_TURN_BYTES = 1 << 18
 # A client that was told to go may still be sending; closing at once would destroy what it was told.
 _DRAIN_NS = 5_000_000_000
 _MAX_DEAF = 1000
@@ -162,14 +163,16 @@ class Clients:
             reception.receive(data, now_ns=now_ns)
 
     def _read_router(self, router: "zmq.Socket[bytes]", now_ns: int) -> None:
+        n_bytes = 0
         for _ in range(_ZMQ_TURNS):
-            if self._n_parked_bytes > _MAX_PARKED_BYTES:
+            if self._n_parked_bytes > _MAX_PARKED_BYTES or n_bytes > _ZMQ_TURN_BYTES:
                 return
             try:
                 identity, *parts = router.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             message = b"".join(parts)
+            n_bytes += len(message)
             reception = self._receptions.get(identity) or self._greet(
                 router, identity, message, now_ns
             )
@@ -181,11 +184,12 @@ class Clients:
 
     def _unpark(self, identity: bytes, reception: Reception, now_ns: int) -> None:
         """Go on with what a ZeroMQ client sent while it had to wait."""
-        parked = self._parked.get(identity, deque())
+        parked, n_bytes = self._parked.get(identity, deque()), 0
         for _ in range(_ZMQ_TURNS):
-            if not (parked and reception.wants_input):
+            if not (parked and reception.wants_input) or n_bytes > _ZMQ_TURN_BYTES:
                 break
             message = parked.popleft()
+            n_bytes += len(message)
             self._n_parked_bytes -= len(message)
             reception.receive(message, now_ns=now_ns)
         if not parked:

@@ -302,11 +302,10 @@ class Gateway:
     def _finish(self, run: Run, status: str, reason: str, now_ns: int) -> None:
         """End a run: the permit first, then the run, then the client."""
         self._runs.remove(run)
-        session, reception = run.session, run.reception
+        session, reception, sink = run.session, run.reception, run.sink
         if reception.error is not None:
             session.answers.stream_fault(reason)
             self.failures.append(reason)
-        sink = run.sink
         if status == "failed" and not sink.has_begun:
             # never admitted: it is kept as long as there is room for such
             status = "refused"
@@ -317,6 +316,7 @@ class Gateway:
         self._desk.keep(session.answers)
         self._workers.put(run.worker, is_busy=session.is_worker_busy(), now_ns=now_ns)
         self._share_turns()
+        sink.let_go()
         if not reception.is_over:
             reception.farewell()
         reception.error = None

@@ -36,7 +36,7 @@ class RunSink:
         self.folder: Path | None = None
         self.has_begun = False
         self._result_type = protocol.stream.result_type
-        self._reception = reception
+        self._reception: Reception | None = reception
         self._publisher = publisher
         self._clock = clock
 
@@ -46,11 +46,17 @@ class RunSink:
             noun = replace(noun, run_id=self.run_id)
         self.has_begun = self.has_begun or isinstance(noun, RunStart)
         self._publisher.publish(noun, now_ns=self._clock.now_ns(), folder=self.folder)
+        if self._reception is None:
+            return
         if isinstance(noun, Maps):
             for image in encode_maps(noun, result_type=self._result_type):
                 self._reception.peer.send(image, is_droppable=True)
         elif isinstance(noun, Alert) and noun.state == "raised" and noun.event.endswith(".hold"):
             self._reception.say(f"WARNING  {noun.text}")
+
+    def let_go(self) -> None:
+        """Forget the client: whoever keeps an ended run's alerts keeps none of its readouts."""
+        self._reception = None
 
 
 @dataclass(slots=True, eq=False)

@@ -1,15 +1,19 @@
 """What a hostile or unlucky neighbour does must not cost a treatment its verdicts or its hold."""
 
 import contextlib
+import gc
 import os
 import signal
 import socket
 import sqlite3
+import weakref
 
 import pytest
+import zmq
 
 from messages import FrameKey, Verdict
 from messages.codec import to_json
+from realtime import clients
 from realtime.answers import Answers
 from realtime.reception import Reception
 from realtime.streams import mrd_layout as layout
@@ -173,3 +177,44 @@ def test_counters_run_wild_end_the_session_before_they_fill_the_gateway(gateway:
     assert any("more than 512 slices" in text for text in client.texts)
     assert client.is_closed
     client.hang_up()
+
+
+def test_a_flood_on_zeromq_takes_little_of_a_turn(monkeypatch):
+    """Hundreds of megabytes in one turn kept a treatment from its verdict for half a second."""
+    taken: list[int] = []
+
+    class Taker:
+        is_waiting, wants_input, is_over = False, True, False
+
+        def __init__(self, *_, **__):
+            self.peer = None
+
+        def receive(self, message, *, now_ns):
+            taken.append(len(message))
+
+    monkeypatch.setattr(clients, "Reception", Taker)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as flooder:
+        poller = zmq.Poller()
+        it = clients.Clients(None, "tcp://127.0.0.1:*", context, poller, Reception)
+        flooder.connect(it.zmq_endpoint)
+        for _ in range(40):
+            flooder.send(bytes(1 << 16))
+        while len(taken) < 40:
+            before = len(taken)
+            it.read(dict(poller.poll(int(PATIENCE_S * 1000))), now_ns=0)
+            assert 0 < len(taken) - before <= 5
+        poller.unregister(it._router)
+        it._router.close(linger=0)
+
+
+def test_an_ended_session_leaves_no_readouts_behind(gateway: Running):
+    """Its alerts are kept; a noise scan of a quarter of a gigabyte was kept with them."""
+    client = began(gateway)
+    session = weakref.ref(gateway.gateway.sessions[0])
+    mark = gateway.mark()
+    client.hang_up()
+    gateway.events.topic("run.stop", after=mark)
+    for _ in range(2):  # the loop lets go of the socket after that
+        gateway.events.wait(lambda t, n: t == "heartbeat", after=gateway.mark())
+    gc.collect()
+    assert session() is None
