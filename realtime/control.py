@@ -17,7 +17,11 @@ RING = b"."  # more readouts have landed; lost rings do no harm, the count stand
 
 
 class Configuration(msgspec.Struct, frozen=True):
-    """All that a worker needs for a session; it lies in memory, since headers can be large."""
+    """All that a worker needs for a session; it lies in memory, since headers can be large.
+
+    has_had_frames: another worker had frames of this session before. A dose that it did not leave
+        in the checkpoint is lost, and must say so.
+    """
 
     header_xml: bytes
     protocol_text: str
@@ -29,7 +33,7 @@ class Configuration(msgspec.Struct, frozen=True):
     noise: bytes = b""
     noise_shape: tuple[int, int] = (0, 0)
     noise_sample_time_us: float = 0.0
-    checkpoint_bytes: int = 0
+    has_had_frames: bool = False
 
 
 class Configure(msgspec.Struct, tag="configure", frozen=True):

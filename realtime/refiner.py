@@ -16,19 +16,26 @@ class Refiner:
         self._pipeline = pipeline
         self._is_patient = is_patient
         self._executor: ThreadPoolExecutor | None = None
-        self._pending: tuple[Stream, Future[Calibration]] | None = None
+        self._pending: tuple[Stream, Calibration, Future[Calibration]] | None = None
 
     def between_frames(self, state: PipelineState) -> PipelineState:
-        """Return the state, with a calibration that has become ready."""
+        """Return the state, with a calibration that has become ready.
+
+        Where a refinement fails (ValueError), the slice keeps the calibration that it has.
+        """
         if self._pending is None:
             self._begin(state)
         if self._pending is None:
             return state
-        stream, future = self._pending
+        stream, unrefined, future = self._pending
         if not (self._is_patient or future.done()):
             return state
         self._pending = None
-        return take_refined(state, stream, future.result())
+        try:
+            refined = future.result()
+        except ValueError:  # numpy.linalg.LinAlgError is one
+            refined = unrefined
+        return take_refined(state, stream, refined)
 
     def close(self) -> None:
         """Let the thread end; what it still works on is lost."""
@@ -44,5 +51,6 @@ class Refiner:
         self._executor = self._executor or ThreadPoolExecutor(1, "refiner")
         self._pending = (
             stream,
+            calibration,
             self._executor.submit(self._pipeline.reconstructor.refine, calibration),
         )

@@ -6,6 +6,7 @@ It owns the assembler, the slots and the answers; it knows no socket and reads n
 from typing import Literal
 
 import numpy as np
+from msgspec.structs import replace
 
 from messages import (
     Acquisition,
@@ -174,7 +175,10 @@ class Session:
         self._worker = worker
         self._waiting_since_ns = now_ns
         if self._configuration is not None and self._memory is not None:
-            self._configure(self._configuration, self._memory)
+            has_had_frames = self.answers.counts.n_frames > 0
+            self._configure(
+                replace(self._configuration, has_had_frames=has_had_frames), self._memory
+            )
 
     def tick(self, now_ns: int) -> None:
         """Answer what is late, close what has stalled, let a lease lapse."""
@@ -243,7 +247,6 @@ class Session:
             layout,
             noise,
             is_deadline_enforced=not self._is_lossless,
-            checkpoint_bytes=self._memory.checkpoint_bytes,
         )
         self.state = "admitting"
         self._configure(self._configuration, self._memory)

@@ -13,9 +13,7 @@ class SessionMemory:
         self.mailbox_fd = anonymous_memory("mailbox", layout.total_bytes)
         self.mailbox = Mailbox(layout, self.mailbox_fd)
         self.mailbox.touch()
-        # coil images of the reference, maps and sums, pickled, twice, with room to spare
-        self.checkpoint_bytes = 2 * (layout.n_pixels * (3 * layout.n_coils + 32) * 8 + (1 << 20))
-        self.checkpoint_fd = anonymous_memory("checkpoint", self.checkpoint_bytes)
+        self.checkpoint_fd = anonymous_memory("checkpoint", 0)  # the worker makes it larger
 
     def close(self) -> None:
         """Give the memory back once nobody maps it."""

@@ -111,7 +111,6 @@ def configuration(
     noise: tuple[NDArray[np.complex64], float],
     *,
     is_deadline_enforced: bool,
-    checkpoint_bytes: int,
 ) -> control.Configuration:
     """Return what the worker is told; `first` is the first imaging readout."""
     samples, sample_time_us = noise
@@ -127,7 +126,6 @@ def configuration(
         noise=samples.tobytes(),
         noise_shape=(samples.shape[0], samples.shape[1]),
         noise_sample_time_us=sample_time_us,
-        checkpoint_bytes=checkpoint_bytes,
     )
 
 

@@ -20,7 +20,7 @@ from messages import Frame, FrameKey, MonitorError
 from messages.codec import to_json
 from realtime import control, pipeline
 from realtime.admission import refuse_too_slow, rehearse, warm_up
-from realtime.checkpoint import CheckpointMemory
+from realtime.checkpoint import CheckpointError, CheckpointMemory
 from realtime.clock import Clock, MonotonicClock
 from realtime.mailbox import Mailbox
 from realtime.pipeline import PipelineState, Power
@@ -56,6 +56,7 @@ class Station:
         self._partial: Partial = built.reconstructor.start()
         self._n_absorbed = 0
         self._absorb_ms = 0.0
+        self._unsaved: CheckpointError | None = None
 
     def assign(self, order: control.Assign) -> None:
         """Take a slot in hand."""
@@ -88,6 +89,14 @@ class Station:
             self._absorb_ms = (self.clock.now_ns() - began_ns) / 1e6
         return self._finish(taken_ns) if is_closed else None
 
+    def between_frames(self) -> None:
+        """Better a calibration, and keep the state; what could not be kept is the next's FAULT."""
+        self.state = self.refiner.between_frames(self.state)
+        try:
+            self.checkpoint.save(self.state)
+        except CheckpointError as error:
+            self._unsaved = error
+
     def _calibration(self, slot: int) -> recon.Calibration | None:
         """Return what is known of the slice of a slot's frame, so that work begins on arrival."""
         row = self.mailbox.slots[slot]
@@ -100,6 +109,9 @@ class Station:
         order = self.assigned
         if order is None:
             return None
+        unsaved, self._unsaved = self._unsaved, None
+        if unsaved is not None:
+            raise unsaved
         frame, power = _frame(self.mailbox, order.slot)
         received_ns = int(self.mailbox.slots[order.slot]["received_ns"])
         stages = {"hand_over": (taken_ns - received_ns) / 1e6, "absorb": self._absorb_ms}
@@ -181,12 +193,14 @@ def _open_station(
         noise=_noise(given),
     )
     mailbox = Mailbox(given.layout, mailbox_fd)
-    checkpoint = CheckpointMemory(checkpoint_fd, given.checkpoint_bytes)
+    checkpoint = CheckpointMemory(checkpoint_fd)
     took_ms = rehearse(built, given.pose, clock=clock)
     if given.is_deadline_enforced:
         refuse_too_slow(took_ms, frame_deadline_ms=protocol.protocol.frame_deadline_ms)
     kept = checkpoint.load()
-    state = PipelineState() if kept is None else pipeline.interrupt(kept.state)
+    state = kept or PipelineState()
+    if kept is not None or given.has_had_frames:
+        state = pipeline.interrupt(state)
     plan = built.reconstructor.plan
     x, y, z = plan.recon_matrix
     ready = control.Ready(took_ms, (z, y, x), plan.recon_fov_mm, order.session)
@@ -272,8 +286,7 @@ def _advance(station: Station, line: socket.socket) -> None:
         # after the answer: the permit does not wait for the checkpoint, nor does the gateway, where
         # both share a core
         os.sched_yield()
-        station.state = station.refiner.between_frames(station.state)
-        station.checkpoint.save(finished.frame_id, station.state)
+        station.between_frames()
 
 
 def _forget_rings(line: socket.socket) -> None:

@@ -59,6 +59,7 @@ class Worker:
 
     def configure(self, configuration, *, mailbox_fd, checkpoint_fd) -> None:
         self.n_configured += 1
+        self.has_had_frames = configuration.has_had_frames
         self.mailbox = Mailbox(configuration.layout, os.dup(mailbox_fd))
 
     def send(self, order) -> None:
@@ -246,6 +247,23 @@ def test_a_worker_lost_while_it_admits_still_begins_the_run_and_can_be_forgiven(
     bench.send(8)
     bench.says(second.done())
     assert bench.permit.state == "GRANTED"
+
+
+def test_the_next_worker_is_told_whether_there_were_frames_before_it():
+    bench = Bench()
+    bench.send(1)
+    for is_begun in (False, True):
+        assert not bench.worker.has_had_frames
+        bench.session.worker_lost("worker process 7 is gone", now_ns=bench.now_ns)
+        bench.worker = Worker()
+        bench.session.worker_back(bench.worker, now_ns=bench.now_ns)
+        if not is_begun:
+            assert not bench.worker.has_had_frames
+            bench.says(READY)
+            bench.send(7)  # the rest of a frame that was lost with its first worker
+            bench.send(8)
+            bench.says(bench.worker.done())
+    assert bench.worker.has_had_frames
 
 
 def test_an_incomplete_frame_ends_with_the_next_repetition():

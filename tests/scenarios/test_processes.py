@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -108,6 +109,42 @@ def test_a_killed_worker_is_a_latched_fault_and_the_treatment_goes_on(treatment)
     client.read_to_end()
     assert client.is_closed
     assert any("worker process" in text for text in client.texts)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_leaves_the_dose_of_each_of_many_slices(tmp_path):
+    """Twenty slices: each is kept, however many there are."""
+    scan = replace(SCAN, n_slices=20)
+    with running(tmp_path, small_protocol()) as gateway:
+        client = gateway.connect()
+        client.send(scan.opening())
+        mark = gateway.mark()
+
+        def play(n: int, slice_: int):
+            n_images = client.n_images + 3
+            client.send(*scan.frame(n, rise_c=12.0 * (n > 1), slice_=slice_))
+            client.read_until(lambda _: client.n_images >= n_images)
+            verdict = verdict_of(gateway, 20 * n + slice_, mark)
+            assert verdict.outcome == "COMPUTED"
+            return verdict
+
+        before = [play(n, slice_) for n in range(4) for slice_ in range(20)][-20:]
+        mark = gateway.mark()
+        client.send(*scan.frame(4)[:16])
+        os.kill(gateway.gateway.worker_pid, signal.SIGKILL)
+        assert verdict_of(gateway, 80, mark).outcome == "FAULT"
+        client.send(*scan.frame(4)[16:])
+        gateway.events.wait(  # the next worker is ready
+            lambda t, n: t == "alert" and n.event == "fault.hold" and n.state == "cleared",
+            after=mark,
+        )
+        for slice_, earlier in enumerate(before[1:], start=1):
+            verdict = play(4, slice_)
+            assert "dose-interrupted" in [one.rule for one in verdict.findings]
+            dose_min = earlier.regions[0].dose_max_cem43_min
+            assert dose_min > 1.0
+            assert verdict.regions[0].dose_max_cem43_min == pytest.approx(dose_min, rel=0.05)
+        client.hang_up()
 
 
 def test_a_hung_worker_is_late_at_the_deadline_and_replaced(treatment, monkeypatch):
