@@ -8,13 +8,7 @@ from typing import Literal
 import numpy as np
 from msgspec.structs import replace
 
-from messages import (
-    Acquisition,
-    MonitorError,
-    SessionHeader,
-    Waveform,
-    is_imaging,
-)
+from messages import Acquisition, Finding, MonitorError, SessionHeader, Waveform, is_imaging
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime import control
 from realtime.alerts import faults
@@ -91,7 +85,7 @@ class Session:
         self._companions = Companions(header.encodings[0])
         self._signals = Signals()
         self._counter = ScanCounter()
-        self._told_unused: set[str] = set()
+        self._told: set[str] = set()
         self._n_extra = 0
         self._power = DevicePower()
         self._frames: SessionFrames | None = None
@@ -119,13 +113,15 @@ class Session:
         self._counter.note(acquisition.scan_counter, measurement=acquisition.measurement_uid)
         flags = acquisition.flags
         if flags & NOISE_MEASUREMENT:
-            self._noise.add(acquisition, readout=self.n_readouts)
+            self._noise.add(acquisition)
             return
         is_image = is_imaging(flags)
         if not (is_image or is_companion(flags)):
             return
         if not np.isfinite(acquisition.samples).all():
-            self.answers.remark(faults.not_finite(readout=self.n_readouts))
+            # once a frame: thousands of alerts would keep other sessions waiting
+            told = f"frame {self.assembler.n_frames} is not finite"
+            self._remark_once(told, faults.not_finite(readout=self.n_readouts))
         if not is_image:
             self._accompany(acquisition)
         elif acquisition.encoding_space_ref != 0:
@@ -309,9 +305,12 @@ class Session:
 
     def _pass_over(self, text: str) -> None:
         self.n_unused += 1
-        if text not in self._told_unused:
-            self._told_unused.add(text)
-            self.answers.remark(faults.unused(f"readout {self.n_readouts}: {text}"))
+        self._remark_once(text, faults.unused(f"readout {self.n_readouts}: {text}"))
+
+    def _remark_once(self, told: str, finding: Finding) -> None:
+        if told not in self._told:
+            self._told.add(told)
+            self.answers.remark(finding)
 
     def _open(
         self, frame: OpenFrame, frames: SessionFrames, first: Acquisition, now_ns: int

@@ -56,10 +56,12 @@ class Worker:
         self.n_configured = 0
         self.n_rings = 0
         self.mailbox: Mailbox | None = None
+        self.configuration: control.Configuration | None = None
 
     def configure(self, configuration, *, mailbox_fd, checkpoint_fd) -> None:
         self.n_configured += 1
         self.has_had_frames = configuration.has_had_frames
+        self.configuration = configuration
         self.mailbox = Mailbox(configuration.layout, os.dup(mailbox_fd))
 
     def send(self, order) -> None:
@@ -339,6 +341,28 @@ def test_a_changed_shape_is_refused_by_readout():
     fewer = replace(bench.readouts[1], samples=bench.readouts[1].samples[:1])
     with pytest.raises(MonitorError, match="readout 2: 1 channels"):
         bench.session.readout(fewer, received_ns=0)
+
+
+def test_of_a_long_noise_scan_as_much_is_kept_as_tells_the_covariance():
+    """A quarter of a gigabyte, handed over at once, stopped the gateway for four seconds."""
+    bench = Bench()
+    noise = replace(bench.readouts[0], flags=1 << 18, samples=np.ones((2, 1 << 15), np.complex64))
+    for _ in range(64):
+        bench.session.readout(noise, received_ns=0)
+    bench.session.readout(bench.readouts[0], received_ns=0)
+    n_coils, n_samples = bench.worker.configuration.noise_shape
+    assert n_coils == 2
+    assert 1 << 18 < n_samples <= 1 << 19
+
+
+def test_readouts_that_are_not_finite_are_told_once_a_frame():
+    """Nine thousand alerts of one stream made every other one wait."""
+    bench = Bench()
+    nan = np.full_like(bench.readouts[0].samples, np.nan)
+    for readout in bench.readouts[:8]:
+        bench.session.readout(replace(readout, samples=nan), received_ns=0)
+    told = [one for one in bench.sink.of(Alert) if one.state == "raised"]
+    assert 1 <= len(told) <= 2
 
 
 def test_noise_readouts_of_other_channels_are_refused():
