@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tests.harness import Running, Scan, running
 
@@ -29,3 +30,10 @@ def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
     """One live gateway for a module: a start costs seconds."""
     with running(tmp_path_factory.mktemp("gateway")) as it:
         yield it
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_a_process():
+    """As the worker has it: two threads on two cores make small products ten times slower."""
+    with threadpool_limits(limits=1):
+        yield
