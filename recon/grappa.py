@@ -17,6 +17,8 @@ from recon.line_transform import ramp
 from recon.reconstruction_plan import ReconstructionPlan
 from recon.reconstructor import Calibration, Partial
 
+_MOST_OTHERS = 64  # noise maps kept beside the calibrations' own: of slices, and lattices of each
+
 
 def _no_kernel() -> NDArray[np.complex64]:
     return np.zeros((0, 0, 0, N_SOURCES, 0), np.complex64)
@@ -75,6 +77,8 @@ class Grappa(HybridRows):
                 field="encoding.parallelImaging.accelerationFactor.kspace_encoding_step_2",
             )
         self._sources = (np.arange(N_SOURCES) + FIRST_SOURCE) * self._acceleration
+        # Remembered, not learned: noise of frames whose lines are not the calibrating frame's.
+        self._others: dict[tuple[int, bytes], tuple[CoilMaps, NDArray[np.float32]]] = {}
 
     def operator(
         self, calibration: Calibration | None = None, sampled: Partial | None = None
@@ -113,6 +117,8 @@ class Grappa(HybridRows):
             return found
         coil_pixels = self.coil_pixels(self._filled(hybrid, found), hybrid.n_averages)
         maps = estimate_coil_maps(coil_pixels)
+        if self.plan.whitening is None:
+            return replace(found, maps=maps)
         return replace(found, maps=maps, noise_std=self._noise(hybrid, found, maps))
 
     def refine(self, calibration: Calibration) -> Calibration:
@@ -125,6 +131,7 @@ class Grappa(HybridRows):
         """Return the image; `partial` is left alone, the arrays are fresh and read-only."""
         hybrid = hybrid_of(partial)
         known = calibration if isinstance(calibration, GrappaCalibration) else None
+        known = None if known is None else self._in_place(hybrid, known)
         rows = hybrid.rows if known is None else self._filled(hybrid, known)
         coil_pixels = self.coil_pixels(rows, hybrid.n_averages)
         maps = None if calibration is None else calibration.maps
@@ -132,7 +139,7 @@ class Grappa(HybridRows):
             maps = estimate_coil_maps(coil_pixels)
         is_whole = self._acceleration == 1 or (known is not None and known.is_ready)
         image = self.image(hybrid, frame, combine(coil_pixels, maps), is_complete=is_whole)
-        return replace(image, noise_std=self._noise_of(hybrid, known))
+        return replace(image, noise_std=self._noise_of(hybrid, frame, known))
 
     def _learned(self, hybrid: Hybrid, before: GrappaCalibration | None) -> GrappaCalibration:
         """Return the kernel, or what is gathered so far."""
@@ -225,7 +232,7 @@ class Grappa(HybridRows):
         """Return the rows with every missing line; what was filled on arrival stays."""
         missing = self._missing(hybrid, known)
         is_averaged = hybrid.n_averages.max() > 1
-        if not is_averaged:
+        if not is_averaged and known is hybrid.calibration:
             missing &= ~hybrid.filled
         if not missing.any():
             return self.aligned_rows(hybrid, known)
@@ -253,33 +260,56 @@ class Grappa(HybridRows):
         missing: NDArray[np.bool_] = is_used[:, None] & is_between & (hybrid.n_averages == 0)
         return missing
 
+    def _in_place(self, hybrid: Hybrid, known: GrappaCalibration) -> GrappaCalibration:
+        """Return the calibration for this frame's lattice, where that has moved unannounced."""
+        if known.offset is None or known.measured is None:
+            return known
+        measured = np.fft.fftshift(hybrid.n_averages > 0)
+        lost = np.count_nonzero(known.measured & ~measured)
+        residues = np.bincount(np.nonzero(measured)[1] % self._acceleration)
+        own = int(np.argmax(residues)) if residues.size else known.offset
+        if not lost or own == known.offset:
+            return known
+        return replace(known, offset=own)
+
     def _offset(self, hybrid: Hybrid, known: GrappaCalibration) -> int:
         """Return the lattice's offset, the frame's own where they are interleaved."""
         offset = hybrid.first_line if known.offset is None else known.offset
         return offset % self._acceleration
 
     def _noise_of(
-        self, hybrid: Hybrid, known: GrappaCalibration | None
+        self, hybrid: Hybrid, frame: Frame, known: GrappaCalibration | None
     ) -> NDArray[np.float32] | None:
-        """Return the noise of the combined image: the calibrating frame's, in this one's strength.
+        """Return the noise of the combined image, in this frame's strength.
 
-        Averages and short readouts change the strength of a line's noise, in all lines alike.
+        Averages and short readouts change the strength of a line's noise, in all lines alike. That
+        of a lattice without the calibration lines that the first frame had is made once, when such
+        a frame first comes; an incomplete frame is taken for the calibrating one.
         """
         if known is None or known.noise_std is None:
             return None
         is_measured: NDArray[np.bool_] = np.greater(hybrid.n_averages, 0)
         power = hybrid.noise[is_measured] / hybrid.n_averages[is_measured].astype(np.float64) ** 2
         strength = np.float32(np.sqrt(power.mean())) if power.size else np.float32(1)
-        std: NDArray[np.float32] = known.noise_std * strength
+        measured = np.fft.fftshift(is_measured)
+        noise_std, maps, first = known.noise_std, known.maps, known.measured
+        is_other = first is not None and not np.array_equal(measured, first)
+        if is_other and frame.is_complete and maps is not None:
+            key = id(maps), measured.tobytes()
+            if key not in self._others:
+                while len(self._others) >= _MOST_OTHERS:
+                    self._others.pop(next(iter(self._others)))
+                # the maps too, so that no others take their id
+                self._others[key] = maps, self._noise(hybrid, known, maps)
+            noise_std = self._others[key][1]
+        std: NDArray[np.float32] = noise_std * strength
         std.flags.writeable = False
         return std
 
     def _noise(
         self, hybrid: Hybrid, known: GrappaCalibration, maps: CoilMaps
-    ) -> NDArray[np.float32] | None:
-        """Return the combined image's noise where samples have 1; None without a noise scan."""
-        if self.plan.whitening is None:
-            return None
+    ) -> NDArray[np.float32]:
+        """Return the combined image's noise where samples have 1."""
         n_ky = hybrid.rows.shape[2]
         missing = self._missing(hybrid, known)
         places: NDArray[np.int64] = np.argwhere(hybrid.n_averages > 0)

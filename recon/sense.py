@@ -22,6 +22,7 @@ from recon.reconstructor import Calibration, Partial
 from recon.unfolding import Unfolding, unfolding
 
 _FEWEST_LINES = 12  # neighbouring, about the centre of k-space, to make maps from
+_MOST_BYTES = 1 << 30  # of unfoldings kept beside the calibrations' own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,8 +123,15 @@ class Sense(MappedRows):
     Pruessmann 1999 (doi:10.1002/(SICI)1522-2594(199911)42:5<952::AID-MRM16>3.0.CO;2-S), with
     λ = settings.regularisation; see `unfolding`. Equal to conjugate gradients on `operator` run to
     the end. A lattice of lines costs a few products a pixel; any other set of lines a matrix of
-    each column, whose memory grows with y² x.
+    each column, whose memory grows with y² x. A whole frame of other lines than the first (which
+    alone had calibration lines, or whose lattice had a line more) has weights of its own; they are
+    made when such a frame first comes, which that once takes longer than a frame.
     """
+
+    def __init__(self, plan: ReconstructionPlan) -> None:
+        super().__init__(plan)
+        # Remembered, not learned: the same lines and maps always give the same weights.
+        self._others: dict[tuple[int, bytes], tuple[CoilMaps, Unfolding]] = {}
 
     def with_maps(self, found: SenseCalibration, maps: CoilMaps) -> SenseCalibration:
         """Return the calibration with maps and the unfolding of the first frame's sampling."""
@@ -140,13 +148,11 @@ class Sense(MappedRows):
         hybrid = hybrid_of(partial)
         adjoint, _ = self.adjoint(hybrid, calibration)
         known = calibration if isinstance(calibration, SenseCalibration) else None
-        if known is None or known.unfolding is None or known.measured is None:
+        if known is None or known.unfolding is None:
             is_whole = bool((hybrid.n_averages > 0).all())
             return self.image(hybrid, frame, adjoint, is_complete=is_whole)
         n_ky = hybrid.n_averages.shape[1]
-        measured = np.fft.fftshift(hybrid.n_averages > 0).any(axis=0)
-        offset = int(np.argmax(measured)) - int(np.argmax(known.measured.any(axis=0)))
-        found = known.unfolding
+        found, offset = self._unfolding_for(hybrid, frame, known)
         image = self.image(hybrid, frame, found.image(adjoint, offset=offset, n_ky=n_ky))
         if self.plan.whitening is None:
             return image
@@ -156,3 +162,28 @@ class Sense(MappedRows):
         noise_std = found.noise_std * strength
         noise_std.flags.writeable = False
         return replace(image, noise_std=noise_std)
+
+    def _unfolding_for(
+        self, hybrid: Hybrid, frame: Frame, known: SenseCalibration
+    ) -> tuple[Unfolding, int]:
+        """Return the unfolding of a frame's lines, and how much further on these lie.
+
+        A frame with lines lost, whose image is incomplete anyway, is not worth weights of its own.
+        """
+        maps, first = known.maps, known.unfolding
+        if maps is None or first is None or known.measured is None:
+            raise ValueError("the calibration is not ready")
+        measured = np.asarray(np.fft.fftshift(hybrid.n_averages > 0).any(axis=0))
+        lines, expected = np.flatnonzero(measured), np.flatnonzero(known.measured.any(axis=0))
+        offset = int(np.argmax(measured)) - int(expected[0])
+        if not frame.is_complete or np.array_equal(lines - offset, expected):
+            return first, offset
+        key = id(maps), measured.tobytes()
+        if key not in self._others:
+            made = unfolding(maps.weights, measured, self.plan.settings.regularisation)
+            n_bytes = made.weights.nbytes
+            n_bytes += sum(other.weights.nbytes for _, other in self._others.values())
+            while self._others and n_bytes > _MOST_BYTES:
+                n_bytes -= self._others.pop(next(iter(self._others)))[1].weights.nbytes
+            self._others[key] = maps, made  # the maps too, so that no others take their id
+        return self._others[key][1], 0

@@ -326,3 +326,30 @@ def test_the_phantom_is_accelerated_where_it_has_coils():
     flat = coils[:, INSIDE]
     values = np.linalg.svd(flat, compute_uv=False)
     assert values[3] > 0.05 * values[0]
+
+
+@pytest.mark.parametrize("acceleration", [2, 3])
+def test_a_lattice_that_moves_unannounced_is_filled_where_it_is(truth, acceleration):
+    # Filled where the first frame's lattice was, it left all the aliases in a complete image
+    method, _, known = calibrate_in("separate", acceleration, kspace(patient()))
+    moved = make_frame(kspace(patient()), lines_of("interleaved", acceleration, offset=1))
+    image = reconstructed(method, moved, known)
+    assert image.is_complete
+    assert error(image, truth) < 0.03
+
+
+def test_noise_is_that_of_the_lines_a_frame_has():
+    rng = np.random.default_rng(6)
+    method = make_method("grappa", acceleration=3, whitening=unit_whitening(rng))
+    both, lattice = lines_of("unflagged", 3), lines_of("interleaved", 3)
+    known = calibrated(method, make_frame(30 * kspace(patient()), both))
+    power = {}
+    for name, lines in (("both", both), ("lattice", lattice)):
+        seen = 0.0
+        for _ in range(100):
+            frame = make_frame(complex_noise(rng, N_COILS, N, N), lines)
+            image = reconstructed(method, frame, known)
+            seen = seen + np.abs(image.pixels) ** 2 / 100
+        power[name] = seen.mean() / np.mean(image.noise_std**2)
+    assert abs(power["both"] - 1) < 0.03
+    assert abs(power["lattice"] - 1) < 0.03

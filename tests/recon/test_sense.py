@@ -203,3 +203,49 @@ def test_a_lost_line_is_no_crash():
     image = reconstructed(method, lossy, known)
     assert not image.is_complete
     assert np.isfinite(image.pixels).all()
+
+
+@pytest.mark.parametrize("acceleration", [2, 3])
+def test_lines_that_only_the_first_frame_had_are_not_missed(truth, acceleration):
+    # Its weights on later frames would leave aliases, and temperatures 4 °C wrong
+    method = make_method("sense", acceleration=acceleration)
+    known = calibrated(method, make_frame(kspace(patient()), lines_of("unflagged", acceleration)))
+    later = make_frame(kspace(patient()), lines_of("interleaved", acceleration))
+    image = reconstructed(method, later, known)
+    alone = calibrated(method, make_frame(kspace(patient()), lines_of("separate", acceleration)))
+    direct = reconstructed(
+        method, make_frame(kspace(patient()), lines_of("separate", acceleration)), alone
+    )
+    assert image.is_complete
+    assert error(image, direct) < 0.01
+
+
+def test_a_lattice_with_a_line_less_has_weights_of_its_own():
+    # 64 lines hold 22, 21 and 21 of a lattice of three; each is its own model's least squares
+    method, known = make_method("sense", acceleration=3, mode="interleaved"), None
+    data = kspace(patient())
+    for offset in (1, 2, 0):
+        known = calibrated(method, make_frame(data, lines_of("interleaved", 3, offset)), known)
+    for offset in (0, 1, 2):
+        frame = make_frame(data, lines_of("interleaved", 3, offset))
+        operator = method.operator(known, absorbed(method, frame, known))
+        expected = by_conjugate_gradients(operator, data[:, None])
+        image = reconstructed(method, frame, known)
+        assert np.linalg.norm(image.pixels - expected) < 1e-3 * np.linalg.norm(expected)
+
+
+def test_noise_is_that_of_the_lines_a_frame_has():
+    rng = np.random.default_rng(6)
+    method = make_method("sense", whitening=unit_whitening(rng))
+    both, lattice = lines_of("unflagged"), lines_of("interleaved")
+    known = calibrated(method, make_frame(30 * kspace(patient()), both))
+    power = {}
+    for name, lines in (("both", both), ("lattice", lattice)):
+        seen = 0.0
+        for _ in range(100):
+            frame = make_frame(complex_noise(rng, N_COILS, N, N), lines)
+            image = reconstructed(method, frame, known)
+            seen = seen + np.abs(image.pixels) ** 2 / 100
+        power[name] = seen.mean() / np.mean(image.noise_std**2)
+    assert abs(power["both"] - 1) < 0.03
+    assert abs(power["lattice"] - 1) < 0.03
