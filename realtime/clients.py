@@ -77,7 +77,8 @@ class Clients:
         """Poll each client for what it may do now; one that has to wait is not read."""
         for reception in self._receptions.values():
             if isinstance(reception.peer, TcpPeer):
-                wanted = zmq.POLLIN if reception.wants_input or reception.is_over else 0
+                is_draining = reception.is_over and not reception.is_ended
+                wanted = zmq.POLLIN if reception.wants_input or is_draining else 0
                 if reception.peer.has_output:
                     wanted |= zmq.POLLOUT
                 self._poller.register(reception.peer.fileno(), wanted)

@@ -84,12 +84,14 @@ class Reception:
         self._prelude.clear()
 
     def last_heard_ns(self, now_ns: int) -> int:
-        """Return when the client last spoke; now, where it is made to wait."""
+        """Return when the client last sent something measured; now, where it is made to wait.
+
+        Words, and bytes that make no whole message, do not keep the place of one who treats.
+        """
         return self._heard_ns if self.wants_input else now_ns
 
     def receive(self, data: bytes, *, now_ns: int) -> None:
         """Take bytes; empty means that the client has ended its side."""
-        self._heard_ns = now_ns
         if not data:
             self.is_ended = True
             try:
@@ -116,6 +118,7 @@ class Reception:
                 self._handle(event, now_ns)
             if self.is_ended and not self.is_over:
                 self._handle_end()
+            self._refuse_long_prelude()
         except MonitorError as error:
             self.fail(str(error))
 
@@ -168,18 +171,28 @@ class Reception:
     def _keep(self, data: bytes) -> None:
         if self._recorder is not None:
             self._recorder.record(data)
-        elif self._prelude_bytes < _MAX_PRELUDE_BYTES:
+        elif self.session is None:
             self._prelude.append(data)
             self._prelude_bytes += len(data)
+
+    def _refuse_long_prelude(self) -> None:
+        # what is not kept would be a hole in the recording that nobody is told of
+        if self.session is None and self._prelude_bytes > _MAX_PRELUDE_BYTES:
+            raise MonitorError(
+                f"more than {_MAX_PRELUDE_BYTES >> 20} MiB came before a session could begin"
+            )
 
     def _begin_session(self) -> None:
         header, self._header = self._header, None
         if header is not None:
             self.session = self._begin(self, header)
+            self._prelude.clear()
 
     def _handle(self, event: Event, now_ns: int) -> None:
         if self._header is not None and not isinstance(event, Text | Query):
             self._begin_session()
+        if not isinstance(event, Text | Query):
+            self._heard_ns = now_ns
         if isinstance(event, Acquisition):
             if self.session is not None:
                 self.session.readout(event, received_ns=now_ns)

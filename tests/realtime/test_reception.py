@@ -155,6 +155,28 @@ def test_a_client_that_is_made_to_wait_is_not_silent():
     assert talk.it.last_heard_ns(100) == 100
 
 
+@pytest.mark.parametrize("noise", [text(b"still here"), query(), READOUTS[1][:99]])
+def test_words_and_half_messages_do_not_keep_a_place(noise):
+    """A client that only chattered, or dripped bytes, kept the permit's place from a treatment."""
+    talk = Talk()
+    talk.hears(OPENING, READOUTS[0], at_ns=3)
+    talk.hears(noise, at_ns=9)
+    assert talk.it.last_heard_ns(100) == 3
+    talk = Talk()
+    talk.hears(OPENING, at_ns=3)
+    talk.hears(noise, at_ns=HANDSHAKE_NS)
+    talk.it.tick(4 + HANDSHAKE_NS)
+    assert "nothing came within 30 s of the header" in talk.errors[0]
+
+
+def test_a_recording_is_never_begun_with_a_hole():
+    """What comes before the session is kept for it; more than can be kept is refused in words."""
+    talk, words = Talk(), text(bytes(1 << 24))
+    talk.hears(config_message("given"), words, words)
+    assert "more than 32 MiB came before" in talk.errors[0]
+    assert talk.it.is_over
+
+
 def test_config_then_close_gets_close_alone():
     talk = Talk()
     talk.hears(config_message("default"), close_message())
