@@ -87,6 +87,8 @@ class Reconstructor(Protocol):
     def refine(self, calibration: Calibration) -> Calibration:
         """Return a better calibration that takes too long for a frame, or the same.
 
+        Raises ValueError where it cannot be made better.
+
         Images made with it may differ in phase, so it is taken over only before the baseline.
         """
 
