@@ -21,6 +21,7 @@ class _Rows:
     """The rows of one frame, companions among them. `nearest`: distance of the centre's rows."""
 
     ticks: list[int] = field(default_factory=list)
+    physiology_ticks: list[tuple[int, int, int]] = field(default_factory=list)
     poses: list[Pose] = field(default_factory=list)
     companions: list[int] = field(default_factory=list)
     nearest: int = 1 << 32
@@ -32,6 +33,7 @@ class Centre:
     """The readout at a frame's k-space centre: its ticks as they came, and its pose."""
 
     ticks: int = 0
+    physiology_ticks: tuple[int, int, int] = (0, 0, 0)
     pose: Pose = field(default_factory=Pose)
 
 
@@ -84,6 +86,7 @@ class FrameTimes:
                 # averages cross the centre several times, each counts alike
                 rows.centre.append(len(rows.ticks))
         rows.ticks.append(acquisition.acquisition_time_stamp)
+        rows.physiology_ticks.append(acquisition.physiology_time_stamp)
         rows.poses.append(acquisition.pose)
 
     def take_remark(self) -> str:
@@ -100,7 +103,7 @@ class FrameTimes:
         if rows is None or not rows.centre:
             return Centre()
         middle = rows.centre[len(rows.centre) // 2 if not self._is_on_grid else 0]
-        return Centre(rows.ticks[middle], rows.poses[middle])
+        return Centre(rows.ticks[middle], rows.physiology_ticks[middle], rows.poses[middle])
 
     def settle(self, frame_id: int) -> tuple[NDArray[np.float64], float]:
         """Return a closed frame's times (row,) and that of its k-space centre, in seconds.

@@ -42,6 +42,7 @@ _SLOT = np.dtype(
         ("phase", np.int64),
         ("set", np.int64),
         ("ticks", np.int64),
+        ("physiology_ticks", np.int64, (3,)),
         ("received_ns", np.int64),
         ("time_s", np.float64),
         ("power_w", np.float64),

@@ -119,7 +119,7 @@ class SessionFrames:
         mailbox, pose = self._memory.mailbox, centre.pose
         row = mailbox.slots[tenant.slot]
         row["received_ns"] = received_ns
-        row["ticks"] = centre.ticks
+        row["ticks"], row["physiology_ticks"] = centre.ticks, centre.physiology_ticks
         mailbox.readouts[tenant.slot]["time_s"][: len(times_s)] = times_s
         row["time_s"] = centre_s
         row["is_complete"] = frame.is_complete
@@ -142,6 +142,8 @@ class SessionFrames:
         """Return the pictures that the worker has put beside its verdict, as views."""
         mailbox = self._memory.mailbox
         images = mailbox.images(done.result, shape)
+        row = mailbox.slots[done.slot]
+        one, two, three = row["physiology_ticks"].tolist()
         return Maps(
             done.frame_id,
             verdict.key,
@@ -155,5 +157,6 @@ class SessionFrames:
             dose_cem43_min=images["dose_cem43_min"],
             dose_low_cem43_min=images["dose_low_cem43_min"],
             dose_high_cem43_min=images["dose_high_cem43_min"],
-            acquisition_time_stamp=int(mailbox.slots[done.slot]["ticks"]),
+            acquisition_time_stamp=int(row["ticks"]),
+            physiology_time_stamp=(one, two, three),
         )

@@ -140,6 +140,7 @@ def _head(maps: Maps, shape: tuple[int, ...], series: int) -> ismrmrd.ImageHeade
     head.slice, head.contrast, head.phase = key.slice, key.contrast, key.phase
     head.repetition, head.set = key.repetition, key.set
     head.acquisition_time_stamp = maps.acquisition_time_stamp
+    head.physiology_time_stamp = maps.physiology_time_stamp
     head.image_type = _MAGNITUDE
     head.image_index = maps.frame_id % 65536
     head.image_series_index = series

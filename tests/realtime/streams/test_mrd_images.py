@@ -52,7 +52,9 @@ def test_pixels_survive_in_their_order_and_nan_stays_nan(maps: Maps) -> None:
 
 def test_the_header_says_where_and_which(maps: Maps) -> None:
     for series, image in enumerate(
-        read_by_the_ismrmrd_package(encode_maps(replace(maps, acquisition_time_stamp=777)))
+        read_by_the_ismrmrd_package(
+            encode_maps(replace(maps, acquisition_time_stamp=777, physiology_time_stamp=(7, 8, 9)))
+        )
     ):
         head = image.getHead()
         assert head.image_series_index == series
@@ -66,6 +68,7 @@ def test_the_header_says_where_and_which(maps: Maps) -> None:
         assert tuple(head.slice_dir) == (0, 0, -1)
         assert tuple(head.patient_table_position) == (4, 5, 6)
         assert head.acquisition_time_stamp == 777
+        assert tuple(head.physiology_time_stamp) == (7, 8, 9)
 
 
 def test_the_attributes_say_what_the_numbers_are(maps: Maps) -> None:
