@@ -122,7 +122,7 @@ class CGSense(NonCartesian):
         return ToeplitzKernel((n_y, n_x), coord[(np.abs(coord) <= limit).all(axis=1)])
 
     def _right_hand_side(self, spread: Gridded, maps: CoilMaps) -> NDArray[np.complex64]:
-        _, combined = self._oversampled.pixels(spread.grid, spread.scratch, maps.weights[:, 0])
+        _, combined = self._oversampled.pixels(spread.grid, maps.weights[:, 0])
         return combined
 
     def _solve(self, normal: ToeplitzNormal, right: NDArray[np.complex64]) -> NDArray[np.complex64]:

@@ -28,7 +28,7 @@ class GriddedNUFFT(NonCartesian):
             return calibration
         sampling = self._learn(frame, None)
         spread = self._fold(frame, sampling)
-        coil_pixels, _ = self._oversampled.pixels(spread.grid, spread.scratch)
+        coil_pixels, _ = self._oversampled.pixels(spread.grid)
         maps = maps_from(coil_pixels[:, None])
         return None if maps is None else SampledCalibration(maps, sampling=sampling)
 
@@ -39,7 +39,7 @@ class GriddedNUFFT(NonCartesian):
         spread = self._settled(partial, frame, calibration)
         maps = None if calibration is None else calibration.maps
         weights = None if maps is None else maps.weights[:, 0]
-        coil_pixels, pixels = self._oversampled.pixels(spread.grid, spread.scratch, weights)
+        coil_pixels, pixels = self._oversampled.pixels(spread.grid, weights)
         coil_pixels, pixels = coil_pixels[:, None], pixels[None]
         if maps is None:
             pixels = combine(coil_pixels, estimate_coil_maps(coil_pixels))
@@ -59,7 +59,7 @@ class GriddedNUFFT(NonCartesian):
     def coil_pixels(self, partial: Partial, frame: Frame) -> NDArray[np.complex64]:
         """Return the coil images (coil, z, y, x) alone, weighted by the frame's own sampling."""
         spread = self._settled(partial, frame, None)
-        return self._oversampled.pixels(spread.grid, spread.scratch)[0][:, None]
+        return self._oversampled.pixels(spread.grid)[0][:, None]
 
     def _noise_std(self, spread: Gridded) -> float | None:
         """Return sqrt(E|n|²) of a coil's pixel, the same in all pixels.

@@ -4,7 +4,6 @@ Kaiser-Bessel convolution (Jackson 1991, doi:10.1109/42.97598) with the width of
 and Pauly (2005, doi:10.1109/TMI.2005.848376, eq. 5).
 """
 
-from itertools import pairwise
 from math import ceil, pi, sqrt
 from typing import Any
 
@@ -14,13 +13,15 @@ from numpy.typing import NDArray
 from scipy.special import i0
 
 from recon.compiled import compiled
+from recon.fft import InverseLines
 
 # Aliasing e^(-π·6·√(1 - 1/1.25)) = 2e-4 of the image. A smaller grid with a wider kernel would
 # leave less to transform after the last readout (1.125 and 8: a fifth less), but its corners would
 # be lifted 36,000-fold out of the kernel's shadow, float32 rounding with them; here it is 200-fold.
 WIDTH = 6
 OVERSAMPLING = 1.25
-ROWS = 16
+LINES = 256  # transformed at once: they stay in the cache until they are laid elsewhere
+MULTIPLE = 4  # of the grid's size: moved at once
 TABLE_STEPS = 512  # a grid cell; linear interpolation between them errs by 4e-6
 EDGE = 1e-3  # in cycles: how far float32 may put a sample at n / 2 beyond it
 
@@ -44,7 +45,11 @@ class OversampledGrid:
             (scale * _deapodisation(n, size)).astype(np.float32)
             for n, size in zip(shape, self.size, strict=True)
         ]
-        self._back_x = np.repeat(self._back[1], 2)
+        self._back[1] = np.repeat(self._back[1], 2)  # real and imaginary part
+        self._at_once = max(1, LINES // n_coils)
+        n_lines, n_blocks = self._at_once * n_coils, ceil(shape[0] / self._at_once)
+        self._columns = InverseLines(1, n_lines, self.size[0])
+        self._rows = InverseLines(n_blocks, n_lines, self.size[1])
 
     def zeros(self) -> NDArray[np.complex64]:
         """Return an empty grid, complex64 (y, x, coil), k-space centre at 0."""
@@ -75,47 +80,37 @@ class OversampledGrid:
         )
 
     def pixels(
-        self,
-        grid: NDArray[np.complex64],
-        scratch: NDArray[np.complex64],
-        weights: NDArray[np.complex64] | None = None,
+        self, grid: NDArray[np.complex64], weights: NDArray[np.complex64] | None = None
     ) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
         """Return the coil images (coil, y, x) and their weighted sum (y, x); `grid` stays.
 
-        scratch: another grid, overwritten: fresh memory of this size costs a page fault each 4 KiB.
         weights: complex64 (coil, y, x); without them the sum is zero. The scale is that of a
         centred orthonormal inverse FFT where the samples' weights are areas in k-space.
+        The buffers are its own: one image at a time.
         """
         n_y, n_x = self.shape
-        np.copyto(scratch, grid)
-        first = scipy.fft.ifft(scratch, axis=0, norm="forward", overwrite_x=True)
+        rows = self._rows.lines.reshape(-1, self.n_coils, self._at_once, self.size[1])
+        for begin in range(0, self.size[1], self._at_once):
+            columns = self._columns.lines.reshape(self.n_coils, self._at_once, self.size[0])
+            _gather(grid, begin, columns)
+            columns = self._columns.transforms(0).reshape(columns.shape)
+            # one complex number as one integer: moved at once, half the time
+            _turn(columns.view(np.int64), begin, n_y, rows.view(np.int64))
         coil_pixels = np.empty((self.n_coils, n_y, n_x), np.complex64)
         combined = np.empty((n_y, n_x), np.complex64)
         if weights is None:
             weights = np.zeros((self.n_coils, n_y, n_x), np.complex64)
-        # Rows that the image has no pixels for are not transformed a second time, and the others
-        # a few at a time, which stay in the cache until they are cropped.
-        edges = [*range(0, n_y // 2, ROWS), *range(n_y // 2, n_y, ROWS), n_y]
-        for begin, end in pairwise(edges):
-            place = (begin - n_y // 2) % self.size[0]
-            rows = first[place : place + end - begin]
-            # coils to the front on the way: the transform gathers its input in any case
-            rows = scipy.fft.ifft(rows.transpose(2, 0, 1), axis=2, norm="forward")
-            # whole arrays and a first row: a slice would hide from numba that x is contiguous
-            _crop(
-                rows.view(np.float32),
-                begin,
-                self._back[0],
-                self._back_x,
-                weights.view(np.float32),
-                coil_pixels.view(np.float32),
-                combined.view(np.float32),
-            )
+        # whole arrays and a first row: a slice would hide from numba that x is contiguous
+        parts = [one.view(np.float32) for one in (weights, coil_pixels, combined)]
+        for block in range(len(rows)):
+            transforms = self._rows.transforms(block).view(np.float32).reshape(*rows.shape[1:3], -1)
+            _crop(transforms, block * self._at_once, *self._back, *parts)
         return coil_pixels, combined
 
 
 def _size(n: int, oversampling: float) -> int:
-    size: int = scipy.fft.next_fast_len(max(ceil(oversampling * n), n + WIDTH // 2, 2 * WIDTH))
+    least = max(ceil(oversampling * n), n + WIDTH // 2, 2 * WIDTH)
+    size: int = MULTIPLE * scipy.fft.next_fast_len(ceil(least / MULTIPLE))
     return size
 
 
@@ -188,6 +183,43 @@ def _kernel(table: NDArray[np.float32], distance: float) -> Any:  # noqa: ANN401
 
 
 @compiled
+def _gather(grid: NDArray[np.complex64], begin: int, columns: NDArray[np.complex64]) -> None:
+    """Take columns (coil, x, y) from `begin` on out of the grid (y, x, coil)."""
+    n_y, n_x, n_coils = grid.shape
+    for y in range(0, n_y, MULTIPLE):
+        for x in range(min(columns.shape[1], n_x - begin)):
+            for coil in range(n_coils):
+                for more in range(MULTIPLE):
+                    columns[coil, x, y + more] = grid[y + more, begin + x, coil]
+
+
+@compiled
+def _turn(columns: NDArray[np.int64], begin: int, n_y: int, rows: NDArray[np.int64]) -> None:
+    """Lay columns (coil, x, y in FFT order) from `begin` on into rows (block, coil, y, x).
+
+    Rows that the image has no pixels for are left out.
+    """
+    half, size, at_once = n_y // 2, columns.shape[2], rows.shape[2]
+    n_columns = min(columns.shape[1], rows.shape[3] - begin)
+    for block in range(len(rows)):
+        first = block * at_once
+        end = min(first + at_once, n_y)
+        middle = min(max(half, first), end)
+        into = rows[block, :, :, begin : begin + n_columns]
+        start = size - half
+        _transpose(columns[:, :, start + first : start + middle], into[:, : middle - first])
+        _transpose(columns[:, :, middle - half : end - half], into[:, middle - first :])
+
+
+@compiled
+def _transpose(columns: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    for coil in range(rows.shape[0]):
+        for x in range(rows.shape[2]):
+            for y in range(columns.shape[2]):
+                rows[coil, y, x] = columns[coil, x, y]
+
+
+@compiled
 def _crop(
     rows: NDArray[np.float32],
     begin: int,
@@ -201,20 +233,31 @@ def _crop(
 
     Real and imaginary parts by turns; back_x has a factor for each.
     """
-    n_coils, _, n_parts = coil_pixels.shape
-    half = n_parts // 4 * 2
-    for row in range(rows.shape[1]):
-        y = begin + row
-        total = combined[y]
-        total[:] = 0
+    n_coils, n_y, n_parts = coil_pixels.shape
+    half, size = n_parts // 4 * 2, rows.shape[2]
+    real_sum, imag_sum = np.empty((2, n_parts // 2), np.float32)
+    for y in range(begin, min(begin + rows.shape[1], n_y)):
+        real_sum[:] = 0
+        imag_sum[:] = 0
         for coil in range(n_coils):
-            line, pixels, weight = rows[coil, row], coil_pixels[coil, y], weights[coil, y]
-            tail = line[len(line) - half :]
-            for part in range(half):
-                pixels[part] = tail[part] * (back_y[y] * back_x[part])
-            for part in range(half, n_parts):
-                pixels[part] = line[part - half] * (back_y[y] * back_x[part])
+            line, pixels, weight = rows[coil, y - begin], coil_pixels[coil, y], weights[coil, y]
+            _scale(line[size - half :], back_y[y], back_x[:half], pixels[:half])
+            _scale(line[: n_parts - half], back_y[y], back_x[half:], pixels[half:])
             for x in range(n_parts // 2):
                 real, imag = pixels[2 * x], pixels[2 * x + 1]
-                total[2 * x] += weight[2 * x] * real - weight[2 * x + 1] * imag
-                total[2 * x + 1] += weight[2 * x] * imag + weight[2 * x + 1] * real
+                real_sum[x] += weight[2 * x] * real - weight[2 * x + 1] * imag
+                imag_sum[x] += weight[2 * x] * imag + weight[2 * x + 1] * real
+        total = combined[y]
+        for x in range(n_parts // 2):
+            total[2 * x], total[2 * x + 1] = real_sum[x], imag_sum[x]
+
+
+@compiled
+def _scale(
+    line: NDArray[np.float32],
+    factor: np.float32,
+    factors: NDArray[np.float32],
+    pixels: NDArray[np.float32],
+) -> None:
+    for part in range(len(pixels)):
+        pixels[part] = line[part] * (factor * factors[part])

@@ -49,7 +49,7 @@ class SampledCalibration(Calibration):
 class Gridded(Partial):
     """Readouts spread on the oversampled grid.
 
-    grid, scratch: complex64 (y, x, coil).
+    grid: complex64 (y, x, coil).
     coord: of each imaging readout float32 (sample, 2), (y, x) in cycles per field of view.
     counters: of each imaging readout, within the frame.
     turn: cosine and sine of the angle by which this frame is turned against the first.
@@ -59,7 +59,6 @@ class Gridded(Partial):
     """
 
     grid: NDArray[np.complex64]
-    scratch: NDArray[np.complex64]
     sampling: Sampling | None
     unit: Unit | None
     is_spread: bool
@@ -129,9 +128,8 @@ class NonCartesian:
             if recycled.grid.shape != (*self._oversampled.size, self.plan.n_coils):
                 raise ValueError(f"the recycled frame is {recycled.grid.shape}, another plan's")
             recycled.grid.fill(0)
-            return Gridded(0, recycled.grid, recycled.scratch, sampling, unit, is_spread)
-        grid, scratch = self._oversampled.zeros(), self._oversampled.zeros()
-        return Gridded(0, grid, scratch, sampling, unit, is_spread)
+            return Gridded(0, recycled.grid, sampling, unit, is_spread)
+        return Gridded(0, self._oversampled.zeros(), sampling, unit, is_spread)
 
     def absorb(
         self,

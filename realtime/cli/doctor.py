@@ -49,7 +49,7 @@ def doctor(out: Path) -> None:
     """
     looks: list[Callable[[], Finding]] = [
         _versions, _cores, _memory, _clock, _shared_memory, _threads, _real_time_priority,
-        _descriptors, _ports, _numba_cache, lambda: _disk(out),
+        _descriptors, _ports, _fourier, _numba_cache, lambda: _disk(out),
     ]  # fmt: skip
     findings = [look() for look in looks]
     table = Table("", "what", "found", title="This machine", title_justify="left")
@@ -146,6 +146,14 @@ def _is_free(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _fourier() -> Finding:
+    try:
+        text = f"FFTW by pyfftw {metadata.version('pyfftw')}, where there is much to transform"
+    except metadata.PackageNotFoundError:
+        text = "SciPy's; the extra `fftw` finishes radial and spiral frames sooner"
+    return Finding("FFT", "ok", text)
 
 
 def _numba_cache() -> Finding:
