@@ -15,6 +15,8 @@ Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
 Stamp = tuple[int, int]  # scan counter, scanner ticks
 # Each has its own lease and alerts, looked through at every frame: thousands would stop the clock.
 _MAX_STREAMS = 512
+# A frame of two halves that lie a whole dynamic apart takes at least twice as long as others.
+_MIXED_SPANS = 1.5
 # So many frames of one and the same line, one after the other, are no chance.
 _MAX_SAME_LINE = 3
 _OVERRIDE = "the protocol's recon.encoded_matrix can set a wrong header right"
@@ -82,6 +84,7 @@ class Assembler:
         self._streams: set[Stream] = set()
         self._previous: dict[Stream, OpenFrame] = {}
         self._usual_skips = 0
+        self._shortest_span = 0
         self._n_whole = 0
         self._n_same_line = 0
         # Off the grid: whether readouts are numbered at all, and whether the numbers ever restart.
@@ -138,7 +141,7 @@ class Assembler:
         is_last = self._is_over(frame, acquisition)
         if is_last:
             frame.n_skipped += acquisition.scan_counter - readout
-            self._distrust_a_mixture(frame)
+            self._distrust_a_mixture(frame, acquisition)
             self._n_whole += frame.is_complete
             self._previous[stream] = self.open.pop(stream)
         return Placement(ended, frame, is_new, row, is_last)
@@ -231,17 +234,24 @@ class Assembler:
         frame.is_complete = expected.is_met(frame)
         return frame.is_complete
 
-    def _distrust_a_mixture(self, frame: OpenFrame) -> None:
+    def _distrust_a_mixture(self, frame: OpenFrame, last: Acquisition) -> None:
         """Call a frame incomplete that may hold lines of two dynamics.
 
         Without repetition counters, lines lost at the end of one dynamic can be filled by the next
         one's where that has lost its beginning. The scan counter then ran on unseen; how far it
         does so in this scanner's usual frame (readouts that it counts and does not send) is known
-        from the frame before.
+        from the frame before. Where nothing is counted, the frame took longer than others did.
         """
         if frame.key.repetition == 0 and frame.n_skipped > self._usual_skips:
             frame.is_complete = False
         self._usual_skips = frame.n_skipped
+        counter, ticks = next(iter(frame.landed.values()))
+        span = last.acquisition_time_stamp - ticks
+        if frame.key.repetition or counter != last.scan_counter or span <= 0:
+            return
+        if self._shortest_span and span > _MIXED_SPANS * self._shortest_span:
+            frame.is_complete = False
+        self._shortest_span = min(span, self._shortest_span or span)
 
     def _refuse_outside(self, acquisition: Acquisition, readout: int) -> None:
         _, n_y, n_z = self.encoding.encoded_matrix

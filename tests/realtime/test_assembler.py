@@ -1,6 +1,7 @@
 """Readouts to frames: what belongs together, what is over, what no header is believed."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -318,3 +319,19 @@ def test_no_stream_of_readouts_overflows_a_frame_or_loses_one(happened, limit):
     for frame in feed.it.end():
         feed._close(frame)
     assert sorted(one[0] for one in feed.over) == list(range(feed.it.n_frames))
+
+
+@pytest.mark.parametrize(("second", "is_whole"), [(3, True), (5, False)])
+def test_halves_of_two_dynamics_are_no_frame_even_where_nothing_is_counted(second, is_whole):
+    """Neither repetitions nor readouts are counted; only the time tells that a dynamic is missing.
+
+    Dynamic 3 stops half way; what goes on is its own other half, or that of dynamic 5.
+    """
+    it, over = assembler(), []
+    halves = [*((n, range(8)) for n in range(3)), (3, range(4)), (second, range(4, 8))]
+    for dynamic, lines in halves:
+        for line in lines:
+            one = replace(readout(line, stamp=1 + 8 * dynamic + line), scan_counter=0)
+            placement = it.place(one, readout=1)
+            over += [placement.frame.is_complete] if placement.is_last else []
+    assert over == [True, True, True, is_whole]
