@@ -49,10 +49,9 @@ def radial_density(positions: Positions) -> Positions:
     """Return the areas of ring sectors around the samples of straight spokes.
 
     A sample at radius ρ, spacing d, on a ray that has the angle Δ to itself (half the way to its
-    neighbours on either side, the Voronoi cell on the circle) stands for Δ·|ρ|·d; one whose cell
-    holds the centre for the two parts of its cell, Δ·(d/2 ± ρ)² / 2: at ρ = 0 a quarter of Δ·d²,
-    not nothing. A spoke has two rays; where some reach less far (asymmetric echoes), the angles are
-    shared anew among those that do.
+    neighbours on either side, the Voronoi cell on the circle) stands for Δ·|ρ|·d, and about the
+    centre for what `at_center` adds. A spoke has two rays; where some reach less far (asymmetric
+    echoes), the angles are shared anew among those that do.
     """
     radii, angles = [], []
     for one in positions:
@@ -71,21 +70,31 @@ def radial_density(positions: Positions) -> Positions:
     areas = []
     for spoke, radius in enumerate(radii):
         spacing = np.abs(np.gradient(radius)) if len(radius) > 1 else np.ones(1)
-        inner = np.clip(np.abs(radius) - spacing / 2, 0, None)
-        outer = np.abs(radius) + spacing / 2
         at = np.minimum(np.searchsorted(steps, np.abs(radius) - LEVEL / 2), len(steps) - 1)
         ahead = np.where(radius >= 0, share[at, spoke], share[at, spoke + len(radii)])
         behind = np.where(radius >= 0, share[at, spoke + len(radii)], share[at, spoke])
-        over = np.clip(spacing / 2 - np.abs(radius), 0, None)
-        areas.append((ahead * (outer**2 - inner**2) / 2 + behind * over**2 / 2).astype(np.float32))
+        center = (ahead + behind) / 2 * at_center(radius, spacing)
+        areas.append((ahead * np.abs(radius) * spacing + center).astype(np.float32))
     return areas
 
 
+def at_center(radius: NDArray[Any], spacing: NDArray[Any] | float) -> NDArray[Any]:
+    """Return what the samples next to the centre stand for beyond |ρ|·d, for an angle of 1.
+
+    The ramp |ρ| has a corner at the centre, where a sum over samples misses the integral by
+    d²·B₂(ρ / d) times the value there, B₂(t) = t² - t + 1/6 (Euler-Maclaurin): a sample at the
+    centre stands for d² / 6. Its cell's area, d² / 4, puts 3 % of the mean signal over the image
+    where d is 1/2, and since that does not turn with the heat, 2 % less temperature. What is
+    missing is shared by the sample on either side, by how near they are.
+    """
+    part = np.minimum(np.abs(radius) / spacing, 1)
+    missing: NDArray[Any] = (1 - part) * (part**2 - part + 1 / 6) * spacing**2
+    return missing
+
+
 def ring_area(radius: NDArray[Any], spacing: float) -> NDArray[Any]:
-    """Return |ρ|·d, and d²/4 + ρ² where the cell holds the centre: the area for an angle of 1."""
-    area: NDArray[Any] = np.where(
-        np.abs(radius) < spacing / 2, spacing**2 / 4 + radius**2, np.abs(radius) * spacing
-    )
+    """Return the area that samples of a spoke stand for, for an angle of 1."""
+    area: NDArray[Any] = np.abs(radius) * spacing + at_center(radius, spacing)
     return area
 
 

@@ -15,8 +15,21 @@ def test_areas_of_spokes_sum_to_the_disc(n_spokes):
 
 
 def test_the_centre_is_shared_and_not_lost():
+    # Its cell's area, π / 16, would be half as much again: a veil of the mean signal
     areas = np.array(radial_density(list(spokes(0, 34))))
-    assert np.isclose(areas[:, 32].sum(), np.pi * 0.25**2, rtol=1e-5)
+    assert np.isclose(areas[:, 32].sum(), np.pi * 0.5**2 / 6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2, 0.5, 0.9])
+def test_a_sum_by_areas_is_the_integral(shift):
+    # Of a Gaussian of 5 cycles: what an image's spectrum is like, many times wider than a sample
+    angle = np.pi * np.arange(40) / 40
+    radius = (np.arange(80) - 40 + shift) * 0.5
+    all_spokes = [np.outer(radius, [np.sin(a), np.cos(a)]).astype(np.float32) for a in angle]
+    areas = np.array(radial_density(all_spokes))
+    summed = np.sum(areas * np.exp(-np.pi * (radius / 5) ** 2))
+    # the centre alone is 1/400 of it
+    assert abs(summed / 5**2 - 1) < 1e-4
 
 
 def test_evenly_spread_spokes_weigh_by_the_ramp():
@@ -24,7 +37,7 @@ def test_evenly_spread_spokes_weigh_by_the_ramp():
     radius = (np.arange(64) - 32) * 0.5
     even = [np.outer(radius, [np.sin(a), np.cos(a)]) for a in angle]
     expected = np.abs(radius) * 0.5 * np.pi / 10
-    expected[32] = 0.5**2 / 4 * np.pi / 10
+    expected[32] = 0.5**2 / 6 * np.pi / 10
     # the last ring has rays on one side only (-16 has no counterpart at 15.5 beyond it)
     np.testing.assert_allclose(radial_density(even)[3], expected, rtol=1e-5)
 

