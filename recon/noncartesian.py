@@ -226,7 +226,7 @@ class NonCartesian:
         brought: NDArray[np.float32] | None,
     ) -> NDArray[np.float32]:
         if brought is None or self.trajectory.is_computed:
-            return self.trajectory.computed(fields, taken)
+            return self.trajectory.computed(fields, taken, frame.n_readouts)
         number = frame.n_readouts
         brought = brought[taken]
         if frame.unit is None:

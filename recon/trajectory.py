@@ -1,6 +1,6 @@
 """Where in k-space the samples of a readout lie: as the scanner sent it, or computed."""
 
-from math import cos, pi, sin, sqrt
+from math import cos, log, pi, sin, sqrt
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -12,7 +12,10 @@ from messages.acquisition import REVERSE
 from recon.reconstruction_plan import OFF_THE_GRID, ReconstructionPlan
 
 GOLDEN_ANGLE_RAD = pi * (sqrt(5) - 1) / 2  # Winkelmann et al. 2007, doi:10.1109/TMI.2006.885337
-UNIT_TOLERANCE = 0.1  # a known unit must put the outermost sample this near to the encoded edge
+# A known unit puts the outermost sample between this and its inverse of the encoded edge: matrices
+# are rounded up, and arms differ. Units lie further apart, and a stretched trajectory would put
+# everything elsewhere.
+UNIT_TOLERANCE = 0.75
 EDGE_TOLERANCE = 1.1
 
 _NAMES = READOUT.names or ()
@@ -119,9 +122,16 @@ class Trajectory:
             return pi * spoke / (self.n_spokes or 1)
         return spoke * GOLDEN_ANGLE_RAD % (2 * pi)
 
-    def computed(self, fields: tuple[int, ...], taken: slice) -> NDArray[np.float32]:
+    def computed(self, fields: tuple[int, ...], taken: slice, number: int) -> NDArray[np.float32]:
         """Return positions of one spoke, float32 (sample, 2); a reversed one starts at its end."""
         angle = self.angle_rad(self.spoke(fields))
+        n_far = max(fields[1] - taken.start, taken.stop - 1 - fields[1])
+        if n_far * self.spacing > self.reach * EDGE_TOLERANCE:
+            raise ValueError(
+                f"readout {number}: its samples reach {n_far} to one side of center_sample, "
+                f"expected at most {self.reach / self.spacing:g}, half the encoded matrix; "
+                "oversampling belongs into encodedSpace, its matrix and its field of view"
+            )
         step = -self.spacing if fields[6] & REVERSE else self.spacing
         radius = np.arange(taken.start - fields[1], taken.stop - fields[1], dtype=np.float32)
         radius *= np.float32(step)
@@ -145,9 +155,9 @@ class Trajectory:
         return scaled
 
     def unit(self, positions: NDArray[np.float32], number: int) -> Unit:
-        """Return the unit that puts the outermost sample of a readout at the encoded edge.
+        """Return the unit that puts the outermost sample of a readout nearest to the encoded edge.
 
-        A known unit is taken where it comes within 10 %; otherwise the maximum is the edge.
+        Where no known unit puts it near, the maximum is the edge.
         """
         far = float(np.hypot(positions[:, 0], positions[:, 1]).max())
         if not (np.isfinite(far) and far > 0):
@@ -163,8 +173,8 @@ class Trajectory:
             Unit(self._fov_mm, "1/mm"),
             Unit(fov_m / (2 * pi), "rad/m"),
         )
-        nearest = min(units, key=lambda unit: abs(far * unit.scale / self.reach - 1))
-        if abs(far * nearest.scale / self.reach - 1) <= UNIT_TOLERANCE:
+        nearest = min(units, key=lambda unit: abs(log(far * unit.scale / self.reach)))
+        if UNIT_TOLERANCE <= far * nearest.scale / self.reach <= 1 / UNIT_TOLERANCE:
             return nearest
         return Unit(self.reach / far, "normalised by its maximum")
 

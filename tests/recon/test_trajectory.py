@@ -42,6 +42,25 @@ def test_a_slightly_short_trajectory_in_a_known_unit_is_not_stretched():
     np.testing.assert_allclose(positions(one), one.coord[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("unit", [1.0, 1 / N, 1 / 0.064, 2 * np.pi / 0.064])
+@pytest.mark.parametrize("part", [0.8, 1.2])
+def test_a_trajectory_that_misses_the_edge_is_refused_or_left_as_it_is(unit, part):
+    # Stretched to the edge it would put the hot spot elsewhere, and nobody would know
+    one = session([part * spokes(0)], unit=unit)
+    if part > 1:
+        with pytest.raises(ValueError, match=r"reaches 19\.2 cycles"):
+            positions(one)
+    else:
+        np.testing.assert_allclose(positions(one), one.coord[0], atol=1e-4)
+
+
+def test_computed_spokes_beyond_the_encoded_matrix_are_refused():
+    # Oversampled readouts under a header without oversampling: half as long as they are meant
+    one = session([spokes(0)], settings=COMPUTED, encoded=N)
+    with pytest.raises(ValueError, match=r"readout 0: its samples reach 32 .*at most 16"):
+        absorb(GriddedNUFFT(one.plan), one.frames[0])
+
+
 def test_the_unit_is_decided_once():
     one = session([spokes(0), 0.5 * spokes(N_SPOKES)], unit=1 / N)
     method = GriddedNUFFT(one.plan)
@@ -171,7 +190,7 @@ def test_an_oblong_field_of_view_is_stretched_along_y():
     the_plan = dataclasses.replace(one.plan, recon_fov_mm=(64.0, 32.0, 5.0))
     row = one.frames[0].readouts[1:2].tolist()[0]
     trajectory = Trajectory(the_plan, "nufft")
-    at = trajectory.computed(fields_of(row), slice(0, N_SAMPLES)) * trajectory.aspect
+    at = trajectory.computed(fields_of(row), slice(0, N_SAMPLES), 0) * trajectory.aspect
     np.testing.assert_allclose(at, one.coord[0][1] * [0.5, 1.0], atol=1e-4)
 
 
