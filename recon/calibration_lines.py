@@ -38,14 +38,15 @@ def calibration_lines(method: HybridRows, hybrid: Hybrid, run_length: int) -> Ca
     """Return what a frame holds to learn from.
 
     Lines that were sent for calibration only stand alone where `run_length` of them are
-    neighbours (separate calibration: their contrast may differ from the image's); otherwise they
-    and the image's own lines are taken together (embedded calibration, interleaved sampling, or
-    nobody set flags). Of a reference scan in another encoded space only the neighbourhood of
+    neighbours, or the header says that they are separate: their contrast may differ from the
+    image's; otherwise they and the image's own lines are taken together (embedded calibration,
+    interleaved sampling, or nobody set flags). Of a reference scan in another encoded space only the neighbourhood of
     lines is known, so its middle is taken for the centre.
     """
     if hybrid.lines:
         alone = _reference(method, hybrid)
-        if longest_run(alone.measured) >= run_length:
+        is_separate = method.plan.encoding.calibration_mode == "separate"
+        if is_separate or longest_run(alone.measured) >= run_length:
             return alone
     return _measured(method, hybrid)
 

@@ -76,6 +76,7 @@ class Grappa(HybridRows):
                 f"is {across}, recon.method grappa expects 1: it fills lines, not partitions",
                 field="encoding.parallelImaging.accelerationFactor.kspace_encoding_step_2",
             )
+        plan.check_coils()
         self._sources = (np.arange(N_SOURCES) + FIRST_SOURCE) * self._acceleration
         # Remembered, not learned: noise of frames whose lines are not the calibrating frame's.
         self._others: dict[tuple[int, bytes], tuple[CoilMaps, NDArray[np.float32]]] = {}

@@ -58,6 +58,15 @@ class ReconstructionPlan:
         n_x, n_y, n_z = self.recon_matrix
         return n_z, n_y, n_x
 
+    def check_coils(self) -> None:
+        """Refuse an acceleration that fewer coils than it cannot undo."""
+        acceleration = self.encoding.acceleration[0]
+        if self.n_coils < acceleration:
+            raise HeaderError(
+                f"is {acceleration}, expected at most {self.n_coils}: each alias takes a coil",
+                field="encoding.parallelImaging.accelerationFactor.kspace_encoding_step_1",
+            )
+
 
 def plan(
     header: SessionHeader,

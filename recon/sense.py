@@ -130,6 +130,7 @@ class Sense(MappedRows):
 
     def __init__(self, plan: ReconstructionPlan) -> None:
         super().__init__(plan)
+        plan.check_coils()
         # Remembered, not learned: the same lines and maps always give the same weights.
         self._others: dict[tuple[int, bytes], tuple[CoilMaps, Unfolding]] = {}
 
