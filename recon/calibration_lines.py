@@ -34,21 +34,25 @@ class CalibrationLines:
         return CalibrationLines(rows, self.measured | older.measured, self.center)
 
 
-def calibration_lines(method: HybridRows, hybrid: Hybrid, run_length: int) -> CalibrationLines:
-    """Return what a frame holds to learn from.
+def calibration_lines(
+    method: HybridRows, hybrid: Hybrid, run_length: int, older: CalibrationLines | None
+) -> CalibrationLines:
+    """Return what a frame holds to learn from, and what older ones held besides.
 
     Lines that were sent for calibration only stand alone where `run_length` of them are
     neighbours, or the header says that they are separate: their contrast may differ from the
     image's; otherwise they and the image's own lines are taken together (embedded calibration,
-    interleaved sampling, or nobody set flags). Of a reference scan in another encoded space only the neighbourhood of
-    lines is known, so its middle is taken for the centre.
+    interleaved sampling, or nobody set flags). Of a reference scan in another encoded space only
+    the neighbourhood of lines is known, so its middle is taken for the centre.
     """
+    is_separate = method.plan.encoding.calibration_mode == "separate"
     if hybrid.lines:
         alone = _reference(method, hybrid)
-        is_separate = method.plan.encoding.calibration_mode == "separate"
         if is_separate or longest_run(alone.measured) >= run_length:
-            return alone
-    return _measured(method, hybrid)
+            return alone.joined(older)
+    if is_separate and older is not None:
+        return older
+    return _measured(method, hybrid).joined(older)
 
 
 def longest_run(measured: NDArray[np.bool_]) -> int:

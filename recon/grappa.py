@@ -154,7 +154,7 @@ class Grappa(HybridRows):
                 leftover=self.find_leftover(hybrid),
             )
         older = None if before is None else before.gathered
-        lines = calibration_lines(self, hybrid, run_length(self._acceleration)).joined(older)
+        lines = calibration_lines(self, hybrid, run_length(self._acceleration), older)
         seen = np.flatnonzero(measured.any(axis=0))
         first, last = int(seen[0]), int(seen[-1])
         is_interleaved = self.plan.encoding.calibration_mode == "interleaved" or older is not None

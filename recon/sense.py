@@ -77,7 +77,7 @@ class MappedRows(HybridRows):
         if not np.isfinite(hybrid.rows).all():
             return calibration
         older = calibration.gathered if isinstance(calibration, SenseCalibration) else None
-        lines = calibration_lines(self, hybrid, self._n_needed).joined(older)
+        lines = calibration_lines(self, hybrid, self._n_needed, older)
         found = SenseCalibration(
             is_ready=False,
             navigator=self.first_navigator(hybrid),
