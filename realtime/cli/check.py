@@ -23,19 +23,18 @@ def check(protocol: str, header: Path | None) -> None:
     """Read a treatment protocol strictly and say what it means.
 
     PROTOCOL is a file or the name of a shipped one. With --header, echo time, field strength and
-    regions are checked against that scan.
+    regions in pixels are checked against that scan's header; its readouts are not looked at.
     """
     loaded = load_protocol(protocol)
-    if header is not None:
-        check_header(loaded, _header(header))
+    suits = None if header is None else check_header(loaded, _header(header))
     out = console()
     out.print(facts_table(loaded.protocol.name, _general_rows(loaded)))
     if loaded.region:
         out.print(_regions(loaded))
     if loaded.limit:
         out.print(_limits(loaded))
-    if header is not None:
-        click.echo(f"{header}: echo time, field strength and regions suit")
+    if suits is not None:
+        click.echo(f"{header}: {suits}")
 
 
 def _header(path: Path) -> SessionHeader:

@@ -67,6 +67,7 @@ def simulate(
     volume stays cold). A file ending in .h5 becomes ISMRMRD HDF5, any other an MRD stream. With
     --events-port the simulated therapy device obeys the permit; without, it heats as planned.
     """
+    _check_folders(to if "://" not in to else None, truth, summary)
     faults = faults_of(fault_switches)
     pace = parse_speed(speed)
     if events_port is not None and not to.startswith("tcp://"):
@@ -91,6 +92,12 @@ def simulate(
         click.echo(f"{to}: {len(simulator.truth.frame_time_s)} frames")
     if truth is not None:
         write_truth(truth, simulator.truth)
+
+
+def _check_folders(*files: str | Path | None) -> None:
+    for file in files:
+        if file is not None and not Path(file).parent.is_dir():
+            raise MonitorError(f"{file}: there is no folder {Path(file).parent}")
 
 
 def _play_scan(
