@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from recon.compiled import compiled
 from recon.nufft import point_spread
 
-LEAST_EIGENVALUE = 1e-2  # of the largest, for the corners of k-space that no sample reached
+# Of the largest. Coil maps spread over all of k-space what the circulant knows nothing of, and a
+# smaller bound magnifies it: with 0.01, ten iterations left 28 % of a spiral image instead of 3 %.
+LEAST_EIGENVALUE = 0.3
 
 
 class ToeplitzKernel:

@@ -75,7 +75,7 @@ def in_view(image):
     return image[..., np.hypot(y, x) < 0.42 * N]
 
 
-@pytest.mark.parametrize(("name", "limit"), [("radial", 0.05), ("spiral", 0.05), ("late", 0.06)])
+@pytest.mark.parametrize(("name", "limit"), [("radial", 0.02), ("spiral", 0.05), ("late", 0.025)])
 def test_gridding_agrees_with_the_phantom_within_its_gibbs_error(name, limit):
     scan, planned, encoding, frame = simulated(name)
     delay = "ring" if name == "late" else "off"
@@ -92,10 +92,10 @@ def test_gridding_agrees_with_the_phantom_within_its_gibbs_error(name, limit):
     assert np.abs(phase_rad)[bright].mean() < 0.03
 
 
-@pytest.mark.parametrize(("name", "limit"), [("radial", 0.1), ("spiral", 0.18)])
+@pytest.mark.parametrize(("name", "limit"), [("radial", 0.06), ("spiral", 0.05)])
 def test_cg_sense_agrees_with_the_phantom(name, limit):
     scan, planned, encoding, frame = simulated(name)
-    method = method_of("cg-sense", encoding, frame, iterations=15)
+    method = method_of("cg-sense", encoding, frame)
     calibration = calibrate(method, frame)
     image = reconstruct(method, frame, calibration).pixels[0]
     truth = (calibration.maps.weights[:, 0] * band_limited(scan, planned)).sum(0)
