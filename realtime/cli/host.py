@@ -49,7 +49,7 @@ def fresh_folder(out: Path) -> Path:
     """Return the folder, made; refuse one that holds a run already."""
     if out.exists() and not out.is_dir():
         raise MonitorError(f"{out}: is a file, expected a folder for the run")
-    if (out / "run.json").exists():
+    if (out / "run.json").exists() or (out / "raw.mrd").exists():  # the latter of one refused
         raise MonitorError(f"{out}: holds a run already, choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     return out

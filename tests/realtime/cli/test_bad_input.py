@@ -14,6 +14,8 @@ def bad(tmp_path):
     (tmp_path / "file").write_text("a file, no folder")
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "run.json").write_text("{}")
+    (tmp_path / "refused").mkdir()
+    (tmp_path / "refused" / "raw.mrd").write_bytes(b"")
     return tmp_path
 
 
@@ -29,6 +31,7 @@ def bad(tmp_path):
         ("replay {0}/nosuch.h5 --protocol imaging --out {0}/o --speed fast", "speed 'fast'"),
         ("demo --out {0}/file", "is a file"),
         ("demo --out {0}/used", "holds a run already"),
+        ("demo --out {0}/refused", "holds a run already"),
         ("demo --speed 0", "speed '0'"),
         ("report {0}/nosuch", "is no folder"),
         ("report {0}", "holds no run"),
