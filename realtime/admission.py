@@ -7,51 +7,14 @@ import statistics
 
 import numpy as np
 
-from messages import Encoding, Frame, MonitorError, Pose, SessionHeader
+from messages import Frame, MonitorError, Pose
 from realtime import pipeline
 from realtime.clock import Clock
-from realtime.protocol import parse_protocol
 from realtime.synthetic_frame import synthetic_frame
 from recon import Partial, Reconstructor
 
 N_MEASURED = 10
-# The smallest treatment that runs through every kernel.
-_WARM_UP = """
-[protocol]
-name = "warm-up"
-therapy = "mrgfus"
-frame_deadline_ms = 1000.0
-lease_ms = 2000.0
-[recon]
-method = "fft"
-[thermometry]
-method = "single-baseline"
-baseline_frames = 1
-alpha_ppm_per_c = -0.01
-phase_sign = 1
-body_temperature_c = 37.0
-drift_order = 1
-[[region]]
-name = "middle"
-role = "target"
-shape = "ellipse"
-center_px = [16.0, 16.0]
-radii_px = [3.0, 3.0]
-[[limit]]
-rule = "temperature-max"
-region = "middle"
-stop_above_c = 60.0
-"""
 _STAGES = ("absorb", "reconstruct", "measure", "judge")
-
-
-def warm_up(clock: Clock) -> None:
-    """Compile and load every kernel before anybody connects; on a new machine it takes seconds."""
-    extent_mm = (64.0, 64.0, 5.0)
-    encoding = Encoding((32, 32, 1), (32, 32, 1), extent_mm, extent_mm, "cartesian")
-    header = SessionHeader(b"", (encoding,), echo_times_s=(0.01,), h1_frequency_hz=127.7e6)
-    built = pipeline.build(parse_protocol(_WARM_UP), header, n_coils=2, n_samples=32, noise=None)
-    rehearse(built, Pose(), clock=clock)
 
 
 def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str, float]:

@@ -65,9 +65,9 @@ class Recon(Struct, frozen=True, forbid_unknown_fields=True):
     recon_matrix: Matrix | None = None
     trajectory: TrajectorySource = "header"
     readouts_per_frame: Annotated[int, Meta(ge=1, le=65536)] | None = None
-    iterations: Annotated[int, Meta(ge=1, le=1000)] = 10
-    regularisation: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.001
-    wavelet_weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.003
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = 20
+    regularisation: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0001
+    wavelet_weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0003
     coil_maps: CoilMapMethod = "low-resolution"
     gradient_delay: GradientDelay = "off"
     epi_phase_correction: EpiPhaseCorrection = "linear"

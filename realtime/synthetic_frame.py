@@ -67,7 +67,7 @@ def _in_limits(encoding: Encoding, lines: NDArray[np.int_]) -> NDArray[np.bool_]
 
 
 def _off_the_grid(plan: ReconstructionPlan, pose: Pose) -> Frame:
-    """Return golden-angle spokes, whatever the trajectory will be: they cost the same."""
+    """Return golden-angle spokes or spiral arms, of about the density that a scan has."""
     limit = plan.encoding.kspace_encoding_step_1
     told = plan.n_lines if limit is None else limit.maximum - limit.minimum + 1
     n_readouts = plan.settings.readouts_per_frame or told
@@ -75,12 +75,25 @@ def _off_the_grid(plan: ReconstructionPlan, pose: Pose) -> Frame:
     rows["kspace_encode_step_1"] = np.arange(n_readouts)
     trajectory = None
     if plan.settings.trajectory == "header":
-        angle = np.arange(n_readouts) * _GOLDEN_ANGLE_RAD
-        n_x = plan.encoded_matrix[0]
-        radius = (np.arange(plan.n_samples) - plan.n_samples // 2) * (n_x / plan.n_samples)
-        spokes = np.stack([np.cos(angle), np.sin(angle)], -1)[:, None] * radius[:, None]
-        trajectory = spokes.astype(np.float32)
+        is_spiral = plan.encoding.trajectory == "spiral"
+        trajectory = _arms(plan, n_readouts) if is_spiral else _spokes(plan, n_readouts)
     return _frame(plan, rows, np.ones(n_readouts, np.bool_), trajectory, pose)
+
+
+def _spokes(plan: ReconstructionPlan, n_readouts: int) -> NDArray[np.float32]:
+    angle = np.arange(n_readouts) * _GOLDEN_ANGLE_RAD
+    steps = np.arange(plan.n_samples) - plan.n_samples // 2
+    radius = steps * (plan.encoded_matrix[0] / plan.n_samples)
+    spokes = np.stack([np.cos(angle), np.sin(angle)], -1)[:, None] * radius[:, None]
+    return np.asarray(spokes, np.float32)
+
+
+def _arms(plan: ReconstructionPlan, n_readouts: int) -> NDArray[np.float32]:
+    along = np.linspace(0, 1, plan.n_samples)
+    n_turns = plan.encoded_matrix[0] / 2 / n_readouts  # arms one field of view's step apart
+    turn = 2 * np.pi * (n_turns * along + np.arange(n_readouts)[:, None] / n_readouts)
+    radius = plan.encoded_matrix[0] / 2 * along
+    return np.stack([radius * np.cos(turn), radius * np.sin(turn)], -1).astype(np.float32)
 
 
 def _frame(

@@ -6,6 +6,7 @@ Started by the gateway as `python -m realtime.worker FD`, it lives until that so
 import contextlib
 import gc
 import os
+import select
 import socket
 import sys
 from dataclasses import replace
@@ -19,7 +20,7 @@ import recon
 from messages import Frame, FrameKey, MonitorError
 from messages.codec import to_json
 from realtime import control, pipeline
-from realtime.admission import refuse_too_slow, rehearse, warm_up
+from realtime.admission import refuse_too_slow, rehearse
 from realtime.checkpoint import CheckpointError, CheckpointMemory
 from realtime.clock import Clock, MonotonicClock
 from realtime.mailbox import Mailbox
@@ -27,6 +28,7 @@ from realtime.pipeline import PipelineState, Power
 from realtime.protocol import parse_protocol
 from realtime.refiner import Refiner
 from realtime.streams.mrd_header import parse_header
+from realtime.warm_up import warm_up
 from realtime.waveform_queue import unpack_waveforms
 from recon import Partial
 
@@ -226,7 +228,11 @@ def _noise(given: control.Configuration) -> pipeline.NoiseScan | None:
 def serve(line: socket.socket, clock: Clock) -> None:
     """Work until the gateway goes away."""
     station: Station | None = None
+    warming = warm_up(clock)
+    next(warming)  # the commonest method before anybody is heard, the others while nobody speaks
     while True:
+        while not select.select([line], [], [], 0)[0] and next(warming, None):
+            pass
         packet, fds, _, _ = socket.recv_fds(line, 1 << 16, 3)
         if not packet:
             return
@@ -299,6 +305,5 @@ def _forget_rings(line: socket.socket) -> None:
 if __name__ == "__main__":
     # Two kernel threads beside the gateway cost 3-10 times and ruin the tail.
     threadpoolctl.threadpool_limits(limits=1)
-    warm_up(MonotonicClock())
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the gateway has gone first
         serve(socket.socket(fileno=int(sys.argv[1])), MonotonicClock())

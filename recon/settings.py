@@ -34,9 +34,9 @@ class ReconstructionSettings:
 
     trajectory: TrajectorySource = "header"
     readouts_per_frame: int | None = None
-    iterations: int = 10
-    regularisation: float = 0.001
-    wavelet_weight: float = 0.003
+    iterations: int = 20
+    regularisation: float = 0.0001
+    wavelet_weight: float = 0.0003
     coil_maps: CoilMapMethod = "low-resolution"
     gradient_delay: GradientDelay = "off"
     epi_phase_correction: EpiPhaseCorrection = "linear"

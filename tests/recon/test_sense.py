@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sigpy.alg
 
+from recon import ReconstructionSettings
 from recon.unfolding import unfolding
 from tests.recon.parallel import (
     N_COILS,
@@ -24,7 +25,7 @@ from tests.recon.parallel import (
 )  # fmt: skip
 
 INSIDE = np.abs(patient()) > 0.5
-REGULARISATION = 0.001
+REGULARISATION = ReconstructionSettings().regularisation
 
 
 def random_lines(rng):

@@ -1,0 +1,71 @@
+"""Every kernel run once before anybody connects: on a new machine numba compiles for seconds."""
+
+from collections.abc import Iterator
+
+from messages import Encoding, EpiTiming, Pose, SessionHeader
+from realtime import pipeline
+from realtime.admission import rehearse
+from realtime.clock import Clock
+from realtime.protocol import parse_protocol
+
+# The smallest treatment that runs through every kernel.
+_PROTOCOL = """
+[protocol]
+name = "warm-up"
+therapy = "mrgfus"
+frame_deadline_ms = 1000.0
+lease_ms = 2000.0
+[recon]
+method = "{method}"
+[thermometry]
+method = "single-baseline"
+baseline_frames = 1
+alpha_ppm_per_c = -0.01
+phase_sign = 1
+body_temperature_c = 37.0
+drift_order = 1
+[[region]]
+name = "middle"
+role = "target"
+shape = "ellipse"
+center_px = [16.0, 16.0]
+radii_px = [3.0, 3.0]
+[[limit]]
+rule = "temperature-max"
+region = "middle"
+stop_above_c = 60.0
+"""
+# In the order in which sessions are likely to want them.
+_CASES = (
+    ("fft", "cartesian", 1),
+    ("grappa", "cartesian", 2),
+    ("fft", "epi", 1),
+    ("nufft", "goldenangle", 1),
+    ("nufft", "spiral", 1),
+    ("cg-sense", "goldenangle", 1),
+    ("sense", "cartesian", 2),
+    ("l1-wavelet", "cartesian", 2),
+)
+_N, _N_COILS = 32, 4
+_TIMING = EpiTiming(20.0, 100.0, 20.0, 10.0, _N, 3.75)
+
+
+def warm_up(clock: Clock) -> Iterator[str]:
+    """Run one method after another and yield its name, so that a session may come between."""
+    for method, trajectory, acceleration in _CASES:
+        extent_mm = (64.0, 64.0, 5.0)
+        encoding = Encoding(
+            (_N, _N, 1),
+            (_N, _N, 1),
+            extent_mm,
+            extent_mm,
+            trajectory,
+            acceleration=(acceleration, 1),
+            calibration_mode="embedded" if acceleration > 1 else "",
+            epi=_TIMING if trajectory == "epi" else None,
+        )
+        header = SessionHeader(b"", (encoding,), echo_times_s=(0.01,), h1_frequency_hz=127.7e6)
+        protocol = parse_protocol(_PROTOCOL.format(method=method))
+        built = pipeline.build(protocol, header, n_coils=_N_COILS, n_samples=_N, noise=None)
+        rehearse(built, Pose(), clock=clock)
+        yield method
