@@ -32,10 +32,7 @@ from realtime.session_setup import (
 )
 from realtime.signals import Signals
 from realtime.slots import Slots
-
-# A worker that has had a whole frame, or a configuration, for this long is killed and replaced.
-HUNG_FRAME_NS = 10_000_000_000
-HUNG_ADMISSION_NS = 60_000_000_000
+from realtime.worker_watch import WorkerWatch
 
 State = Literal["waiting", "admitting", "running", "recovering", "over"]
 
@@ -95,7 +92,7 @@ class Session:
         self._fov_mm = (0.0, 0.0, 0.0)
         self._n_assigned = 0
         self._last_readout_ns = 0
-        self._waiting_since_ns: int | None = None
+        self._watch = WorkerWatch(is_patient=is_lossless)
 
     def accepts(self) -> bool:
         """Whether a readout may be handed over now; if not, the source has to wait."""
@@ -130,7 +127,7 @@ class Session:
         else:
             if self._memory is None:
                 self._request_admission(acquisition)
-                self._waiting_since_ns = received_ns
+                self._watch.begin(received_ns)
             self._place(acquisition, received_ns)
 
     def waveform(self, waveform: Waveform) -> None:
@@ -144,7 +141,10 @@ class Session:
 
     def worker_said(self, message: control.ToGateway, *, now_ns: int) -> None:
         """Take an answer of the worker. Raises MonitorError where the session is refused."""
-        self._waiting_since_ns = None
+        if isinstance(message, control.Done | control.Failed):
+            self._slots.finish(message.slot)
+        if self._slots.assigned is None:
+            self._watch.end()  # otherwise it spoke of a frame that was taken back
         if isinstance(message, control.Refused):
             raise MonitorError(message.text)
         if isinstance(message, control.Ready):
@@ -152,7 +152,6 @@ class Session:
         elif isinstance(message, control.Done):
             self._conclude(message, now_ns)
         else:
-            self._slots.finish()
             self._fault(message.frame_id, message.text, now_ns)
         self._assign(now_ns)
 
@@ -169,7 +168,7 @@ class Session:
     def worker_back(self, worker: control.WorkerPort, *, now_ns: int) -> None:
         """Set the next worker up from the last checkpoint."""
         self._worker = worker
-        self._waiting_since_ns = now_ns
+        self._watch.begin(now_ns)
         if self._configuration is not None and self._memory is not None:
             has_had_frames = self.answers.counts.n_frames > 0
             self._configure(
@@ -344,7 +343,7 @@ class Session:
         if tenant is None:
             self._drop([frame.frame_id], now_ns)
         elif tenant is self._slots.assigned:
-            self._waiting_since_ns = now_ns
+            self._watch.begin(now_ns)
             self._worker.ring()
         else:
             self._assign(now_ns)
@@ -356,7 +355,8 @@ class Session:
         self._drop(dropped, now_ns)
         if tenant is not None:
             self._n_assigned += 1
-            self._waiting_since_ns = now_ns if tenant.is_closed else None
+            if tenant.is_closed:
+                self._watch.begin(now_ns)
             self._worker.send(control.Assign(tenant.slot, self._n_assigned % 2))
 
     def _drop(self, frame_ids: list[int], now_ns: int) -> None:
@@ -364,7 +364,6 @@ class Session:
             self.answers.late(frame_id, "a newer frame overtook it", now_ns=now_ns)
 
     def _conclude(self, done: control.Done, now_ns: int) -> None:
-        self._slots.finish()
         if self._memory is None or self._frames is None:
             return
         text = self._memory.mailbox.read_verdict(done.result)
@@ -373,15 +372,11 @@ class Session:
 
     def is_worker_busy(self) -> bool:
         """Whether the worker has a whole frame, or a configuration, in hand."""
-        return self._waiting_since_ns is not None
+        return self._watch.is_busy
 
     def is_hung(self, now_ns: int) -> bool:
         """Whether the worker has had a whole frame, or a configuration, for far too long."""
-        if self._waiting_since_ns is None:
-            return False
-        is_patient = self.state != "running" or self._is_lossless
-        limit_ns = HUNG_ADMISSION_NS if is_patient else HUNG_FRAME_NS
-        return now_ns - self._waiting_since_ns > limit_ns
+        return self._watch.is_hung(now_ns, is_setting_up=self.state != "running")
 
     def _stall_ns(self) -> int | None:
         """Return when an open frame has waited too long for its next readout."""

@@ -2,6 +2,14 @@
 
 Newest wins: a frame that waits while a newer one of the same slice is whole gives way, and is
 answered LATE. A source that waits (a replay at full speed) is asked to wait instead.
+
+An idle worker may be given a frame that is still filling. Where another is whole first, that one
+is given to it instead, and the filling frame is taken back: it waits until it is whole, and all of
+its readouts, which lie in its slot, are absorbed again. Orders and answers are kept in sequence, so
+until the worker answers for the whole frame it may not have heard: it may still read the old slot,
+or even answer for it where that frame has become whole meanwhile. So this one slot is *in doubt*
+until then: it is written as an assigned one is, an answer for it counts, and no other frame gets
+it. The whole frame is never taken back, so there is never a second slot in doubt.
 """
 
 from dataclasses import dataclass
@@ -17,6 +25,7 @@ class Tenant:
     stream: Stream
     slot: int
     is_closed: bool = False
+    was_taken_back: bool = False
 
 
 class Slots:
@@ -27,6 +36,7 @@ class Slots:
         self._is_lossless = is_lossless
         self._tenants: dict[int, Tenant] = {}
         self.assigned: Tenant | None = None
+        self._in_doubt: Tenant | None = None
 
     @property
     def has_room(self) -> bool:
@@ -58,7 +68,9 @@ class Slots:
         """
         dropped = []
         if not self._free:
-            waiting = [one for one in self._tenants.values() if one.is_closed]
+            waiting = [
+                one for one in self._tenants.values() if one.is_closed and one is not self._in_doubt
+            ]
             if not waiting:
                 return None, []
             oldest = min(waiting, key=lambda one: one.frame_id)
@@ -69,34 +81,38 @@ class Slots:
         return tenant, dropped
 
     def assign_next(self) -> tuple[Tenant | None, list[int]]:
-        """Return what an idle worker takes next, and the frames that a newer one overtook.
+        """Return what the worker takes next, and the frames that a newer one overtook.
 
         A single frame that is still filling is taken too, so that its readouts are worked on as
-        they land; with several filling the worker waits for the first that is whole.
+        they land, until another is whole; with several filling, and for one that was taken back
+        once, the worker waits until it is whole.
         """
-        if self.assigned is not None:
+        if self.assigned is not None and self.assigned.is_closed:
             return None, []
         closed = sorted(
             (one for one in self._tenants.values() if one.is_closed),
             key=lambda one: one.frame_id,
         )
-        dropped: list[int] = []
-        if closed and not self._is_lossless:
-            newest = {one.stream: one for one in closed}
-            for one in closed:
-                if newest[one.stream] is not one:
-                    self.release(one)
-                    dropped.append(one.frame_id)
-            closed = sorted(newest.values(), key=lambda one: one.frame_id)
-        filling = [one for one in self._tenants.values() if not one.is_closed]
+        if self.assigned is not None:
+            if not closed:
+                return None, []
+            self._take_back(self.assigned)
+        closed, dropped = self._newest_of(closed)
+        filling = [
+            one for one in self._tenants.values() if not (one.is_closed or one.was_taken_back)
+        ]
         chosen = closed[0] if closed else filling[0] if len(filling) == 1 else None
         if chosen is not None:
             del self._tenants[chosen.frame_id]
             self.assigned = chosen
         return chosen, dropped
 
-    def finish(self) -> Tenant | None:
-        """Take the slot back from the worker."""
+    def finish(self, slot: int) -> Tenant | None:
+        """Take a slot back for which the worker has answered, and one that it has left before."""
+        done, self._in_doubt = self._in_doubt, None
+        if done is not None and done.slot == slot:
+            self.release(done)
+            return done
         done, self.assigned = self.assigned, None
         if done is not None:
             self._free.append(done.slot)
@@ -108,11 +124,28 @@ class Slots:
         self._free.append(tenant.slot)
 
     def clear(self) -> list[int]:
-        """Free every slot; return the frames that were in them, oldest first."""
+        """Free every slot, the worker being gone; return the frames in them, oldest first."""
+        self._in_doubt = None
         left = list(self._tenants)
         if self.assigned is not None:
             left.append(self.assigned.frame_id)
-            self.finish()
+            self.finish(self.assigned.slot)
         for tenant in list(self._tenants.values()):
             self.release(tenant)
         return sorted(left)
+
+    def _take_back(self, tenant: Tenant) -> None:
+        tenant.was_taken_back = True
+        self._tenants[tenant.frame_id] = self._in_doubt = tenant
+        self.assigned = None
+
+    def _newest_of(self, closed: list[Tenant]) -> tuple[list[Tenant], list[int]]:
+        """Return each stream's newest frame, oldest first, and those that it overtook."""
+        if self._is_lossless:
+            return closed, []
+        newest = {one.stream: one for one in closed}
+        dropped = [one for one in closed if newest[one.stream] is not one]
+        for one in dropped:
+            self.release(one)
+        left = sorted(newest.values(), key=lambda one: one.frame_id)
+        return left, [one.frame_id for one in dropped]

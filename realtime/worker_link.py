@@ -23,6 +23,7 @@ class WorkerLink:
         ours.setblocking(False)
         self._line = ours
         self._n_sessions = 0
+        self._unsent = b""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "realtime.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
@@ -49,6 +50,7 @@ class WorkerLink:
         try:
             os.pwrite(fd, content, 0)
             self._n_sessions += 1
+            self._unsent = b""  # of an earlier session
             order = control.pack(control.Configure(len(content), self._n_sessions))
             socket.send_fds(self._line, [order], [mailbox_fd, fd, checkpoint_fd])
         except (BrokenPipeError, ConnectionResetError, BlockingIOError):
@@ -58,24 +60,39 @@ class WorkerLink:
             os.close(fd)
 
     def send(self, order: control.ToWorker) -> None:
-        """Send an order; a worker that is gone is noticed by `receive`."""
-        try:
-            self._line.send(control.pack(order))
-        except (BrokenPipeError, ConnectionResetError, BlockingIOError):
-            return
+        """Send an order; a worker that is gone is noticed by `receive`.
+
+        One that finds the line full of rings goes with the next ring, or the next `receive`.
+        """
+        self._unsent = control.pack(order)
+        self._send_unsent()
 
     def ring(self) -> None:
         """Say that more has landed; a ring that finds the line full is not needed."""
+        if self._unsent:
+            self._send_unsent()
+            return
         try:
             self._line.send(control.RING)
         except (BrokenPipeError, ConnectionResetError, BlockingIOError):
             return
+
+    def _send_unsent(self) -> None:
+        try:
+            self._line.send(self._unsent)
+        except BlockingIOError:
+            return
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # `receive` will tell
+        self._unsent = b""
 
     def receive(self) -> control.ToGateway | None:
         """Return the next answer, None where there is none yet; those of earlier sessions are lost.
 
         Raises WorkerLostError once the process is gone.
         """
+        if self._unsent:
+            self._send_unsent()
         try:
             packet = self._line.recv(1 << 16)
         except BlockingIOError:

@@ -32,7 +32,7 @@ def test_a_newer_frame_of_another_slice_overtakes_nothing():
     closed(slots, 1, TWO)
     tenant, dropped = slots.assign_next()
     assert (tenant.frame_id, dropped) == (0, [])
-    slots.finish()
+    slots.finish(tenant.slot)
     tenant, dropped = slots.assign_next()
     assert (tenant.frame_id, dropped) == (1, [])
 
@@ -46,7 +46,7 @@ def test_lossless_keeps_order_and_drops_nothing():
     while (one := slots.assign_next())[0] is not None:
         taken.append(one[0].frame_id)
         assert one[1] == []
-        slots.finish()
+        slots.finish(one[0].slot)
     assert taken == [0, 1, 2, 3]
     assert slots.is_empty
 
@@ -66,6 +66,71 @@ def test_a_worker_with_a_frame_gets_no_other():
     assert slots.assign_next()[0].frame_id == 0
     closed(slots, 1)
     assert slots.assign_next() == (None, [])
+
+
+def taken_back(n_slots=3):
+    """A stray frame was given to the worker, and taken back for one that is whole."""
+    slots = Slots(n_slots, is_lossless=False)
+    stray, _ = slots.admit(0, TWO)
+    assert slots.assign_next()[0] is stray
+    closed(slots, 1)
+    whole, dropped = slots.assign_next()
+    assert (whole.frame_id, dropped) == (1, [])
+    assert slots.find(0) is stray
+    return slots, stray, whole
+
+
+def test_a_filling_frame_gives_way_to_one_that_is_whole():
+    slots, stray, whole = taken_back()
+    assert slots.finish(whole.slot) is whole
+    assert slots.assign_next() == (None, [])  # not again before it is whole
+    early, _ = slots.admit(2, ONE)
+    assert slots.assign_next()[0] is early  # the next one is worked on as it fills
+    early.is_closed = True
+    slots.finish(early.slot)
+    stray.is_closed = True
+    assert slots.assign_next()[0] is stray
+    slots.finish(stray.slot)
+    assert slots.is_empty
+
+
+def test_a_whole_frame_is_never_taken_back():
+    slots, stray, whole = taken_back()
+    stray.is_closed = True
+    assert slots.assign_next() == (None, [])
+    assert slots.assigned is whole
+
+
+def test_an_answer_for_the_frame_taken_back_counts_and_frees_its_slot():
+    slots, stray, whole = taken_back()
+    stray.is_closed = True
+    assert slots.finish(stray.slot) is stray
+    assert slots.find(0) is None
+    assert slots.assigned is whole
+    assert slots.finish(whole.slot) is whole
+    assert slots.is_empty
+
+
+def test_a_slot_in_doubt_is_no_other_frame_s():
+    slots, stray, whole = taken_back(n_slots=2)
+    stray.is_closed = True
+    assert slots.admit(2, TWO) == (None, [])
+    slots.finish(whole.slot)  # now the worker has left it
+    assert slots.admit(2, TWO)[0].slot == whole.slot
+    tenant, dropped = slots.admit(3, ONE)
+    assert (tenant.slot, dropped) == (stray.slot, [0])
+
+
+@pytest.mark.parametrize("is_lossless", [False, True])
+def test_a_frame_that_never_ends_blocks_no_source(is_lossless):
+    slots = Slots(2, is_lossless=is_lossless)
+    slots.admit(0, TWO)
+    slots.assign_next()
+    for frame in range(1, 9):
+        closed(slots, frame)
+        whole, _ = slots.assign_next()
+        assert whole.frame_id == frame
+        slots.finish(whole.slot)
 
 
 def test_without_room_the_oldest_waiting_frame_gives_way():
@@ -114,7 +179,7 @@ class SlotsMachine(RuleBasedStateMachine):
         self.next_id = 0
         self.placed: dict[int, object] = {}
         self.left: list[int] = []
-        self.taken: list[int] = []
+        self.doubt = None  # the frame that the worker may still believe to have
 
     def leave(self, frames):
         for frame in frames:
@@ -143,9 +208,12 @@ class SlotsMachine(RuleBasedStateMachine):
         was = self.slots.assigned
         waiting = [one for one in self.placed.values() if one.is_closed and one is not was]
         chosen, dropped = self.slots.assign_next()
-        if was is not None:
+        if was is not None and (was.is_closed or not waiting):
             assert (chosen, dropped) == (None, [])
             return
+        if was is not None:
+            assert chosen is not None
+            self.doubt = was
         if self.is_lossless:
             assert dropped == []
         for frame in dropped:
@@ -162,10 +230,19 @@ class SlotsMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.slots.assigned is not None and self.slots.assigned.is_closed)
     @rule()
     def finish(self):
-        self.leave([self.slots.finish().frame_id])
+        self.doubt = None
+        self.leave([self.slots.finish(self.slots.assigned.slot).frame_id])
+
+    @precondition(lambda self: self.doubt is not None)
+    @rule()
+    def answer_for_the_frame_taken_back(self):
+        doubt, self.doubt = self.doubt, None
+        assert self.slots.finish(doubt.slot) is doubt
+        self.leave([doubt.frame_id])
 
     @rule()
     def clear(self):
+        self.doubt = None
         found = self.slots.clear()
         assert found == sorted(self.placed)
         self.leave(found)
@@ -176,6 +253,12 @@ class SlotsMachine(RuleBasedStateMachine):
         assert len(used) == len(set(used)) <= self.n_slots
         assert all(0 <= slot < self.n_slots for slot in used)
         assert self.slots.has_room == (len(used) < self.n_slots)
+
+    @invariant()
+    def a_slot_in_doubt_keeps_its_frame(self):
+        if self.doubt is not None:
+            assert self.placed[self.doubt.frame_id] is self.doubt
+            assert self.slots.assigned.is_closed
 
     @invariant()
     def the_book_knows_where_each_frame_lies(self):

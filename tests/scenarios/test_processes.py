@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-import realtime.session
+from realtime import worker_watch
 from realtime.streams.recordings import open_recording
 from tests.harness import (
     PROTOCOL,
@@ -151,8 +151,7 @@ def test_a_hung_worker_is_late_at_the_deadline_and_replaced(treatment, monkeypat
     gateway, client = treatment
     mark = gateway.mark()
     pid = gateway.gateway.worker_pid
-    for name in ("HUNG_FRAME_NS", "HUNG_NS"):
-        monkeypatch.setattr(realtime.session, name, 2_500_000_000, raising=False)
+    monkeypatch.setattr(worker_watch, "HUNG_FRAME_NS", 2_500_000_000)
     with frozen(pid):
         client.send(*SCAN.frame(3))
         verdict = verdict_of(gateway, 3, mark)
