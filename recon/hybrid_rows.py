@@ -134,7 +134,7 @@ class HybridRows:
         An orthonormal FFT spreads the noise of every sample evenly: with E|n|² = 1 in each sample
         the pixel has the number of samples filled over the size of the grid; a row of m averages
         counts 1 / m. Zero-filled rows and short readouts bring no noise, a crop in image space
-        takes none. EPI's regridding has its own power, even along x to 1 in 1000.
+        takes none. EPI's regridding has its own power, even along x to 1 in 200.
         """
         if self.plan.whitening is None:
             return None

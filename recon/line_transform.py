@@ -82,7 +82,7 @@ class RampTransform:
         self._forward = profile_matrix(positions, n_kx, n_x)
         self._reverse = profile_matrix(-positions, n_kx, n_x)
         self._sampling = sampling_matrix(positions, n_kx, n_x)
-        self._power = float(np.mean(np.sum(np.abs(self._forward) ** 2, axis=0)))
+        self._power, self._reverse_power = (_noise_power(m) for m in (self._forward, self._reverse))
         self._shape = (plan.n_coils, *plan.image_shape)
         self.factor = np.complex64(1)
 
@@ -95,8 +95,9 @@ class RampTransform:
             raise ValueError(
                 f"readout {number}: n_samples is {n_samples}, the header's numSamples is {expected}"
             )
-        matrix = self._reverse if counters[7] & REVERSE else self._forward
-        return samples[:, :expected] @ matrix, self._power
+        if counters[7] & REVERSE:
+            return samples[:, :expected] @ self._reverse, self._reverse_power
+        return samples[:, :expected] @ self._forward, self._power
 
     def operator(self) -> sigpy.linop.Linop | None:
         """Return the model of forward lines, (coil, z, y, x) → (coil, z, y, sample)."""
@@ -105,6 +106,11 @@ class RampTransform:
         product = sigpy.linop.MatMul((*shape, 1), self._sampling)
         samples = (*shape[:3], len(self._sampling))
         return sigpy.linop.Reshape(samples, product.oshape) * product * columns
+
+
+def _noise_power(matrix: NDArray[np.complex64]) -> float:
+    """Return what white noise of the samples gives a pixel, E|n|²; nearly even along x."""
+    return float(np.mean(np.sum(np.abs(matrix) ** 2, axis=0)))
 
 
 def line_transform(plan: ReconstructionPlan, placement: Placement) -> LineTransform:

@@ -18,6 +18,8 @@ from recon.epi_regridding import readout_positions
 
 N, N_COILS = 48, 3
 TIMING = EpiTiming(100.0, 150.0, 100.0, 20.0, 100, 3.1)
+# samples that do not lie about the middle of the gradient: lines of either direction differ
+OFF_CENTRE = EpiTiming(100.0, 150.0, 100.0, 15.0, 100, 3.1)
 K = readout_positions(TIMING, N)
 NAVIGATOR = PHASE_CORRECTION | NAVIGATION | REAL_TIME_FEEDBACK  # all three, as real ones carry
 OFF = ReconstructionSettings(epi_phase_correction="off")
@@ -274,7 +276,8 @@ def test_the_forward_model_is_what_is_inverted(scan):
     assert error(image, coils) < 1e-3
 
 
-def test_noise_has_the_strength_that_the_image_says(scan):
+@pytest.mark.parametrize("timing", [TIMING, OFF_CENTRE], ids=["symmetric", "off centre"])
+def test_noise_has_the_strength_that_the_image_says(scan, timing):
     rng = np.random.default_rng(3)
 
     def noise(*shape):
@@ -287,7 +290,7 @@ def test_noise_has_the_strength_that_the_image_says(scan):
         relative_receiver_noise_bandwidth=None,
     )
     flags = [REVERSE if y % 2 else 0 for y in range(N)]
-    method = make_method(OFF, whitening=whitening)
+    method = make_method(OFF, whitening=whitening, epi=timing)
     images = [scan(method, (range(N), flags, noise(N, N_COILS, 100)))[0] for _ in range(20)]
     measured = np.sqrt(np.mean([np.abs(one.coil_pixels) ** 2 for one in images]))
     assert measured == pytest.approx(images[0].noise_std, rel=0.02)

@@ -61,7 +61,18 @@ def test_the_profile_inverts_the_forward_model():
 
 def test_noise_is_even_along_the_profile():
     power = np.sum(np.abs(profile_matrix(readout_positions(SIEMENS, N), N, N)) ** 2, axis=0)
-    assert np.ptp(power) < 2e-3 * power.mean()
+    assert np.ptp(power) < 5e-3 * power.mean()
+
+
+def test_lines_of_either_direction_are_equally_noisy_though_samples_lie_off_centre():
+    # the receiver opens 32 us after the gradient begins and closes 42 us before it ends, so that a
+    # reverse line's outermost node lies beyond its last sample
+    k = readout_positions(EpiTiming(160.0, 240.0, 160.0, 32.0, 128, 3.8), 64)
+    assert abs(k[0] + k[-1]) > 0.3
+    forward, reverse = (
+        float(np.mean(np.sum(np.abs(profile_matrix(one, 64, 64)) ** 2, axis=0))) for one in (k, -k)
+    )
+    assert reverse < 1.1 * forward
 
 
 @pytest.mark.parametrize(
