@@ -22,3 +22,8 @@ def facts_table(title: str, rows: list[tuple[str, str]]) -> Table:
 def number(value: float | None, unit: str, *, digits: int = 2) -> str:
     """Return a number with its unit, a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f} {unit}"
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number of things: 1 frame, 2 frames."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -8,7 +8,7 @@ import click
 
 from messages import MonitorError
 from realtime.cli.client import Client
-from realtime.cli.console import console
+from realtime.cli.console import console, counted
 from realtime.cli.host import fresh_folder, hosting, local_settings, serve_client
 from realtime.cli.progress import FrameProgress
 from realtime.cli.protocol_check import check_header
@@ -89,7 +89,7 @@ def _failure(gateway: Gateway, out: Path) -> str:
     n_bad = run.stop.n_late + run.stop.n_fault
     if n_bad:
         return (
-            f"{n_bad} of {run.stop.n_frames} frames have no result "
+            f"{n_bad} of {counted(run.stop.n_frames, 'frame')} without a result "
             f"({run.stop.n_late} late, {run.stop.n_fault} failed)"
         )
     return ""

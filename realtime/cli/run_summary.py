@@ -6,8 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from realtime.cli.console import facts_table, number
+from realtime.cli.console import counted, facts_table, number
 from realtime.outputs.report_numbers import (
+    StageTimes,
     errors_against_truth,
     hottest,
     last_states,
@@ -40,7 +41,7 @@ def _run_rows(run: RunRecord) -> Rows:
     if run.stop is not None:
         stop = run.stop
         bad = f"{stop.n_late} late, {stop.n_fault} failed, {stop.n_incomplete} incomplete"
-        rows.append(("run", f"{stop.status}: {stop.n_frames} frames, {bad}"))
+        rows.append(("run", f"{stop.status}: {counted(stop.n_frames, 'frame')}, {bad}"))
     else:
         rows.append(("run", run.status))
     return rows
@@ -90,13 +91,17 @@ OVERSHOOT_PARTS = {
 
 def _latency_rows(run: RunRecord) -> Rows:
     return [
-        (
-            "last readout to verdict",
-            f"p50 {row.ms[0]:.2f}, p99 {row.ms[1]:.2f}, max {row.ms[3]:.2f} ms of {row.n} frames",
-        )
+        ("last readout to verdict", _percentiles(row))
         for row in stage_times(run)
         if row.stage == "age"
     ]
+
+
+def _percentiles(row: StageTimes) -> str:
+    p50, p99, _, most = row.ms
+    if row.n == 1:
+        return f"{p50:.2f} ms, 1 frame"
+    return f"p50 {p50:.2f}, p99 {p99:.2f}, max {most:.2f} ms of {row.n} frames"
 
 
 def _alert_rows(run: RunRecord) -> Rows:

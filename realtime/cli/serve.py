@@ -9,7 +9,7 @@ import click
 
 from messages import Alert, MonitorError, RunStart, RunStop
 from messages.codec import Noun
-from realtime.cli.console import console
+from realtime.cli.console import console, counted
 from realtime.cli.host import Follower
 from realtime.cli.reports import Reports
 from realtime.clock import MonotonicClock, utc_now
@@ -128,7 +128,8 @@ def _tell(noun: Noun) -> None:
     if isinstance(noun, RunStart):
         _say(f"run {noun.run_id} from {noun.source}: protocol {noun.protocol_name}")
     elif isinstance(noun, RunStop):
-        _say(f"run {noun.run_id} {noun.status}: {noun.n_frames} frames; {noun.reason}")
+        n_frames = counted(noun.n_frames, "frame")
+        _say(f"run {noun.run_id} {noun.status}: {n_frames}; {noun.reason}")
     elif isinstance(noun, Alert):
         style = _COLOURS[noun.priority]
         _say(f"alert {noun.alert_id} {noun.state}, {noun.priority}: {noun.text}", style=style)

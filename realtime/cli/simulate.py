@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from messages import MonitorError
+from realtime.cli.console import counted
 from realtime.cli.open_loop import OpenLoop, write_recording
 from realtime.cli.simulated_faults import fault_options, faults_of
 from realtime.cli.simulated_scan import ScanSwitches, SimulatedScan, named_scan, write_scan
@@ -89,7 +90,7 @@ def simulate(
         _stream(OpenLoop(simulator, heat=heat, faults=faults), to, pace=pace, config=config)
     else:
         write_recording(Path(to), OpenLoop(simulator, heat=heat, faults=faults))
-        click.echo(f"{to}: {len(simulator.truth.frame_time_s)} frames")
+        click.echo(f"{to}: {counted(len(simulator.truth.frame_time_s), 'frame')}")
     if truth is not None:
         write_truth(truth, simulator.truth)
 
@@ -168,7 +169,9 @@ def _close_loop(
         summary.write_text(summary_text(result), encoding="utf-8")
     for text in result.texts:
         click.echo(text)
-    click.echo(f"{result.status}: {len(result.frames)} frames, heated {result.heated_s:.1f} s")
+    click.echo(
+        f"{result.status}: {counted(len(result.frames), 'frame')}, heated {result.heated_s:.1f} s"
+    )
     problems = (*result.faults, *(text for text in result.texts if text.startswith("ERROR")))
     if result.status != "completed" or problems:
         raise MonitorError("; ".join((result.status, *problems)))

@@ -9,6 +9,7 @@ from realtime.outputs import report_figures as figures
 from realtime.outputs import report_html as html
 from realtime.outputs import report_tables as tables
 from realtime.outputs.report_figures import main_figure
+from realtime.outputs.report_montage import caption as montage_caption
 from realtime.outputs.report_pictures import regions_of
 from realtime.outputs.report_record import RunRecord, read_run
 
@@ -17,6 +18,10 @@ __all__ = ["main_figure", "write_report"]
 _NOTICE = (
     "Research use only. This is not a medical device and not a safety interlock: "
     "the therapy device's own interlock stays."
+)
+
+_NO_TEMPERATURE = (
+    "No temperature was measured: no region had a pixel that could be believed in any frame."
 )
 
 
@@ -56,17 +61,18 @@ def _text(run: RunRecord) -> str:
 
 
 def _pictures(run: RunRecord) -> list[str]:
+    has_images = run.maps is not None and run.maps.n_rows > 0
+    is_measured = figures.has_temperature(run)
     sections = []
-    if run.readings or (run.maps is not None and run.maps.n_rows):
-        caption = (
-            "Above: the hottest frame; the overlay shows valid pixels more than 2 °C above body "
-            "temperature within the white frame, and contours of the dose at the end of the run. "
-            "Below: each region's hottest pixel with two standard deviations either side."
-        )
-        alt = "anatomy with temperature and dose, temperature and dose against time"
+    if has_images or is_measured:
+        caption, alt = _overview_words(run, has_images=has_images, is_measured=is_measured)
         png = figures.as_png(figures.overview, run)
-        sections.append(html.section("Overview", html.picture(png, alt=alt, caption=caption)))
-    if run.readings and regions_of(run):
+        said = "" if is_measured or _is_imaging(run) else html.note(_NO_TEMPERATURE)
+        picture = html.picture(png, alt=alt, caption=caption)
+        sections.append(html.section("Overview", said, picture))
+    elif run.readings:
+        sections.append(html.section("Overview", html.note(_NO_TEMPERATURE)))
+    if is_measured and run.readings and regions_of(run):
         caption = (
             "Solid: hottest valid pixel, with two of its standard deviations either side. Dashed: "
             "mean of the valid pixels. Horizontal: stop (dashed) and warning (dotted) limits."
@@ -75,6 +81,26 @@ def _pictures(run: RunRecord) -> list[str]:
         picture = html.picture(png, alt="temperature of each region", caption=caption)
         sections.append(html.section("Temperature of each region", picture))
     return sections
+
+
+def _overview_words(run: RunRecord, *, has_images: bool, is_measured: bool) -> tuple[str, str]:
+    """Return caption and alternative text of the overview."""
+    curves = "each region's hottest pixel with two standard deviations either side."
+    if run.maps is not None and has_images and not is_measured:
+        return montage_caption(run.maps), "images of the run"
+    if not has_images:
+        return curves.capitalize(), "temperature against time"
+    text = (
+        "Above: the hottest frame; the overlay shows valid pixels more than 2 °C above body "
+        "temperature within the white frame, and contours of the dose at the end of the run. "
+    )
+    return f"{text}Below: {curves}", "anatomy with temperature and dose, both against time"
+
+
+def _is_imaging(run: RunRecord) -> bool:
+    if run.start is not None:
+        return run.start.therapy == "imaging"
+    return run.protocol is not None and run.protocol.thermometry is None
 
 
 def _latency(run: RunRecord) -> list[str]:
@@ -88,7 +114,7 @@ def _latency(run: RunRecord) -> list[str]:
 
 def _validity(run: RunRecord) -> list[str]:
     parts = []
-    if run.readings and run.maps is not None and run.maps.n_rows:
+    if run.readings and run.maps is not None and figures.has_temperature(run):
         png = figures.as_png(figures.validity, run)
         caption = "Frames that went into the reference have no temperature and count as not valid."
         parts.append(html.picture(png, alt="valid pixels", caption=caption))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from realtime.alerts.limits import DoseLimit, DoseReached, TemperatureMax
@@ -69,9 +70,8 @@ def draw_temperature(
         axes.plot(x, run.truth.peak_c, color=style.TRUTH, lw=0.9, label="truth at the focus")
     _draw_temperature_limits(axes, run, regions, colours)
     _mark_bad_frames(axes, run, axis)
-    axes.set_xlabel(axis.label)
+    _set_x_axis(axes, axis)
     axes.set_ylabel("temperature (°C)")
-    axes.margins(x=0.01)
     if legend:
         _legend_above(axes)
 
@@ -103,9 +103,8 @@ def draw_dose_curves(axes: Axes, run: RunRecord, *, regions: list[str]) -> None:
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.1)
     axes.yaxis.set_major_formatter(style.plain_numbers())
-    axes.set_xlabel(axis.label)
+    _set_x_axis(axes, axis)
     axes.set_ylabel("dose (CEM43 min)")
-    axes.margins(x=0.01)
     _legend_above(axes)
 
 
@@ -147,7 +146,8 @@ def draw_ages(axes: Axes, run: RunRecord) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(style.plain_numbers())
     axes.yaxis.set_minor_formatter("")
-    axes.set_xlabel("frame")
+    frames = {row.frame_id: float(row.frame_id) for row in run.verdicts}
+    _set_x_axis(axes, TimeAxis(frames, "frame", None))
     axes.set_ylabel("age (ms)")
     axes.set_title("Last readout received to verdict published")
     axes.legend(loc="best", ncols=3)
@@ -158,7 +158,8 @@ def draw_stages(axes: Axes, run: RunRecord) -> None:
     table: list[StageTimes] = [row for row in stage_times(run) if row.stage != "age"]
     names = [row.stage.replace("_", " ") for row in table]
     places = np.arange(len(table))
-    axes.barh(places, [row.ms[1] for row in table], color="#bfdbfe", label="p99")
+    if any(row.n > 1 for row in table):  # a single frame has no percentiles
+        axes.barh(places, [row.ms[1] for row in table], color="#bfdbfe", label="p99")
     axes.barh(places, [row.ms[0] for row in table], height=0.45, color="#1d4ed8", label="median")
     axes.set_yticks(places, names)
     axes.invert_yaxis()
@@ -178,11 +179,23 @@ def draw_valid_share(axes: Axes, run: RunRecord) -> None:
         y = [100 * row.n_valid / max(row.n_pixels, 1) for row in rows]
         axes.plot(x, y, color=colours[name], lw=1.6, label=name)
     axes.set_ylim(-3, 103)
-    axes.set_xlabel(axis.label)
+    _set_x_axis(axes, axis)
     axes.set_ylabel("valid pixels (%)")
     axes.set_title("How much of each region was believed")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right")
+
+
+def _set_x_axis(axes: Axes, axis: TimeAxis) -> None:
+    """Name the axis; frames are whole numbers, and a single one lies in the middle."""
+    axes.set_xlabel(axis.label)
+    axes.margins(x=0.01)
+    if len(set(axis.at.values())) == 1:
+        only = next(iter(axis.at.values()))
+        axes.set_xlim(only - 1.0, only + 1.0)
+        axes.set_xticks([only])
+    elif axis.label == "frame":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _legend_above(axes: Axes) -> None:

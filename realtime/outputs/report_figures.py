@@ -14,6 +14,8 @@ from realtime.alerts.limits import TemperatureMax
 from realtime.outputs import report_curves as curves
 from realtime.outputs import report_pictures as pictures
 from realtime.outputs import report_style as style
+from realtime.outputs.report_montage import draw_montage
+from realtime.outputs.report_numbers import hottest
 from realtime.outputs.report_record import RunRecord, read_run
 
 _DPI = 110
@@ -41,11 +43,13 @@ def as_png(draw: Callable[[RunRecord], Figure], run: RunRecord) -> bytes:
 
 
 def overview(run: RunRecord) -> Figure:
-    """Draw what the run was about."""
+    """Draw what the run was about; without temperature its images, without images its curves."""
     scene = pictures.scene_of(run)
     regions = _watched(run)
-    if scene is None or not scene.has_heat:
-        return _plain(scene, run, regions)
+    if scene is None:
+        return _only_curves(run, regions)
+    if run.maps is not None and not has_temperature(run):
+        return draw_montage(run, run.maps)
     figure = style.new_figure(12.4, 7.6)
     parts = cast("NDArray[Any]", figure.subfigures(2, 1, height_ratios=(1.12, 1.0)))
     above, below = parts
@@ -59,6 +63,14 @@ def overview(run: RunRecord) -> Figure:
     curves.draw_dose_curves(right, run, regions=[name for name, _ in pictures.regions_of(run)])
     right.set_title("Dose, 95 % interval")
     return figure
+
+
+def has_temperature(run: RunRecord) -> bool:
+    """Whether a region was ever believed, or any pixel where no readings were kept."""
+    if run.readings:
+        return hottest(run) is not None
+    scene = pictures.scene_of(run)
+    return scene is not None and scene.has_heat
 
 
 def region_panels(run: RunRecord) -> Figure:
@@ -95,12 +107,7 @@ def validity(run: RunRecord) -> Figure:
     return figure
 
 
-def _plain(scene: pictures.Scene | None, run: RunRecord, regions: list[str]) -> Figure:
-    """Draw a run without temperature: its last image, or only its curves."""
-    if scene is not None:
-        figure = style.new_figure(5.2, 5.0)
-        pictures.draw_anatomy(figure.subplots(), scene)
-        return figure
+def _only_curves(run: RunRecord, regions: list[str]) -> Figure:
     figure = style.new_figure(12.4, 3.6)
     axes = figure.subplots()
     curves.draw_temperature(axes, run, regions=regions, legend=bool(run.readings))

@@ -37,6 +37,7 @@ th { text-align:left; color:var(--quiet); font-weight:600; font-size:13px }
 th, td { padding:6px 12px 6px 0; border-bottom:1px solid var(--line); vertical-align:top }
 tr:last-child td { border-bottom:0 }
 td.n, th.n { text-align:right }
+td .note { margin:2px 0 0 }
 td code { font-size:13px; overflow-wrap:anywhere }
 .high { color:var(--bad); font-weight:600 } .medium { color:#b45309; font-weight:600 }
 .low { color:var(--accent); font-weight:600 }

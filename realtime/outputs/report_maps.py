@@ -18,7 +18,7 @@ class MapFile:
     """The maps of a run, finished, still growing or cut off.
 
     shape: (z, y, x). fov_mm: (x, y, z). time_s: float64 (row,), NaN where there is no clock.
-    frame: int (row,).
+    frame, slice, contrast: int (row,).
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,6 +30,8 @@ class MapFile:
             self.n_rows = min(int(dataset.shape[0]) for dataset in rows.values())
             self.time_s = np.asarray(self._file["time_s"][: self.n_rows], np.float64)
             self.frame = np.asarray(self._file["frame"][: self.n_rows], np.int64)
+            self.slice = self._counter("slice")
+            self.contrast = self._counter("contrast")
             z, y, x = rows["magnitude"].shape[1:]
             fov_x, fov_y, fov_z = (float(v) for v in self._file.attrs["fov_mm"])
         except FileNotFoundError as error:
@@ -65,6 +67,13 @@ class MapFile:
     def temperature_c(self, row: int) -> Float:
         """Return the temperature, float32 (z, y, x), NaN where not valid."""
         return np.where(self.valid(row), self.read("temperature_c", row), np.float32(np.nan))
+
+    def _counter(self, name: str) -> NDArray[np.int64]:
+        """Return a counter of each row, 0 where the file has none."""
+        if name not in self._file:
+            return np.zeros(self.n_rows, np.int64)
+        values = np.asarray(self._file[name][: self.n_rows], np.int64)
+        return np.pad(values, (0, self.n_rows - len(values)))
 
     def close(self) -> None:
         """Close the file."""

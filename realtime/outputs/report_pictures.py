@@ -95,15 +95,17 @@ def regions_of(run: RunRecord) -> list[tuple[str, str]]:
 def draw_anatomy(axes: Axes, scene: Scene) -> None:
     """Draw the whole image with its heat, the regions and the frame of the close-up."""
     _draw_heat(axes, scene)
-    top, bottom, left, right = scene.window
-    axes.plot(
-        [left, right, right, left, left], [top, top, bottom, bottom, top], color="white", lw=0.8
-    )
+    n_y, n_x = scene.magnitude.shape
+    whole = 0, n_y - 1, 0, n_x - 1
+    if scene.window != whole:
+        top, bottom, left, right = scene.window
+        axes.plot(
+            [left, right, right, left, left], [top, top, bottom, bottom, top], color="white", lw=0.8
+        )
     for name, mask in scene.masks.items():
-        _outline(axes, mask, scene.colours[name], width=0.8)
-    _scale_bar(axes, scene, whole=True)
-    title = f"Anatomy, frame {scene.frame_id}"
-    axes.set_title(f"{title}, with temperature" if scene.has_heat else title)
+        outline(axes, mask, scene.colours[name], width=0.8)
+    draw_scale_bar(axes, whole, scene.pixel_mm)
+    axes.set_title(f"Anatomy, frame {scene.frame_id}, with temperature")
 
 
 def draw_close_up(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib's mappable
@@ -155,8 +157,8 @@ def draw_valid(axes: Axes, run: RunRecord, maps: MapFile, *, z: int) -> Any:  # 
         regions_of(run), style.region_colours(regions_of(run)).values(), strict=True
     ):
         if name in run.masks and run.masks[name][z].any():
-            _outline(axes, run.masks[name][z], colour, width=1.0)
-    _bare(axes)
+            outline(axes, run.masks[name][z], colour, width=1.0)
+    bare(axes)
     axes.set_title("Frames in which a pixel was believed")
     return shown
 
@@ -191,7 +193,7 @@ def _grey(axes: Axes, scene: Scene) -> None:
     axes.imshow(
         scene.magnitude, cmap="gray", vmin=0, vmax=brightest or 1.0, interpolation="nearest"
     )
-    _bare(axes)
+    bare(axes)
 
 
 def _draw_heat(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib's mappable
@@ -227,7 +229,7 @@ def _contours(axes: Axes, dose_cem43_min: NDArray[np.float32]) -> None:
             )  # fmt: skip
 
 
-def _outline(axes: Axes, mask: NDArray[np.bool_], colour: str, *, width: float) -> None:
+def outline(axes: Axes, mask: NDArray[np.bool_], colour: str, *, width: float) -> None:
     """Draw along the edges of the pixels, for a region is made of whole pixels."""
     padded = np.pad(mask, 1)
     edges = [
@@ -243,7 +245,7 @@ def _outline(axes: Axes, mask: NDArray[np.bool_], colour: str, *, width: float) 
 
 def _name_regions(axes: Axes, scene: Scene) -> None:
     for name, mask in scene.masks.items():
-        _outline(axes, mask, scene.colours[name], width=1.6)
+        outline(axes, mask, scene.colours[name], width=1.6)
     names = [Line2D([], [], color=scene.colours[name], lw=2.5, label=name) for name in scene.masks]
     lines = [
         Line2D([], [], color=colour, lw=1.2, label=f"{level:g} CEM43")
@@ -261,15 +263,17 @@ def _look_at(axes: Axes, scene: Scene) -> None:
     top, bottom, left, right = scene.window
     axes.set_xlim(left - 0.5, right + 0.5)
     axes.set_ylim(bottom + 0.5, top - 0.5)
-    _scale_bar(axes, scene, whole=False)
+    draw_scale_bar(axes, scene.window, scene.pixel_mm)
 
 
-def _scale_bar(axes: Axes, scene: Scene, *, whole: bool) -> None:
-    n_y, n_x = scene.magnitude.shape
-    top, bottom, left, right = (0, n_y - 1, 0, n_x - 1) if whole else scene.window
-    width_mm = (right - left) * scene.pixel_mm[1]
+def draw_scale_bar(
+    axes: Axes, window: tuple[int, int, int, int], pixel_mm: tuple[float, float]
+) -> None:
+    """Draw a bar of a round number of mm into a corner of what is seen."""
+    top, bottom, left, right = window
+    width_mm = (right - left) * pixel_mm[1]
     length_mm = max((step for step in (1, 2, 5, 10, 20, 50, 100) if step < width_mm / 3), default=1)
-    length_px = length_mm / scene.pixel_mm[1]
+    length_px = length_mm / pixel_mm[1]
     x, y = left + 0.05 * (right - left), bottom - 0.05 * (bottom - top)
     axes.plot([x, x + length_px], [y, y], color="white", lw=3, solid_capstyle="butt")
     axes.text(
@@ -278,7 +282,8 @@ def _scale_bar(axes: Axes, scene: Scene, *, whole: bool) -> None:
     )  # fmt: skip
 
 
-def _bare(axes: Axes) -> None:
+def bare(axes: Axes) -> None:
+    """Take everything away but the image."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(visible=False)

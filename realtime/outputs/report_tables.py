@@ -20,13 +20,21 @@ _OVERSHOOT_ROWS = (
     ("due_to_lease_c", "… no HELD came, until the lease lapsed"),
     ("not_stopped_c", "… nobody stopped it"),
 )
+# what the simulated device says of why its power went off
+_POWER_OFF = {
+    "held": "power off because the permit was HELD",
+    "lapse": "power off because the lease lapsed",
+    "silence": "power off because the monitor was silent",
+    "plan": "power off as planned",
+    "end": "power off at the end of the treatment",
+}
 
 
 def heading(run: RunRecord, name: str) -> str:
     """Return the title with the run's status."""
     status = html.safe(run.status)
     kind = "completed" if run.status == "completed" else ""
-    when = "" if run.start is None else f"{run.start.started_utc} UTC · {run.start.source}"
+    when = "" if run.start is None else f"{_utc(run.start.started_utc)} · {run.start.source}"
     return (
         f'<header><h1>Run {html.safe(name)}<span class="status {kind}">{status}</span></h1>'
         f'<p class="sub">{html.safe(when)}</p></header>'
@@ -47,18 +55,18 @@ def cards(run: RunRecord) -> str:
         )
     if run.truth is not None and run.truth.peak_c.size:
         found.append(html.card(f"{run.truth.peak_c.max():.1f} °C", "True peak", "simulated"))
-    if dose is not None:
+    if dose is not None and peak is not None:
         found.append(
             html.card(f"{dose.dose_max_cem43_min:,.0f}", f"CEM43 min in {dose.region}", "highest")
         )
-    n_granted = sum(row.permit == "GRANTED" for row in run.verdicts)
-    found.append(
-        html.card(str(len(run.verdicts)), "Frames answered", f"permit granted after {n_granted}")
-    )
+    found.append(html.card(str(len(run.verdicts)), "Frames answered", _permits(run)))
     ages = [row for row in stage_times(run) if row.stage == "age"]
     if ages:
         p50, p99, _, most = ages[0].ms
-        found.append(html.card(f"{p50:.1f} ms", "Median latency", f"p99 {p99:.1f}, max {most:.1f}"))
+        label, detail = "Median latency", f"p99 {p99:.1f}, max {most:.1f}"
+        if ages[0].n == 1:
+            label, detail = "Latency", "of the only frame"
+        found.append(html.card(f"{p50:.1f} ms", label, detail))
     n_high = len({one.alert_id for one in run.alerts if one.priority == "high"})
     n_alerts = len({one.alert_id for one in run.alerts})
     found.append(html.card(str(n_alerts), "Alerts", f"{n_high} of high priority"))
@@ -73,7 +81,7 @@ def alerts(run: RunRecord) -> str:
     rows = []
     for one in run.alerts:
         event = EVENTS.get(one.event)
-        advice = f" {event.advice}" if event is not None and one.state == "raised" else ""
+        advice = event.advice if event is not None and one.state == "raised" else ""
         rows.append(
             (
                 one.frame_id if one.frame_id >= 0 else "–",
@@ -81,12 +89,12 @@ def alerts(run: RunRecord) -> str:
                 Markup(f'<span class="{html.safe(one.priority)}">{html.safe(one.priority)}</span>'),
                 one.state + (f" by {one.acknowledged_by}" if one.acknowledged_by else ""),
                 one.event,
-                one.text + advice,
+                _with_advice(one.text, advice),
             )
         )
     head = ("frame", "alert", "priority", "state", "event", "text")
     n_open = sum(state in ("raised", "cleared") for state in left.values())
-    tail = html.note(f"{n_open} of {len(left)} alerts were still open at the end.")
+    tail = html.note(f"Still open at the end: {n_open} of {len(left)}.")
     return html.section("Alerts", html.table(head, rows), tail)
 
 
@@ -119,9 +127,10 @@ def overshoot(run: RunRecord) -> str:
         if isinstance(content.get(key), int | float)
     ]
     off = content.get("power_off") or {}
+    cause = _POWER_OFF.get(str(off.get("cause")), "power was never switched off")
     limit_c, heated_s = content.get("limit_c"), run.closed_loop.get("heated_s")
     text = f"Limit {limit_c} °C; heated for {_short(heated_s)} s; "
-    text += f"power off by {off.get('cause', 'nobody')} at {_short(off.get('t_s'))} s."
+    text += f"{cause}, at {_short(off.get('t_s'))} s." if off else f"{cause}."
     return html.section(
         "Closed loop", html.table(("", "°C"), rows, numbers_from=1), html.note(text)
     )
@@ -129,16 +138,20 @@ def overshoot(run: RunRecord) -> str:
 
 def latency(run: RunRecord) -> str:
     """Return percentiles of each stage, in ms."""
+    table = stage_times(run)
+    is_one = all(row.n == 1 for row in table)
     rows = [
         (
             "age (last readout received to verdict published)" if row.stage == "age"
             else row.stage.replace("_", " "),
             row.n,
-            *(f"{ms:.3f}" for ms in row.ms),
+            *(f"{ms:.3f}" for ms in row.ms[: 1 if is_one else None]),
         )
-        for row in stage_times(run)
+        for row in table
     ]  # fmt: skip
-    head = ("stage", "frames", "p50 ms", "p99 ms", "p99.9 ms", "max ms")
+    # a single frame has no percentiles
+    times = ("ms",) if is_one else ("p50 ms", "p99 ms", "p99.9 ms", "max ms")
+    head = ("stage", "frames", *times)
     return html.table(head, rows, numbers_from=1)
 
 
@@ -173,7 +186,7 @@ def facts(run: RunRecord) -> str:
         ("protocol hash", Markup(f"<code>{html.safe(start.protocol_hash)}</code>")),
         ("header digest", Markup(f"<code>{html.safe(start.header_digest)}</code>")),
         ("source", start.source),
-        ("ended", "–" if run.stop is None else f"{run.stop.ended_utc}: {run.stop.reason}"),
+        ("ended", "–" if run.stop is None else f"{_utc(run.stop.ended_utc)}: {run.stop.reason}"),
     ]
     right = [
         ("machine", start.machine),
@@ -185,6 +198,26 @@ def facts(run: RunRecord) -> str:
     ]
     body = f'<div class="split">{html.table((), left)}{html.table((), right)}</div>'
     return html.section("Run", body)
+
+
+def _permits(run: RunRecord) -> str:
+    """Say for how many frames the permit was granted; imaging never has one."""
+    if run.start is not None and run.start.therapy == "imaging":
+        return "imaging has no permit"
+    n_granted = sum(row.permit == "GRANTED" for row in run.verdicts)
+    return f"permit granted on {n_granted} of them"
+
+
+def _with_advice(text: str, advice: str) -> str:
+    if not advice:
+        return text
+    return Markup(f'{html.safe(text)}<p class="note">{html.safe(advice)}</p>')
+
+
+def _utc(iso: str) -> str:
+    """Return a time as people write it: no T, no fraction of a second."""
+    day, _, rest = iso.removesuffix("+00:00").partition("T")
+    return f"{day} {rest.split('.')[0]} UTC" if rest else f"{iso} UTC"
 
 
 def _short(value: object) -> str:

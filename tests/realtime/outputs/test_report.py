@@ -25,8 +25,10 @@ from messages import (
     Verdict,
 )
 from messages.codec import decode, encode
+from realtime.alerts.events import EVENTS
 from realtime.outputs import report_figures, report_style
 from realtime.outputs.report import main_figure, write_report
+from realtime.outputs.report_montage import panels
 from realtime.outputs.report_numbers import errors_against_truth, hottest, stage_times
 from realtime.outputs.report_record import read_run
 from realtime.outputs.run_folder import STAGES, RunFolder
@@ -285,3 +287,89 @@ def test_main_figure_is_a_small_png_and_always_the_same(run_folder, tmp_path, mo
     assert one.read_bytes() == two.read_bytes()
     assert one.read_bytes().startswith(b"\x89PNG")
     assert one.stat().st_size < 300_000  # README shows it
+
+
+def imaging_run(path, *, slices, therapy="imaging"):
+    """A run without temperature: one frame of each slice, as bright as its number plus one."""
+    start = RunStart(
+        "r", "p", "h", therapy, "d", "s", "2026-01-01T10:20:30.456+00:00", "m", {},
+        (1, N, N), (240.0, 240.0, 3.0), 1, 2, {},
+    )  # fmt: skip
+    folder = RunFolder(path, start)
+    nothing = np.full((1, N, N), np.nan, np.float32)
+    for frame, number in enumerate(slices):
+        key = FrameKey(slice=number)
+        reading = RegionReading("focus", "target", 13, 0, None, None, None, None, None)
+        regions = () if therapy == "imaging" else (reading,)
+        verdict = Verdict(
+            frame, key, "COMPUTED", "HELD", None, (), regions, age_ms=5.0, stage_ms={}
+        )
+        take(folder, verdict)
+        image = np.full((1, N, N), number + 1, np.float32)
+        maps = Maps(
+            frame, key, None, (240.0, 240.0, 3.0), Pose(), image, nothing, nothing,
+            np.zeros((1, N, N), np.bool_), nothing, nothing, nothing,
+        )  # fmt: skip
+        take(folder, maps)
+    take(folder, RunStop("r", "completed", "end", "2026", len(slices), 0, 0, 0, 1, 0))
+    folder.close()
+    return path
+
+
+def test_the_report_of_images_speaks_of_no_temperature_and_no_permit(tmp_path):
+    text = page_of(imaging_run(tmp_path / "run", slices=[0, 1, 0, 1]))
+    for word in ("hottest", "dose", "overlay", "Below", "granted", "emperature"):
+        assert word not in text
+    assert "imaging has no permit" in text
+    assert "2026-01-01 10:20:30 UTC" in text
+
+
+def test_the_montage_shows_each_slice_as_it_was_last_seen(tmp_path):
+    run = read_run(imaging_run(tmp_path / "run", slices=[0, 1, 2, 0, 1]))
+    assert [(one.row, one.title) for one in panels(run.maps)] == [
+        (3, "Slice 0, frame 3"), (4, "Slice 1, frame 4"), (2, "Slice 2, frame 2"),
+    ]  # fmt: skip
+    shown = [axes for axes in report_figures.overview(run).axes if axes.get_visible()]
+    assert [float(axes.images[0].get_array().max()) for axes in shown] == [1.0, 2.0, 3.0]
+    run.close()
+
+
+def test_of_many_slices_twelve_are_shown_from_first_to_last(tmp_path):
+    folder = imaging_run(tmp_path / "run", slices=list(range(40)))
+    run = read_run(folder)
+    shown = [axes for axes in report_figures.overview(run).axes if axes.get_visible()]
+    titles = [axes.get_title(loc="left") or axes.get_title() for axes in shown]
+    assert (len(shown), titles[0], titles[-1]) == (12, "Slice 0, frame 0", "Slice 39, frame 39")
+    run.close()
+    assert "12 of 40 images" in page_of(folder)
+
+
+def test_a_treatment_that_saw_nothing_says_that_no_temperature_was_measured(tmp_path):
+    text = page_of(imaging_run(tmp_path / "run", slices=[0, 0], therapy="mrgfus"))
+    assert "No temperature was measured" in text
+    assert len(Page(text).pictures) == 2  # the images and the latency: no empty plot
+    assert "hottest" not in text
+
+
+def test_a_single_frame_has_no_percentiles_and_an_axis_of_whole_frames(tmp_path):
+    folder = imaging_run(tmp_path / "run", slices=[0])
+    text = page_of(folder)
+    assert "p99" not in text
+    assert "of the only frame" in text
+    run = read_run(folder)
+    axes = report_figures.latency(run).axes[0]
+    run.close()
+    assert axes.get_xlim() == (-1.0, 1.0)
+    assert list(axes.get_xticks()) == [0.0]
+
+
+def test_the_advice_stands_apart_from_the_alert(run_folder):
+    advice = EVENTS["temperature-max.hold"].advice
+    assert f'<p class="note">{advice}</p>' in page_of(run_folder)
+
+
+def test_the_end_of_power_is_told_in_words(run_folder):
+    off = {"cause": "held", "t_s": 20.0}
+    content = {"overshoot": {"limit_c": 60.0, "power_off": off}, "heated_s": 18.0}
+    (run_folder / "closed_loop.json").write_text(json.dumps(content))
+    assert "power off because the permit was HELD, at 20.0 s" in page_of(run_folder)
