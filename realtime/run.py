@@ -36,6 +36,7 @@ class RunSink:
         self.folder: Path | None = None
         self.has_begun = False
         self._result_type = protocol.stream.result_type
+        self._has_temperature = protocol.thermometry is not None
         self._reception: Reception | None = reception
         self._publisher = publisher
         self._clock = clock
@@ -49,7 +50,9 @@ class RunSink:
         if self._reception is None:
             return
         if isinstance(noun, Maps):
-            for image in encode_maps(noun, result_type=self._result_type):
+            for image in encode_maps(
+                noun, result_type=self._result_type, has_temperature=self._has_temperature
+            ):
                 self._reception.peer.send(image, is_droppable=True)
         elif isinstance(noun, Alert) and noun.state == "raised" and noun.event.endswith(".hold"):
             self._reception.say(f"WARNING  {noun.text}")

@@ -53,16 +53,21 @@ _DOSE_SERIES = _Series(
 )
 
 
-def encode_maps(maps: Maps, *, result_type: ResultType = "float32") -> tuple[bytes, bytes, bytes]:
-    """Return the IMAGE messages of magnitude, temperature and dose.
+def encode_maps(
+    maps: Maps, *, result_type: ResultType = "float32", has_temperature: bool = True
+) -> tuple[bytes, ...]:
+    """Return the IMAGE messages of magnitude, temperature and dose, or of magnitude alone.
 
     float32: the numbers themselves, NaN where not valid. int16: counts, saturated at ±32767, -32768
     where not valid; RescaleSlope says what a count of temperature or dose is, and windows speak of
     rescaled values, as the MRD standard's meta attributes have it.
     image_index is the frame's number modulo 65536, because MRD gives it 16 bits.
     """
+    magnitude = _message(maps, maps.magnitude, _MAGNITUDE_SERIES, result_type)
+    if not has_temperature:
+        return (magnitude,)
     return (
-        _message(maps, maps.magnitude, _MAGNITUDE_SERIES, result_type),
+        magnitude,
         _message(maps, maps.temperature_c, _TEMPERATURE_SERIES, result_type),
         _message(maps, maps.dose_cem43_min, _DOSE_SERIES, result_type),
     )

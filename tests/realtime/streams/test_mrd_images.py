@@ -106,6 +106,12 @@ def test_int16_is_what_the_rescale_slope_says(maps: Maps) -> None:
     assert "RescaleSlope" not in magnitude.meta
 
 
+def test_a_session_without_temperature_sends_none(maps: Maps) -> None:
+    (magnitude,) = read_by_the_ismrmrd_package(encode_maps(maps, has_temperature=False))
+    assert magnitude.getHead().image_series_index == 0
+    assert np.array_equal(magnitude.data[0], maps.magnitude)
+
+
 def test_int16_saturates_and_never_wraps(maps: Maps) -> None:
     cooked = replace(maps, dose_cem43_min=np.full(SHAPE, 1e6, np.float32))
     dose = read_by_the_ismrmrd_package(encode_maps(cooked, result_type="int16"))[2]
