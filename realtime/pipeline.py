@@ -245,7 +245,8 @@ def conclude(
     time_s = frame.time_s if math.isfinite(frame.time_s) else None
     is_finite = bool(np.isfinite(measured.image.pixels).all())
     is_complete = frame.is_complete and measured.image.is_complete
-    findings = whole(is_complete=is_complete, is_finite=is_finite)
+    is_calibrated = measured.image.is_complete or not frame.is_complete
+    findings = whole(is_complete=is_complete, is_finite=is_finite, is_calibrated=is_calibrated)
     readings: tuple[RegionReading, ...] = ()
     if measured.temperature is not None:
         readings = read_regions(protocol, slice_state.masks, measured.temperature, measured.dose)
@@ -259,6 +260,7 @@ def conclude(
             power_w=power.watts,
             power_on_since_s=power.on_since_s,
             is_complete=is_complete,
+            is_calibrated=is_calibrated,
             is_finite=is_finite,
         )
         others = (one.masks.keys() for one in state.slices.values())

@@ -362,6 +362,8 @@ class HybridRows:
         found = misalignment(profiles, are_reverse)
         if found is None:
             raise HeaderError(
-                "holds no neighbouring lines of opposite polarity", field="recon.epi_reference"
+                "holds no neighbouring lines of opposite polarity; where its lines carry no flags, "
+                "recon.epi_reverse tells which run backwards",
+                field="recon.epi_reference",
             )
         return found

@@ -94,7 +94,8 @@ class Placement:
         if first < -1 or first + n_left > n_encoded + 1:
             raise ValueError(
                 f"readout {number}: center_sample puts its {n_left} samples at {first} to "
-                f"{first + n_left - 1}, limit 0 to {n_encoded - 1} (encodedSpace x)"
+                f"{first + n_left - 1}, limit 0 to {n_encoded - 1} "
+                "(encodedSpace x); where the header lies, recon.encoded_matrix overrides it"
             )
 
 

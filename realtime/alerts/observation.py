@@ -19,6 +19,7 @@ class Observation:
 
     time_s, previous_time_s: scanner time of this and the last complete frame of the same slice.
     power_w, power_on_since_s: what the therapy device said; None where it says nothing.
+    is_complete, is_calibrated: every line has landed; the image is not aliased for want of others.
     is_finite: no NaN or infinity in the image.
     """
 
@@ -31,6 +32,7 @@ class Observation:
     power_w: float | None = None
     power_on_since_s: float | None = None
     is_complete: bool = True
+    is_calibrated: bool = True
     is_finite: bool = True
     body_temperature_c: float = 37.0
 

@@ -211,10 +211,13 @@ _WHILE_BASELINE = (StaleFrame,)
 _BLIND_WHERE_INVALID = (TemperatureMax, DoseLimit)
 
 
-def whole(*, is_complete: bool, is_finite: bool) -> tuple[Finding, ...]:
+def whole(*, is_complete: bool, is_finite: bool, is_calibrated: bool = True) -> tuple[Finding, ...]:
     """Return what an image is judged by, whether a temperature is measured from it or not."""
     findings = []
-    if not is_complete:
+    if not is_calibrated:
+        text = "calibration lines or navigators are missing: the image is aliased or ghosted"
+        findings.append(Finding("incomplete-frame", "hold", text))
+    elif not is_complete:
         findings.append(Finding("incomplete-frame", "hold", "lines of the frame are missing"))
     if not is_finite:
         findings.append(Finding("non-finite-data", "hold", "the image holds NaN or infinity"))
@@ -232,7 +235,13 @@ def unseen(protocol: Protocol, seen: Set[str]) -> tuple[Finding, ...]:
 
 def always(seen: Observation) -> tuple[Finding, ...]:
     """Return what every frame is judged by, whatever the protocol says."""
-    findings = list(whole(is_complete=seen.is_complete, is_finite=seen.is_finite))
+    findings = list(
+        whole(
+            is_complete=seen.is_complete,
+            is_finite=seen.is_finite,
+            is_calibrated=seen.is_calibrated,
+        )
+    )
     if seen.time_s is None or not math.isfinite(seen.time_s):
         findings.append(Finding("scanner-clock", "hold", "no scanner clock: the dose has no time"))
     elif seen.previous_time_s is not None and seen.time_s <= seen.previous_time_s:

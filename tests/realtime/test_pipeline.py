@@ -1,9 +1,11 @@
 """What a session's pipeline is built of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from messages import Encoding, SessionHeader
+from messages import READOUT, Encoding, Frame, FrameKey, Pose, SessionHeader
 from realtime import pipeline
 from realtime.protocol import parse_protocol
 
@@ -70,3 +72,20 @@ def test_each_setting_has_its_key():
     settings = built(more=more).reconstructor.plan.settings
     assert (settings.iterations, settings.regularisation) == (7, 0.5)
     assert (settings.coil_maps, settings.readouts_per_frame) == ("espirit", 9)
+
+
+def test_an_image_that_wants_calibration_says_so_and_not_that_lines_are_missing():
+    one = built(acceleration=(2, 1), calibration_mode="separate")
+    rows = np.zeros(16, READOUT)
+    rows["kspace_encode_step_1"], rows["n_samples"] = np.arange(0, 32, 2), 32
+    rows["center_sample"] = 16
+    rng = np.random.default_rng(1)
+    samples = (rng.standard_normal((16, 2, 32)) + 1j).astype(np.complex64)
+    frame = Frame(0, FrameKey(), rows, samples, 1.0, Pose(), is_complete=True)
+    _, verdict, _ = pipeline.fold(one, pipeline.PipelineState(), frame)
+    (finding,) = [one for one in verdict.findings if one.rule == "incomplete-frame"]
+    assert "calibration" in finding.text
+    missing = replace(frame, is_complete=False)
+    _, verdict, _ = pipeline.fold(one, pipeline.PipelineState(), missing)
+    (finding,) = [one for one in verdict.findings if one.rule == "incomplete-frame"]
+    assert finding.text == "lines of the frame are missing"
