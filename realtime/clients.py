@@ -12,11 +12,12 @@ from realtime.peers import TcpPeer, ZmqPeer
 from realtime.reception import Begin, Reception
 from realtime.streams.mrd_layout import CONFIG_FILE, CONFIG_TEXT, HEADER, MESSAGE_ID
 
-_LISTEN_BACKLOG = 8
+_LISTEN_BACKLOG = 128
+_ACCEPTED_A_TURN = 32
 _MAX_ZMQ_MESSAGE_BYTES = 1 << 28
 # What is taken of ZeroMQ in one go: a flood there must not starve the rest of the loop.
 _ZMQ_TURNS = 256
-_ZMQ_TURN_BYTES = 1 << 18
+_ZMQ_TURN_BYTES = 1 << 18  # whole messages; a large one is decoded piece by piece
 # A client that was told to go may still be sending; closing at once would destroy what it was told.
 _DRAIN_NS = 5_000_000_000
 _MAX_DEAF = 1000
@@ -44,8 +45,9 @@ class Clients:
         self._router = None if zmq_address is None else _bind(context, zmq_address)
         self._receptions: dict[int | bytes, Reception] = {}
         self._over_ns: dict[int | bytes, int] = {}
-        self._parked: dict[bytes, deque[bytes]] = {}
+        self._parked: dict[bytes, deque[memoryview]] = {}
         self._n_parked_bytes = 0
+        self._gave_way: list[Reception] = []
         # ZeroMQ clients that were told to go: what they still had under way is not a new session
         self._deaf: deque[bytes] = deque(maxlen=_MAX_DEAF)
         if self._listener is not None:
@@ -66,7 +68,17 @@ class Clients:
     @property
     def is_empty(self) -> bool:
         """Whether nobody is connected."""
-        return not self._receptions
+        return not self.n_clients
+
+    @property
+    def n_clients(self) -> int:
+        """How many are connected, those among them that were told to go."""
+        return len(self._receptions)
+
+    @property
+    def is_pressed(self) -> bool:
+        """Whether something that has come can be gone on with now, without waiting for more."""
+        return any(self._receptions[key].wants_input for key in self._parked)
 
     def adopt(self, connection: socket.socket, *, name: str, now_ns: int) -> None:
         """Serve a stream socket that is already connected."""
@@ -75,6 +87,9 @@ class Clients:
 
     def watch(self) -> None:
         """Poll each client for what it may do now; one that has to wait is not read."""
+        if self._router is not None:
+            is_full = self._n_parked_bytes > _MAX_PARKED_BYTES and self._flooder() is None
+            self._poller.register(self._router, 0 if is_full else zmq.POLLIN)
         for reception in self._receptions.values():
             if isinstance(reception.peer, TcpPeer):
                 is_draining = reception.is_over and not reception.is_ended
@@ -95,7 +110,7 @@ class Clients:
 
     def tick(self, now_ns: int) -> list[Reception]:
         """Go on with those who had to wait; return those whose conversation is over."""
-        over = []
+        over, self._gave_way = self._gave_way, []
         for key, reception in list(self._receptions.items()):
             if reception.is_waiting:
                 reception.pump(now_ns=now_ns)
@@ -139,16 +154,38 @@ class Clients:
         peer.close()
 
     def _accept(self, now_ns: int) -> None:
-        if self._listener is None:
-            return
-        try:
-            connection, address = self._listener.accept()
-        except OSError:
-            return
-        if len(self._receptions) >= _MAX_CLIENTS:
-            connection.close()
-            return
-        self.adopt(connection, name=f"tcp:{address[0]}:{address[1]}", now_ns=now_ns)
+        for _ in range(_ACCEPTED_A_TURN):
+            try:
+                if self._listener is None:
+                    return
+                connection, address = self._listener.accept()
+            except OSError:
+                return
+            name = f"tcp:{address[0]}:{address[1]}"
+            if self._finds_place():
+                self.adopt(connection, name=name, now_ns=now_ns)
+            else:
+                refused = Reception(TcpPeer(connection, name=name), self._begin, opened_ns=now_ns)
+                refused.fail(f"{_MAX_CLIENTS} clients are connected, no more are served")
+                refused.peer.close()
+                self._gave_way.append(refused)
+
+    def _finds_place(self) -> bool:
+        """Whether one more client finds a place; the oldest that has sent no header gives way."""
+        if len(self._receptions) < _MAX_CLIENTS:
+            return True
+        for key, reception in self._receptions.items():
+            if not reception.has_header:
+                reception.fail(
+                    f"{_MAX_CLIENTS} clients are connected and this one has sent no header; "
+                    "connect again"
+                )
+                self._gave_way.append(reception)
+                if isinstance(key, bytes):
+                    self._deaf.append(key)
+                self._forget(key)
+                return True
+        return False
 
     def _read_tcp(self, reception: Reception, peer: TcpPeer, events: int, now_ns: int) -> None:
         if events & zmq.POLLOUT:
@@ -166,7 +203,7 @@ class Clients:
     def _read_router(self, router: "zmq.Socket[bytes]", now_ns: int) -> None:
         n_bytes = 0
         for _ in range(_ZMQ_TURNS):
-            if self._n_parked_bytes > _MAX_PARKED_BYTES or n_bytes > _ZMQ_TURN_BYTES:
+            if n_bytes > _ZMQ_TURN_BYTES or not self._may_park():
                 return
             try:
                 identity, *parts = router.recv_multipart(zmq.NOBLOCK)
@@ -177,22 +214,55 @@ class Clients:
             reception = self._receptions.get(identity) or self._greet(
                 router, identity, message, now_ns
             )
-            if reception is not None and (reception.is_waiting or identity in self._parked):
-                self._parked.setdefault(identity, deque()).append(message)
+            if reception is None:
+                continue
+            is_large = len(message) > reception.turn_bytes
+            if is_large or reception.is_waiting or identity in self._parked:
+                self._parked.setdefault(identity, deque()).append(memoryview(message))
                 self._n_parked_bytes += len(message)
-            elif reception is not None and reception.wants_input:
+            elif reception.wants_input:
                 reception.receive(message, now_ns=now_ns)
 
+    def _may_park(self) -> bool:
+        """Whether more of ZeroMQ may be read: its clients share a socket, and memory is bounded."""
+        if self._n_parked_bytes <= _MAX_PARKED_BYTES:
+            return True
+        flooder = self._flooder()
+        if flooder is None:
+            return False
+        reception = self._receptions[flooder]
+        self._n_parked_bytes -= sum(map(len, self._parked.pop(flooder)))
+        reception.fail(
+            "sends faster than its images are made, and over ZeroMQ that would keep a treatment "
+            "waiting; send it over TCP"
+        )
+        return True
+
+    def _flooder(self) -> bytes | None:
+        """Return the imaging client that fills the memory while a treatment shares its socket."""
+        sessions = {
+            key: one.session
+            for key, one in self._receptions.items()
+            if isinstance(key, bytes) and one.session is not None and not one.is_over
+        }
+        patient = [key for key, one in sessions.items() if one.is_patient and key in self._parked]
+        if not patient or all(one.is_patient for one in sessions.values()):
+            return None
+        return max(patient, key=lambda key: sum(map(len, self._parked[key])))
+
     def _unpark(self, identity: bytes, reception: Reception, now_ns: int) -> None:
-        """Go on with what a ZeroMQ client sent while it had to wait."""
-        parked, n_bytes = self._parked.get(identity, deque()), 0
+        """Go on with what a ZeroMQ client sent while it had to wait, or sent in one large piece."""
+        parked, n_left = self._parked[identity], reception.turn_bytes
         for _ in range(_ZMQ_TURNS):
-            if not (parked and reception.wants_input) or n_bytes > _ZMQ_TURN_BYTES:
+            if not (parked and reception.wants_input) or n_left <= 0:
                 break
             message = parked.popleft()
-            n_bytes += len(message)
-            self._n_parked_bytes -= len(message)
-            reception.receive(message, now_ns=now_ns)
+            piece, rest = message[:n_left], message[n_left:]
+            if rest:
+                parked.appendleft(rest)
+            n_left -= len(piece)
+            self._n_parked_bytes -= len(piece)
+            reception.receive(bytes(piece), now_ns=now_ns)
         if not parked:
             self._parked.pop(identity, None)
 
@@ -204,7 +274,7 @@ class Clients:
             if kind not in _BEGINNINGS:
                 return None
             self._deaf.remove(identity)
-        if len(self._receptions) >= _MAX_CLIENTS:
+        if not self._finds_place():
             return None
         peer = ZmqPeer(router, identity)
         self._receptions[identity] = Reception(peer, self._begin, opened_ns=now_ns)

@@ -19,6 +19,7 @@ RING = b"."  # more readouts have landed; lost rings do no harm, the count stand
 class Configuration(msgspec.Struct, frozen=True):
     """All that a worker needs for a session; it lies in memory, since headers can be large.
 
+    awaits_refinement: the same bits at any speed, so frames wait for a better calibration.
     has_had_frames: another worker had frames of this session before. A dose that it did not leave
         in the checkpoint is lost, and must say so.
     """
@@ -34,6 +35,7 @@ class Configuration(msgspec.Struct, frozen=True):
     noise_shape: tuple[int, int] = (0, 0)
     noise_sample_time_us: float = 0.0
     has_had_frames: bool = False
+    awaits_refinement: bool = False
 
 
 class Configure(msgspec.Struct, tag="configure", frozen=True):

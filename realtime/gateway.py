@@ -24,9 +24,10 @@ from realtime.clients import Clients
 from realtime.clock import Clock, utc_now
 from realtime.desk import Desk
 from realtime.outputs.publisher import Acknowledge, Addresses, PowerReport, Publisher
-from realtime.permit_right import right_of
 from realtime.protocol import Protocol
 from realtime.reception import Reception
+from realtime.refusals import Refusals
+from realtime.roster import Roster
 from realtime.run import Run, RunSink, refused_stop
 from realtime.run_opening import RunFolders, choose_protocol, identity, refuse_early
 from realtime.session import Session
@@ -37,9 +38,7 @@ from realtime.worker_pool import WorkerPool
 HEARTBEAT_NS = 100_000_000
 _SWITCH_INTERVAL_S = 0.0005
 _MAX_WORKERS_LOST = 3
-# What one turn takes of a client: of the one who treats, or is alone, and of each other.
-_TURN_BYTES = 1 << 20
-_TURN_BYTES_SHARED = 1 << 17
+_MAX_FAILURES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,8 @@ class Gateway:
         self._scribe = self._start_scribe()
         self._folders = RunFolders(settings.out, self.epoch, is_single_run=settings.is_single_run)
         self._desk = Desk(self)
-        self._runs: list[Run] = []
-        self._holder: Run | None = None
+        self._roster = Roster(1 if settings.is_single_run else settings.max_sessions)
+        self._refusals = Refusals()
         self._recorders: deque[Recorder] = deque(maxlen=2 * settings.max_sessions)
         self._beat_ns = 0
         self._told: set[str] = set()
@@ -122,6 +121,10 @@ class Gateway:
     def zmq_endpoint(self) -> str:
         """The address that MRD clients over ZeroMQ connect to."""
         return self._clients.zmq_endpoint
+
+    @property
+    def _runs(self) -> list[Run]:
+        return self._roster.runs
 
     @property
     def is_idle(self) -> bool:
@@ -200,7 +203,8 @@ class Gateway:
             settings.protocol, reception.config_name, is_chosen=settings.is_single_run
         )
         refuse_early(protocol, header)
-        self._make_room(run_id, protocol, now_ns)
+        therapy = protocol.protocol.therapy
+        self._cut_frozen(self._roster.in_the_way(therapy, now_ns), run_id, now_ns)
         sink = RunSink(run_id, protocol, reception, self.publisher, self._clock)
         worker = self._workers.take(now_ns=now_ns)
         try:
@@ -220,28 +224,13 @@ class Gateway:
             self._workers.put(worker, is_busy=False, now_ns=now_ns)
             raise
         run = Run(reception, session, sink, worker)
-        self._decide_right(run, now_ns)
-        self._runs.append(run)
-        self._share_turns()
+        self._cut_frozen(self._roster.frozen_holder(therapy, now_ns), run_id, now_ns)
+        self._roster.add(run, now_ns)
         return session
 
-    def _make_room(self, run_id: str, protocol: Protocol, now_ns: int) -> None:
-        """Refuse one session too many, unless another's client has frozen: then that one ends."""
-        most = 1 if self.settings.is_single_run else self.settings.max_sessions
-        if len(self._runs) < most:
+    def _cut_frozen(self, run: Run | None, newcomer: str, now_ns: int) -> None:
+        if run is None:
             return
-        therapy = protocol.protocol.therapy
-        for run in self._runs:
-            right = right_of(therapy, run.holder(now_ns), now_ns=now_ns)
-            if right == "taken-over" or (run is not self._holder and run.is_frozen(now_ns)):
-                self._cut_frozen(run, run_id, now_ns)
-                return
-        raise MonitorError(
-            f"{len(self._runs)} sessions are running, at most {most} at once; "
-            "connect again when one has ended"
-        )
-
-    def _cut_frozen(self, run: Run, newcomer: str, now_ns: int) -> None:
         silent_s = (now_ns - run.reception.last_heard_ns(now_ns)) / 1e9
         text = f"silent for {silent_s:.0f} s, and another session, {newcomer}, has begun"
         run.reception.fail(text)
@@ -252,39 +241,21 @@ class Gateway:
         self._recorders.append(recorder)
         reception.record(recorder)
 
-    def _decide_right(self, run: Run, now_ns: int) -> None:
-        """Let a run that begins treat, or tell everybody that it may not."""
-        therapy = run.session.protocol.protocol.therapy
-        holder = None if self._holder is None else self._holder.holder(now_ns)
-        right = right_of(therapy, holder, now_ns=now_ns)
-        if right == "taken-over" and self._holder is not None:
-            self._cut_frozen(self._holder, run.run_id, now_ns)
-        run.session.answers.may_treat = right in ("granted", "taken-over")
-        if run.session.answers.may_treat:
-            self._holder = run
-        elif self._holder is not None and right == "refused":
-            text = f"run {self._holder.run_id} has the permit; this one is served but may not treat"
-            run.reception.say(f"WARNING  {text}")
-            run.session.answers.remark(faults.permit_taken(text))
-
-    def _share_turns(self) -> None:
-        """Read less at once of those who could delay the one who treats."""
-        for run in self._runs:
-            is_first = run is self._holder or len(self._runs) == 1
-            run.reception.turn_bytes = _TURN_BYTES if is_first else _TURN_BYTES_SHARED
-
     def _tick(self, now_ns: int) -> None:
         over = self._clients.tick(now_ns)
         for run in list(self._runs):
             self._tick_run(run, now_ns)
         for reception in over:
-            self._note_failure(reception)
+            self._note_failure(reception, now_ns)
+        untold = self._refusals.summary(now_ns)
+        if untold is not None:
+            self._desk.remark(faults.client_refused(untold))
         self._workers.tick(now_ns)
         self.publisher.tick(now_ns)
         self._watch_outputs()
         if now_ns >= self._beat_ns:
             self._beat_ns = now_ns + HEARTBEAT_NS
-            holder = self._holder
+            holder = self._roster.holder
             state = "HELD" if holder is None else holder.session.answers.permit_state
             self.publisher.beat(state, "" if holder is None else holder.run_id, now_ns=now_ns)
 
@@ -301,36 +272,42 @@ class Gateway:
 
     def _finish(self, run: Run, status: str, reason: str, now_ns: int) -> None:
         """End a run: the permit first, then the run, then the client."""
-        self._runs.remove(run)
         session, reception, sink = run.session, run.reception, run.sink
         if reception.error is not None:
-            session.answers.stream_fault(reason)
-            self.failures.append(reason)
+            self._note_text(reason)
+            # one that was never admitted is a stranger, who may come again and again
+            if sink.has_begun or self._refusals.note(reason, now_ns=now_ns) is not None:
+                session.answers.stream_fault(reason)
         if status == "failed" and not sink.has_begun:
             # never admitted: it is kept as long as there is room for such
             status = "refused"
             sink.folder = sink.folder if self._folders.keeps_refused(sink.folder) else None
         session.stop(status, reason, ended_utc=utc_now().isoformat(), now_ns=now_ns)
-        if self._holder is run:
-            self._holder = None
+        self._roster.remove(run)
         self._desk.keep(session.answers)
         self._workers.put(run.worker, is_busy=session.is_worker_busy(), now_ns=now_ns)
-        self._share_turns()
         sink.let_go()
         if not reception.is_over:
             reception.farewell()
         reception.error = None
 
-    def _note_failure(self, reception: Reception) -> None:
+    def _note_failure(self, reception: Reception, now_ns: int) -> None:
         """Tell the subscribers of a client that never came to a session."""
         if reception.error is None:
             return
         text, reception.error = reception.error, None
-        self.failures.append(text)
+        self._note_text(text)
+        told = self._refusals.note(text, now_ns=now_ns)
+        if told is None:
+            return
         if self._runs:
-            self._desk.remark(faults.client_refused(text))  # that touches nobody's permit
+            self._desk.remark(faults.client_refused(told))  # that touches nobody's permit
         else:
-            self._desk.stream_fault(text)
+            self._desk.stream_fault(told)
+
+    def _note_text(self, text: str) -> None:
+        if len(self.failures) < _MAX_FAILURES:
+            self.failures.append(text)
 
     def _hear_worker(self, run: Run, now_ns: int) -> None:
         try:
@@ -359,7 +336,8 @@ class Gateway:
         identity_, request = asked
         if isinstance(request, PowerReport):
             # the device heats the patient who is treated
-            for run in self._runs if self._holder is None else (self._holder,):
+            holder = self._roster.holder
+            for run in self._runs if holder is None else (holder,):
                 run.session.power(request.watts)
             self.publisher.answer(identity_, "done", "")
         elif isinstance(request, Acknowledge):
@@ -369,6 +347,8 @@ class Gateway:
             self.publisher.answer(identity_, "done" if is_known else "refused", text)
 
     def _timeout_ms(self, at_most_ms: int) -> int:
+        if self._clients.is_pressed:
+            return 0
         sessions = (run.session.next_ns() for run in self._runs)
         dues = (self._beat_ns, self.publisher.next_ns(), *sessions)
         soonest_ns = min(due for due in dues if due is not None)

@@ -34,3 +34,11 @@ def right_of(therapy: Therapy, holder: Holder | None, *, now_ns: int) -> Right:
     if holder is None:
         return "granted"
     return "taken-over" if now_ns >= holder.lost_ns() else "refused"
+
+
+def places(therapy: Therapy, most: int, *, is_held: bool) -> int:
+    """Return how many sessions there may be with a new one: one place waits for a treatment.
+
+    is_held: whether a session has the permit; then, and where there is one place only, none waits.
+    """
+    return most if therapy != "imaging" or is_held or most == 1 else most - 1

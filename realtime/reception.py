@@ -72,6 +72,11 @@ class Reception:
         return self._held is not None
 
     @property
+    def has_header(self) -> bool:
+        """Whether the client has sent its header: before that it may be anybody."""
+        return self.session is not None or self._header is not None
+
+    @property
     def recording_problem(self) -> str:
         """Why the recording is not whole, empty where it is or where there is none."""
         return "" if self._recorder is None else self._recorder.report.problem

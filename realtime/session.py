@@ -40,7 +40,10 @@ State = Literal["waiting", "admitting", "running", "recovering", "over"]
 class Session:
     """A treatment from its header to its last answer.
 
+    An imaging session is patient: its source waits for the worker, and no frame is LATE.
+
     header: as received; what the protocol overrides is applied here.
+    is_lossless: a replay at full speed: the source waits, nothing depends on a clock.
     may_treat: False where it must never publish a permit (see `Answers`).
     """
 
@@ -63,20 +66,22 @@ class Session:
         self.is_closing = False
         self.n_workers_lost = 0
         self._is_begun = False
-        self.answers = Answers(
-            protocol,
-            sink,
-            is_deadline_enforced=not is_lossless,
-            may_treat=may_treat,
-            alert_ids=alert_ids,
-        )
         self.assembler = Assembler(header, readouts_per_frame=protocol.recon.readouts_per_frame)
         self.n_readouts = 0
         self.n_unused = 0
         self._sink = sink
         self._worker = worker
         self._is_lossless = is_lossless
-        self._slots = Slots(0, is_lossless=is_lossless)
+        # whoever sends a scan to see it expects every image of it
+        self.is_patient = is_lossless or protocol.protocol.therapy == "imaging"
+        self._slots = Slots(0, is_lossless=self.is_patient)
+        self.answers = Answers(
+            protocol,
+            sink,
+            is_deadline_enforced=not self.is_patient,
+            may_treat=may_treat,
+            alert_ids=alert_ids,
+        )
         self._times = FrameTimes(protocol, header)
         self._noise = NoiseReadouts()
         self._companions = Companions(header.encodings[0])
@@ -92,13 +97,13 @@ class Session:
         self._fov_mm = (0.0, 0.0, 0.0)
         self._n_assigned = 0
         self._last_readout_ns = 0
-        self._watch = WorkerWatch(is_patient=is_lossless)
+        self._watch = WorkerWatch(is_patient=self.is_patient)
 
     def accepts(self) -> bool:
         """Whether a readout may be handed over now; if not, the source has to wait."""
         if self.state == "admitting":
             return False
-        if not self._is_lossless:
+        if not self.is_patient:
             return True
         is_free = self._slots.has_room or self._slots.is_stuck
         return self.state == "waiting" or (self.state == "running" and is_free)
@@ -234,14 +239,15 @@ class Session:
             self._power,
             n_extra=self._n_extra,
         )
-        self._slots = Slots(layout.n_slots, is_lossless=self._is_lossless)
+        self._slots = Slots(layout.n_slots, is_lossless=self.is_patient)
         self._configuration = configuration(
             self.protocol,
             self.header,
             first,
             layout,
             noise,
-            is_deadline_enforced=not self._is_lossless,
+            is_deadline_enforced=not self.is_patient,
+            awaits_refinement=self._is_lossless,
         )
         self.state = "admitting"
         self._configure(self._configuration, self._memory)
@@ -382,6 +388,8 @@ class Session:
         """Return when an open frame has waited too long for its next readout."""
         if not self.assembler.open or self._is_lossless or self.state != "running":
             return None
+        if not self.accepts():
+            return None  # not the source is silent: it is made to wait
         return self._last_readout_ns + int(self.protocol.stream.stall_ms * 1e6)
 
     def _fault(self, frame_id: int, text: str, now_ns: int) -> None:

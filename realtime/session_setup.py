@@ -111,6 +111,7 @@ def configuration(
     noise: tuple[NDArray[np.complex64], float],
     *,
     is_deadline_enforced: bool,
+    awaits_refinement: bool = False,
 ) -> control.Configuration:
     """Return what the worker is told; `first` is the first imaging readout."""
     samples, sample_time_us = noise
@@ -122,6 +123,7 @@ def configuration(
         layout=layout,
         pose=first.pose,
         is_deadline_enforced=is_deadline_enforced,
+        awaits_refinement=awaits_refinement,
         imaging_sample_time_us=first.sample_time_us,
         noise=samples.tobytes(),
         noise_shape=(samples.shape[0], samples.shape[1]),

@@ -213,7 +213,7 @@ def _open_station(
         checkpoint,
         clock,
         session=order.session,
-        is_patient=not given.is_deadline_enforced,
+        is_patient=given.awaits_refinement,
     )
     return station, ready
 

@@ -4,7 +4,6 @@ import contextlib
 import gc
 import os
 import signal
-import socket
 import sqlite3
 import weakref
 
@@ -106,21 +105,34 @@ def test_strangers_queries_take_little_of_a_turn_and_end(gateway: Running, monke
     client.hang_up()
 
 
-def test_no_more_clients_than_a_monitor_can_have(gateway: Running):
-    strangers = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(70)]
+def test_idle_sockets_give_way_to_who_comes_after_them(gateway: Running):
+    """Sixty-four of them locked everybody else out for half a minute without a word."""
+    strangers = [gateway.connect() for _ in range(70)]
     try:
-        ends = 0
-        for one in strangers[64:]:
-            one.settimeout(PATIENCE_S)
-            with contextlib.suppress(ConnectionResetError):
-                assert one.recv(1) == b""
-            ends += 1
-        assert ends == 6
+        for one in strangers[:6]:
+            one.read_to_end()
+            assert any("has sent no header" in text for text in one.texts)
+            assert one.is_closed
+        mark = gateway.mark()
+        assert gateway.gateway._clients.n_clients == 64
+        gateway.serves(SCAN, 3).hang_up()
+        told = [n for n in gateway.since(mark, "alert") if n.state == "raised"]
+        assert len(told) <= 5
     finally:
         for one in strangers:
-            one.close()
-    gateway.events.wait(lambda t, n: t == "heartbeat", after=gateway.mark())
-    gateway.serves(SCAN, 3).hang_up()
+            one.hang_up()
+
+
+def test_a_header_keeps_its_place_and_one_too_many_is_told_so(gateway: Running, monkeypatch):
+    monkeypatch.setattr(clients, "_MAX_CLIENTS", 1)
+    first = began(gateway)
+    second = gateway.connect()
+    second.read_to_end()
+    assert any("1 clients are connected" in text for text in second.texts)
+    assert second.is_closed
+    second.hang_up()
+    first.send_frame(SCAN, 3)
+    first.hang_up()
 
 
 def test_a_run_folder_that_cannot_be_made_refuses_the_client_alone(tmp_path):
@@ -184,7 +196,7 @@ def test_a_flood_on_zeromq_takes_little_of_a_turn(monkeypatch):
     taken: list[int] = []
 
     class Taker:
-        is_waiting, wants_input, is_over = False, True, False
+        is_waiting, wants_input, is_over, turn_bytes = False, True, False, 1 << 20
 
         def __init__(self, *_, **__):
             self.peer = None
@@ -203,6 +215,44 @@ def test_a_flood_on_zeromq_takes_little_of_a_turn(monkeypatch):
             before = len(taken)
             it.read(dict(poller.poll(int(PATIENCE_S * 1000))), now_ns=0)
             assert 0 < len(taken) - before <= 5
+        poller.unregister(it._router)
+        it._router.close(linger=0)
+
+
+def test_a_message_of_tens_of_megabytes_is_taken_in_pieces(monkeypatch):
+    """In one go it kept the loop, and with it every verdict, for a third of a second."""
+    taken: list[bytes] = []
+
+    class Taker:
+        is_waiting, wants_input, is_over, turn_bytes = False, True, False, 1 << 20
+        has_header, session = True, None
+
+        def __init__(self, *_, **__):
+            self.peer = None
+
+        def receive(self, message, *, now_ns):
+            taken.append(message)
+
+        def tick(self, now_ns):
+            pass
+
+    monkeypatch.setattr(clients, "Reception", Taker)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as sender:
+        poller = zmq.Poller()
+        it = clients.Clients(None, "tcp://127.0.0.1:*", context, poller, Reception)
+        sender.connect(it.zmq_endpoint)
+        whole = os.urandom((5 << 20) + 7)
+        sender.send(whole)
+        sender.send(b"after it")
+        while b"after it" not in taken:
+            before = len(taken)
+            ready = poller.poll(0 if it.is_pressed else int(PATIENCE_S * 1000))
+            it.read(dict(ready), now_ns=0)
+            it.tick(0)
+            assert sum(map(len, taken[before:])) <= 1 << 20
+        assert b"".join(taken) == whole + b"after it"
+        assert it._n_parked_bytes == 0
+        assert not it.is_pressed
         poller.unregister(it._router)
         it._router.close(linger=0)
 
