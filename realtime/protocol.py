@@ -18,6 +18,7 @@ import thermometry
 from messages import MonitorError, ProtocolError
 from realtime.alerts.limits import LIMITS, Limit, TemperatureMax, region_name, rule_name
 from realtime.epi_reference import load_epi_reference
+from realtime.protocol_ranges import expected_number, value_at
 from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
 
 AUTO = "auto"  # the method that the header's own sampling asks for
@@ -127,7 +128,7 @@ def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
     try:
         document = msgspec.convert(content, Document)
     except msgspec.ValidationError as error:
-        raise _as_protocol_error(str(error)) from error
+        raise _as_protocol_error(str(error), content) from error
     _refuse_unsafe(document)
     _refuse_unknown_methods(document)
     _refuse_unknown_regions(document)
@@ -148,7 +149,7 @@ def _numbers(value: object, path: str) -> Iterator[tuple[str, float]]:
             yield from _numbers(item, f"{path}[{index}]")
 
 
-def _as_protocol_error(text: str) -> ProtocolError:
+def _as_protocol_error(text: str, content: object) -> ProtocolError:
     """Turn msgspec's "what - at `$.where`" into the path of the key and what was expected."""
     what, _, where = text.partition(" - at `$")
     path = where.rstrip("`").lstrip(".")
@@ -159,6 +160,10 @@ def _as_protocol_error(text: str) -> ProtocolError:
         what = "unknown key" if named[1] == "contains unknown" else "is missing"
     elif ours is not None:
         path, what = f"{path}.{ours[1]}".lstrip("."), ours[2]
+    elif re.match(r"Expected `(float|int)` [<>]", what) is not None:
+        value = value_at(content, path)
+        is_said = f"is {value:g}, " if isinstance(value, int | float) else ""
+        what = f"{is_said}expected {expected_number(path)}"
     elif path.endswith(".rule"):
         what += f", expected one of {', '.join(rule_name(kind) for kind in LIMITS)}"
     return ProtocolError(what, key=path or "file")

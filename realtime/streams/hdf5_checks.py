@@ -4,6 +4,7 @@ A link, an external file or a virtual dataset may lead to whatever this process 
 compressed dataset may claim more than the machine holds.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,10 +27,21 @@ def damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        text = " ".join(str(error).split())[:200]
-        raise MonitorError(f"{path}: damaged HDF5: {text}") from error
+        raise MonitorError(f"{path}: damaged HDF5: {reason(error)}") from error
     except MemoryError as error:
         raise MonitorError(f"{path}: damaged HDF5: it claims more than the memory holds") from error
+
+
+def reason(error: Exception) -> str:
+    """Return what h5py says, in a few words of ours where it is known, without its internals."""
+    text = " ".join(str(error).split())
+    cut = re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", text)
+    if cut is not None:
+        return f"cut off, {cut[1]} of {cut[2]} bytes are there"
+    if "unable to lock file" in text:
+        return "another program has it open for writing"
+    inner = re.search(r"^Unable to .*?\((.*)\)$", text)
+    return (text if inner is None else inner[1].split(",")[0])[:200]
 
 
 def find_group(file: "h5py.File", path: Path) -> str:

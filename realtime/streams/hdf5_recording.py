@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from messages import MonitorError, StreamError
 from messages.acquisition import COMPRESSED_NHLBI
 from realtime.streams import mrd_layout as layout
-from realtime.streams.hdf5_checks import damage_told, find_group, plain_dataset, read_xml
+from realtime.streams.hdf5_checks import damage_told, find_group, plain_dataset, read_xml, reason
 from realtime.streams.mrd_encoder import encode_close, encode_header
 from realtime.streams.mrd_framing import Limits, readout_problem
 from realtime.streams.mrd_layout import ReadoutHead
@@ -62,8 +62,7 @@ class Hdf5Recording:
         try:
             return h5py.File(self.path, "r")
         except OSError as error:
-            text = str(error).splitlines()[0]
-            raise MonitorError(f"{self.path}: cannot be read as HDF5: {text}") from error
+            raise MonitorError(f"{self.path}: cannot be read as HDF5: {reason(error)}") from error
 
     def _readouts(self, data: "h5py.Dataset", offset: int) -> Iterator[tuple[int, RecordedMessage]]:
         start, n_rows = 0, 1
@@ -83,7 +82,8 @@ class Hdf5Recording:
         try:
             rows = data[start : start + n_rows]
         except (OSError, RuntimeError) as error:
-            raise StreamError(f"{self.path}: rows from {start}: {error}", offset=offset) from error
+            what = f"{self.path}: rows from {start}: {reason(error)}"
+            raise StreamError(what, offset=offset) from error
         heads = _packed(rows["head"], layout.ACQUISITION_HEADER, f"{self.path}: data.head")
         packed = heads.tobytes()
         for index, (trajectory, samples) in enumerate(zip(rows["traj"], rows["data"], strict=True)):

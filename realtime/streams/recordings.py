@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from messages import MonitorError
+from realtime.streams import mrd_layout as layout
 from realtime.streams.hdf5_recording import Hdf5Recording
 from realtime.streams.mrd_framing import Limits
 from realtime.streams.mrd_v2_recording import MAGIC, MrdV2Recording
@@ -35,4 +36,18 @@ def open_recording(path: Path | str, *, limits: Limits | None = None) -> Recordi
     for mark, name in _FOREIGN.items():
         if start.startswith(mark):
             raise MonitorError(f"{path}: is {name}, expected ISMRMRD HDF5 or an MRD stream")
+    _refuse_foreign(start, path)
     return StreamRecording(path, limits=limits)
+
+
+def _refuse_foreign(start: bytes, path: Path) -> None:
+    """Raise MonitorError where a file does not begin with the id of any MRD message."""
+    number = int.from_bytes(start[:2], "little")
+    if number in layout.NAMES or number in layout.DEPRECATED or number in layout.UNSUPPORTED:
+        return
+    text = start.decode("latin-1")
+    is_text = text.isascii() and all(one.isprintable() or one.isspace() for one in text)
+    begins = repr(text) if is_text else start.hex(" ")
+    raise MonitorError(
+        f"{path}: is neither ISMRMRD HDF5 nor an MRD stream: it begins with {begins}"
+    )

@@ -50,9 +50,8 @@ class StreamRecording:
                 if message.readout is not None:
                     break
         except StreamError as error:
-            raise StreamError(
-                f"{self.path} is no MRD recording: {error}", offset=error.offset
-            ) from error
+            # the error names its byte itself
+            raise MonitorError(f"{self.path}: is no whole MRD stream: {error}") from error
         raise MonitorError(f"{self.path}: no HEADER before the first readout")
 
     def _parts(self) -> Iterator[tuple[Message, bytes]]:

@@ -22,6 +22,7 @@ SECONDS_PER_TICK: dict[TimeStampUnit, float] = {
     "us": 1e-6,
     "ns": 1e-9,
 }
+_TICKS = {"2.5ms": "2.5 ms", "ms": "1 ms", "us": "1 µs", "ns": "1 ns"}
 TR_TOLERANCE = 0.2
 CONTRADICTION = 1.5
 _WRAP = 1 << 32
@@ -84,12 +85,11 @@ class _Rate:
 
     def contradiction(self, unit: TimeStampUnit) -> str:
         """Say how the rate speaks against a unit, by more than half as much again; or empty."""
-        step_ms = self.mean * SECONDS_PER_TICK[unit] * 1e3
+        step = f"a readout every {_number(self.mean * SECONDS_PER_TICK[unit] * 1e3)} ms"
         if self.readout_s is not None and not self.is_slow_enough(unit, CONTRADICTION):
-            sampling_ms = self.readout_s * 1e3
-            return f"a readout every {step_ms:.3g} ms, but sampling one takes {sampling_ms:.3g} ms"
+            return f"{step}, but sampling one takes {_number(self.readout_s * 1e3)} ms"
         if self.tr_s is not None and not self.is_fast_enough(unit, CONTRADICTION):
-            return f"a readout every {step_ms:.3g} ms, but the TR is {self.tr_s * 1e3:.3g} ms"
+            return f"{step}, but the TR is {_number(self.tr_s * 1e3)} ms"
         return ""
 
 
@@ -141,15 +141,22 @@ def _siemens(rate: _Rate) -> UnitDecision:
     problem = rate.contradiction("2.5ms")
     others = [unit for unit in rate.fits() if unit != "2.5ms"]
     if problem and (others or not rate.is_slow_enough("2.5ms", CONTRADICTION)):
-        return UnitDecision("none", f"the vendor is SIEMENS, but 2.5 ms make {problem}; {_HINT}")
-    return UnitDecision("2.5ms", "the vendor is SIEMENS", problem and f"this makes {problem}")
+        return UnitDecision(
+            "none", f"the vendor is SIEMENS, but ticks of 2.5 ms make {problem}; {_HINT}"
+        )
+    return UnitDecision("2.5ms", "the vendor is SIEMENS", _warning(rate, "2.5ms"))
 
 
 def _warning(rate: _Rate, unit: TimeStampUnit) -> str:
     problem = rate.contradiction(unit)
     if problem:
-        return f"time stamps in {unit} make {problem}"
+        return f"time stamps in ticks of {_TICKS[unit]} make {problem}"
     return _NS_WRAPS if unit == "ns" else ""
+
+
+def _number(value: float) -> str:
+    """Return three digits, or all before the point: 1000 and not 1e+03."""
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
 def _rate(

@@ -309,3 +309,18 @@ def test_a_damaged_protocol_is_refused_in_one_line_or_read(data):
     except ProtocolError as error:
         refusal = error
     assert refusal is None or (refusal.key and "\n" not in str(refusal))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("-0.0094", "0.01", "is 0.01, expected at least -0.02 and less than 0"),
+        ("stop_above_c = 60.0", "stop_above_c = 400.0", "is 400, expected -20 to 150"),
+        ("radii_px = [4.0", "radii_px = [0.0", "is 0, expected more than 0 and at most 10000"),
+        ("frame_deadline_ms = ", "frame_deadline_ms = 1e6#", "is 1e+06, expected more than 0"),
+    ],
+)
+def test_a_number_out_of_range_is_told_with_its_whole_range(old, new, said):
+    with pytest.raises(ProtocolError) as error:
+        parse_protocol(changed(old, new))
+    assert said in str(error.value)

@@ -192,8 +192,12 @@ def test_a_truncated_hdf5_file_is_refused(
     tmp_path: Path, header_xml: bytes, make_acquisition: Make
 ) -> None:
     path = write_hdf5(tmp_path / "f.h5", header_xml, [make_acquisition(n) for n in range(50)])
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "cannot be read as HDF5" in refusal(path)
+    n_bytes = path.stat().st_size
+    path.write_bytes(path.read_bytes()[: n_bytes // 2])
+    said = refusal(path)
+    assert said.endswith(
+        f"cannot be read as HDF5: cut off, {n_bytes // 2} of {n_bytes} bytes are there"
+    )
 
 
 def test_a_file_that_another_process_writes_is_refused(
@@ -202,7 +206,7 @@ def test_a_file_that_another_process_writes_is_refused(
     path = write_hdf5(tmp_path / "f.h5", header_xml, [make_acquisition()])
     with path.open("rb") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)  # as HDF5 locks what it writes
-        assert "cannot be read as HDF5" in refusal(path)
+        assert "another program has it open for writing" in refusal(path)
 
 
 def test_links_that_lead_out_of_the_file_are_refused(
@@ -311,7 +315,9 @@ def test_files_that_are_no_recording_say_what_they_are(tmp_path: Path) -> None:
     path.write_bytes(b"")
     assert "is empty" in refusal(path)
     path.write_text("some notes on the scan\n")
-    assert "is no MRD recording" in refusal(path)
+    assert "is neither ISMRMRD HDF5 nor an MRD stream: it begins with 'some not'" in refusal(path)
+    path.write_bytes(bytes(range(200, 240)))
+    assert "it begins with c8 c9 ca" in refusal(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a", "b")
     assert "is a zip archive" in refusal(path)

@@ -209,7 +209,7 @@ def test_a_vendor_whom_the_rate_contradicts_is_not_believed(unit: str) -> None:
     stamps = stamps_of(np.arange(100) * 10e-3, unit)
     decision = decide_unit(stamps, vendor="SIEMENS", tr_s=0.01, readout_s=4e-3)
     assert decision.unit == "none"
-    assert "the vendor is SIEMENS, but 2.5 ms make a readout every" in decision.reason
+    assert "the vendor is SIEMENS, but ticks of 2.5 ms make a readout every" in decision.reason
     assert "stream.time_stamp_unit" in decision.reason
 
 
@@ -228,7 +228,9 @@ def test_a_tr_that_no_unit_explains_is_itself_the_lie() -> None:
         stamps_of(np.arange(64) * 1.0, "2.5ms"), vendor="SIEMENS", tr_s=0.05, readout_s=0.64e-3
     )
     assert decision.unit == "2.5ms"
-    assert "a readout every 1e+03 ms, but the TR is 50 ms" in decision.warning
+    assert decision.warning == (
+        "time stamps in ticks of 2.5 ms make a readout every 1000 ms, but the TR is 50 ms"
+    )
 
 
 def test_a_unit_that_the_protocol_sets_is_kept_and_warned_of() -> None:
@@ -237,7 +239,9 @@ def test_a_unit_that_the_protocol_sets_is_kept_and_warned_of() -> None:
     assert right == UnitDecision("ms", "the protocol says so")
     slow = decide_unit(stamps, setting="2.5ms", tr_s=0.01, readout_s=4e-3)
     assert slow.unit == "2.5ms"
-    assert slow.warning == "time stamps in 2.5ms make a readout every 25 ms, but the TR is 10 ms"
+    assert slow.warning == (
+        "time stamps in ticks of 2.5 ms make a readout every 25 ms, but the TR is 10 ms"
+    )
     fast = decide_unit(stamps, setting="us", tr_s=0.01, readout_s=4e-3)
     assert fast.unit == "us"
     assert "sampling one takes 4 ms" in fast.warning
