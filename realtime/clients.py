@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import zmq
 
-from messages import MonitorError
-from realtime.outputs.publisher import endpoint_of
+from realtime.outputs.publisher import endpoint_of, refused_address
 from realtime.peers import TcpPeer, ZmqPeer
 from realtime.reception import Begin, Reception
 from realtime.streams.mrd_layout import CONFIG_FILE, CONFIG_TEXT, HEADER, MESSAGE_ID
@@ -286,7 +285,7 @@ def _listen(address: tuple[str, int]) -> socket.socket:
         listener = socket.create_server(address, backlog=_LISTEN_BACKLOG)
     except OSError as error:
         where = f"tcp {address[0]}:{address[1]}"
-        raise MonitorError(f"{where}: {error.strerror}; choose another port") from error
+        raise refused_address(where, error) from error
     listener.setblocking(False)
     return listener
 
@@ -299,5 +298,5 @@ def _bind(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socke
         router.bind(address)
     except zmq.ZMQError as error:
         router.close(linger=0)
-        raise MonitorError(f"{address}: {error}; choose another port") from error
+        raise refused_address(address, error) from error
     return router

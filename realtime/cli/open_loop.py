@@ -6,7 +6,7 @@ from pathlib import Path
 from realtime.clock import MonotonicClock
 from realtime.streams import mrd_layout as layout
 from realtime.streams.mrd_encoder import encode_close, encode_header
-from realtime.streams.recording import RecordedMessage
+from realtime.streams.recording import RecordedMessage, Recording
 from simulators import Readout, TreatmentSimulator
 from simulators.faults import Fault, chain
 from simulators.mrd import acquisition_head
@@ -44,7 +44,7 @@ class OpenLoop:
             yield simulator.next_readout(sonicating=self._heat and simulator.wants_heat)
 
 
-def write_recording(path: Path, recording: OpenLoop) -> None:
+def write_recording(path: Path, recording: Recording) -> None:
     """Write ISMRMRD HDF5 where the name ends in .h5, else an MRD stream."""
     if path.suffix == ".h5":
         played = (message for message in recording.messages() if _is_readout(message))

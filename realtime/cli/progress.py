@@ -1,5 +1,6 @@
-"""One line of progress, redrawn after each verdict, when the gateway has a moment."""
+"""One line of progress, redrawn when whoever works has a moment."""
 
+from collections.abc import Iterator
 from types import TracebackType
 
 from rich.progress import BarColumn, Progress, TextColumn
@@ -7,6 +8,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from messages import Permit, Verdict
 from messages.codec import Noun
 from realtime.cli.console import console
+from realtime.clock import MonotonicClock
+from realtime.streams import mrd_layout as layout
+from realtime.streams.recording import RecordedMessage, Recording
+
+_REDRAWN_NS = 200_000_000
 
 
 class FrameProgress:
@@ -60,3 +66,60 @@ class FrameProgress:
         colour = "green" if self._permit == "GRANTED" else "red"
         parts += [f"[{colour}]{self._permit:7s}[/]", f"age {verdict.age_ms:.1f} ms"]
         return "  ".join(parts)
+
+
+class ReadoutProgress:
+    """Counts what a simulator has played, on a terminal only; the line is gone at the end."""
+
+    def __init__(self) -> None:
+        err = console(is_error=True)
+        self._progress = Progress(
+            TextColumn("simulated {task.completed:.0f} readouts"),
+            BarColumn(),
+            console=err,
+            auto_refresh=False,
+            transient=True,
+            disable=not err.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._clock = MonotonicClock()
+        self._drawn_ns = self._clock.now_ns()
+
+    def __enter__(self) -> "ReadoutProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Take the line away."""
+        self._progress.stop()
+
+    def counting(self, recording: Recording) -> Recording:
+        """Return the recording; as it is played, its readouts are counted."""
+        return _Counted(recording, self)
+
+    def advance(self) -> None:
+        """Count one more."""
+        self._progress.advance(self._task)
+        now_ns = self._clock.now_ns()
+        if now_ns - self._drawn_ns >= _REDRAWN_NS:
+            self._drawn_ns = now_ns
+            self._progress.refresh()
+
+
+class _Counted:
+    def __init__(self, recording: Recording, progress: ReadoutProgress) -> None:
+        self.header_xml = recording.header_xml
+        self.has_config = recording.has_config
+        self.n_readouts = recording.n_readouts
+        self._recording, self._progress = recording, progress
+
+    def messages(self) -> Iterator[RecordedMessage]:
+        for message in self._recording.messages():
+            if message.kind == layout.ACQUISITION:
+                self._progress.advance()
+            yield message

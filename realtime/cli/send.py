@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from messages import MonitorError
+from realtime.cli.played import tell_played
 from realtime.clock import MonotonicClock
 from realtime.streams.links import open_link
 from realtime.streams.player import PlayerSettings, parse_speed, play
@@ -28,11 +28,4 @@ def send(file: Path, url: str, speed: str, config_name: str | None, timeout_s: f
         played = play(recording, link, settings=settings, clock=MonotonicClock())
     finally:
         link.close()
-    for text in played.texts:
-        click.echo(text)
-    click.echo(
-        f"{played.n_readouts} readouts sent ({played.pacing}), {played.n_images} images back"
-    )
-    refused = next((text for text in played.texts if text.startswith("ERROR")), "")
-    if played.problem or refused:
-        raise MonitorError(played.problem or refused)
+    tell_played(played)

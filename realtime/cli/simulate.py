@@ -11,6 +11,8 @@ import click
 from messages import MonitorError
 from realtime.cli.console import counted
 from realtime.cli.open_loop import OpenLoop, write_recording
+from realtime.cli.played import tell_played
+from realtime.cli.progress import ReadoutProgress
 from realtime.cli.simulated_faults import fault_options, faults_of
 from realtime.cli.simulated_scan import ScanSwitches, SimulatedScan, named_scan, write_scan
 from realtime.clock import MonotonicClock
@@ -23,6 +25,8 @@ from simulators.faults import Fault
 from simulators.scan_truth import write_scan_truth
 from simulators.sequences import CATALOGUE
 from simulators.truth import write_truth
+
+_TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be played against
 
 
 @click.command()
@@ -37,7 +41,7 @@ from simulators.truth import write_truth
 @click.option("--speed", default="1.0", show_default=True, help="max, or times the scanner's pace.")
 @click.option("--seed", type=int, help="Of the noise; same seed, same data.")
 @click.option("--heat/--no-heat", default=True, help="Whether the power goes on as planned.")
-@click.option("--config", default="mrgfus-demo", show_default=True, help="Protocol to ask for.")
+@click.option("--config", help="Protocol to ask for; mrgfus-demo, or imaging for a scan.")
 @click.option("--truth", type=click.Path(path_type=Path), help="Where to write the truth (HDF5).")
 @click.option("--events-port", type=click.IntRange(1, 65535), help="Close the loop: obey permits.")
 @click.option("--control-port", type=click.IntRange(1, 65535), help="Report the power there.")
@@ -55,7 +59,7 @@ def simulate(
     speed: str,
     seed: int | None,
     heat: bool,
-    config: str,
+    config: str | None,
     truth: Path | None,
     events_port: int | None,
     control_port: int | None,
@@ -71,6 +75,7 @@ def simulate(
     _check_folders(to if "://" not in to else None, truth, summary)
     faults = faults_of(fault_switches)
     pace = parse_speed(speed)
+    config = config or (_TREATMENT_CONFIG if sequence == "treatment" else _SCAN_CONFIG)
     if events_port is not None and not to.startswith("tcp://"):
         raise MonitorError(f"--to {to}: the loop closes over tcp://host:port only")
     if sequence != "treatment":
@@ -89,7 +94,10 @@ def simulate(
     elif "://" in to:
         _stream(OpenLoop(simulator, heat=heat, faults=faults), to, pace=pace, config=config)
     else:
-        write_recording(Path(to), OpenLoop(simulator, heat=heat, faults=faults))
+        with ReadoutProgress() as progress:
+            write_recording(
+                Path(to), progress.counting(OpenLoop(simulator, heat=heat, faults=faults))
+            )
         click.echo(f"{to}: {counted(len(simulator.truth.frame_time_s), 'frame')}")
     if truth is not None:
         write_truth(truth, simulator.truth)
@@ -117,7 +125,9 @@ def _play_scan(
     if "://" in to:
         _stream(recording, to, pace=pace, config=config)
     else:
-        click.echo(f"{to}: {write_scan(Path(to), recording)} readouts")
+        with ReadoutProgress() as progress:
+            n_readouts = write_scan(Path(to), progress.counting(recording))
+        click.echo(f"{to}: {n_readouts} readouts")
     return scan
 
 
@@ -198,11 +208,9 @@ def _stream(recording: Recording, url: str, *, pace: float | None, config: str) 
     link = open_link(url)
     settings = PlayerSettings(speed=pace, config_name=config)
     try:
-        played = play(recording, link, settings=settings, clock=MonotonicClock())
+        with ReadoutProgress() as progress:
+            watched = progress.counting(recording)
+            played = play(watched, link, settings=settings, clock=MonotonicClock())
     finally:
         link.close()
-    for text in played.texts:
-        click.echo(text)
-    click.echo(f"{played.n_readouts} readouts sent, {played.n_images} images came back")
-    if played.problem:
-        raise MonitorError(played.problem)
+    tell_played(played)

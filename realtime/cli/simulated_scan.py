@@ -8,7 +8,7 @@ from messages import MonitorError
 from realtime.clock import MonotonicClock
 from realtime.streams import mrd_layout as layout
 from realtime.streams.mrd_encoder import encode_close, encode_header
-from realtime.streams.recording import RecordedMessage
+from realtime.streams.recording import RecordedMessage, Recording
 from simulators.faults import Fault, chain
 from simulators.mrd import acquisition_head
 from simulators.patient import Patient
@@ -78,7 +78,7 @@ def named_scan(name: str, switches: ScanSwitches) -> Scan:
         raise MonitorError(f"--sequence {name}: {error}") from error
 
 
-def write_scan(path: Path, recording: SimulatedScan) -> int:
+def write_scan(path: Path, recording: Recording) -> int:
     """Write HDF5 where the name ends in .h5, else a stream; return the number of readouts."""
     played = list(recording.messages())
     if path.suffix == ".h5":

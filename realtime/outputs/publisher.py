@@ -253,8 +253,14 @@ class Publisher:
             bound.bind(address)
         except zmq.ZMQError as error:
             bound.close(linger=0)
-            raise MonitorError(f"{address}: {error}; choose another port") from error
+            raise refused_address(address, error) from error
         return bound
+
+
+def refused_address(address: str, error: OSError | zmq.ZMQError) -> MonitorError:
+    """Return the error of an address that cannot be listened on, which it names once."""
+    why = str(error) if error.errno is None else zmq.strerror(error.errno)
+    return MonitorError(f"{address}: {why}; choose another port")
 
 
 def endpoint_of(bound: "zmq.Socket[bytes]") -> str:

@@ -1,5 +1,8 @@
 """A simulated treatment in a file is what the switches say."""
 
+from importlib import import_module
+from types import SimpleNamespace
+
 import h5py
 import numpy as np
 import pytest
@@ -7,7 +10,12 @@ from click.testing import CliRunner
 
 from messages import MonitorError
 from realtime.cli import main
+from realtime.streams.player import PlayerSummary
 from realtime.streams.recordings import open_recording
+
+# by name: the package's attribute of that name may be the command
+simulate_module = import_module("realtime.cli.simulate")
+send_module = import_module("realtime.cli.send")
 
 SMALL = ["--frames=7", "--matrix=16", "--coils=2", "--seed=3"]
 
@@ -52,3 +60,43 @@ def test_truncate_breaks_the_stream_off_without_a_close(tmp_path):
     cut = simulated(tmp_path / "a.mrd", "--truncate=20:100")
     with pytest.raises(MonitorError, match="byte"):
         readouts(cut)
+
+
+class Played:
+    """Stands for `play`: remembers what was asked of the server, and plays the recording."""
+
+    def __init__(self, *texts):
+        self.asked, self.texts = [], list(texts)
+
+    def __call__(self, recording, link, *, settings, clock):
+        self.asked.append(settings.config_name)
+        n_readouts = sum(m.acquisition_time_stamp is not None for m in recording.messages())
+        return PlayerSummary(n_readouts=n_readouts, texts=self.texts)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    played = Played()
+    for module in (simulate_module, send_module):
+        monkeypatch.setattr(module, "open_link", lambda url: SimpleNamespace(close=lambda: None))
+        monkeypatch.setattr(module, "play", played)
+    return played
+
+
+def test_a_scan_asks_for_images_and_a_treatment_for_its_own_protocol(server):
+    to = "--to=tcp://127.0.0.1:9"
+    for arguments in ([], ["--sequence=gre"], ["--sequence=gre", "--config=other"]):
+        result = CliRunner().invoke(main, ["simulate", to, *SMALL, *arguments])
+        assert result.exit_code == 0, result.output
+    assert server.asked == ["mrgfus-demo", "imaging", "other"]
+
+
+def test_what_the_server_refuses_is_told_once(server, tmp_path):
+    server.texts = ["INFO  hello", "ERROR   readout 3: too long"]
+    path = simulated(tmp_path / "a.mrd")
+    for arguments in (["send", str(path)], ["simulate", *SMALL]):
+        result = CliRunner().invoke(main, [*arguments, "--to=tcp://127.0.0.1:9"])
+        assert result.exit_code == 1
+        assert "hello" in result.stdout
+        assert (result.stdout + result.stderr).count("too long") == 1
+        assert result.stderr.strip() == "Error: the server refused: readout 3: too long"
