@@ -28,7 +28,9 @@ def scan() -> Scan:
 @pytest.fixture(scope="module")
 def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One live gateway for a module: a start costs seconds."""
-    with running(tmp_path_factory.mktemp("gateway")) as it:
+    with running(tmp_path_factory.mktemp("gateway")) as it, pytest.MonkeyPatch.context() as patch:
+        # a module tries more mistakes in a minute than are told one by one
+        patch.setattr("realtime.refusals.MOST_TOLD", 1000)
         yield it
 
 
