@@ -6,9 +6,9 @@ import click
 import msgspec
 from rich.table import Table
 
-from messages import SessionHeader
 from realtime.alerts.limits import region_name, rule_name
 from realtime.cli.console import console, facts_table
+from realtime.cli.first_readout import check_first_readout
 from realtime.cli.protocol_check import check_header
 from realtime.protocol import Protocol, load_protocol
 from realtime.protocol_sections import Region
@@ -23,25 +23,29 @@ def check(protocol: str, header: Path | None) -> None:
     """Read a treatment protocol strictly and say what it means.
 
     PROTOCOL is a file or the name of a shipped one. With --header, echo time, field strength and
-    regions in pixels are checked against that scan's header; its readouts are not looked at.
+    regions in pixels are checked against that scan's header; of a recording, the reconstruction is
+    planned too and takes the first imaging readout. What comes after it is not looked at.
     """
     loaded = load_protocol(protocol)
-    suits = None if header is None else check_header(loaded, _header(header))
+    suits = () if header is None else _suits(loaded, header)
     out = console()
     out.print(facts_table(loaded.protocol.name, _general_rows(loaded)))
     if loaded.region:
         out.print(_regions(loaded))
     if loaded.limit:
         out.print(_limits(loaded))
-    if suits is not None:
-        click.echo(f"{header}: {suits}")
+    for text in suits:
+        click.echo(f"{header}: {text}")
 
 
-def _header(path: Path) -> SessionHeader:
+def _suits(protocol: Protocol, path: Path) -> tuple[str, ...]:
+    """Say what of a header, or of a recording, suits; raise MonitorError where any does not."""
     if path.suffix == ".xml":
         with path.open("rb") as file:
-            return parse_header(file.read(MAX_XML_BYTES + 1))
-    return parse_header(open_recording(path).header_xml)
+            return (check_header(protocol, parse_header(file.read(MAX_XML_BYTES + 1))),)
+    recording = open_recording(path)
+    header = parse_header(recording.header_xml)
+    return check_header(protocol, header), check_first_readout(protocol, header, recording)
 
 
 def _general_rows(protocol: Protocol) -> list[tuple[str, str]]:
