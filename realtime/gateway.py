@@ -263,8 +263,9 @@ class Gateway:
         session, reception = run.session, run.reception
         session.tick(now_ns)
         if reception.error is not None:
-            status = "cut" if reception.is_cut else "failed"
-            self._finish(run, status, reception.error, now_ns)
+            if not _still_computes(session, now_ns):
+                status = "cut" if reception.is_cut else "failed"
+                self._finish(run, status, reception.error, now_ns)
         elif session.state == "over":
             self._finish(run, "completed", "the client closed the session", now_ns)
         elif session.is_hung(now_ns):
@@ -378,3 +379,16 @@ def _reap(process: "subprocess.Popen[bytes]", *, grace_s: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _still_computes(session: Session, now_ns: int) -> bool:
+    """Whether a session whose stream broke off is busy with what had come.
+
+    A treatment ends at once. One that waits for its worker answers every frame that it has: how
+    much of a cut recording is computed must not depend on how fast this machine is.
+    """
+    if not session.is_patient or session.state not in ("running", "recovering"):
+        return False
+    if not session.is_closing:
+        session.end(now_ns=now_ns)
+    return session.state != "over" and not session.is_hung(now_ns)

@@ -229,9 +229,9 @@ def serve(line: socket.socket, clock: Clock) -> None:
     """Work until the gateway goes away."""
     station: Station | None = None
     warming = warm_up(clock)
-    next(warming)  # the commonest method before anybody is heard, the others while nobody speaks
+    next(warming)  # the commonest method before anybody is heard, the others before a session
     while True:
-        while not select.select([line], [], [], 0)[0] and next(warming, None):
+        while station is None and not select.select([line], [], [], 0)[0] and next(warming, None):
             pass
         packet, fds, _, _ = socket.recv_fds(line, 1 << 16, 3)
         if not packet:

@@ -1,5 +1,6 @@
 """Demo and replay, whole: what they leave behind and how they end."""
 
+import csv
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -189,3 +191,25 @@ def test_a_run_folder_holds_the_files_that_its_protocol_names(recording, tmp_pat
     result = runner.invoke(main, again)
     assert result.exit_code == 0, result.output
     assert "missing" not in result.output
+
+
+def test_every_frame_that_came_of_a_cut_recording_is_computed(recording, tmp_path):
+    """Two replays agree, and none is late: the last frame is begun, and incomplete."""
+    stream = tmp_path / "whole"
+    arguments = ["replay", str(recording), "--protocol=imaging", f"--out={stream}"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    whole = (stream / "raw.mrd").read_bytes()
+    (tmp_path / "cut.mrd").write_bytes(whole[: int(0.9 * len(whole))])
+    seen = []
+    for name in ("one", "two"):
+        out = tmp_path / name
+        cut = ["replay", str(tmp_path / "cut.mrd"), "--protocol=imaging", f"--out={out}"]
+        result = CliRunner().invoke(main, cut)
+        assert result.exit_code != 0
+        with (out / "verdicts.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert [row["outcome"] for row in rows] == ["COMPUTED"] * 3
+        assert "incomplete-frame" in rows[-1]["findings"]
+        with h5py.File(out / "maps.h5") as maps:
+            seen.append(maps["magnitude"][:])
+    np.testing.assert_array_equal(seen[0], seen[1])
