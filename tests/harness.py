@@ -213,10 +213,10 @@ class Client:
             self.is_reset = True
 
     def send_frame(self, scan: Scan, frame: int, *, rise_c: float = 0.0) -> None:
-        """Send a frame and wait for its three images."""
-        n_images = self.n_images + 3
+        """Send a frame and wait for its magnitude; temperature and dose come right behind it."""
+        n_frames = self.n_frames + 1
         self.send(*scan.frame(frame, rise_c=rise_c))
-        self.read_until(lambda _: self.n_images >= n_images)
+        self.read_until(lambda _: self.n_frames >= n_frames)
 
     def read_to_end(self) -> list[Result]:
         """Return all results up to the end of the stream."""
@@ -247,6 +247,11 @@ class Client:
     def texts(self) -> list[str]:
         """What the server has said."""
         return [one.text for one in self.results if one.identifier == TEXT]
+
+    @property
+    def n_frames(self) -> int:
+        """Magnitude images that came back: one a frame."""
+        return sum(one.identifier == IMAGE and one.series == 0 for one in self.results)
 
     @property
     def n_images(self) -> int:
