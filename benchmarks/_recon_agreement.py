@@ -90,10 +90,10 @@ def nufft_adjoint(size: int, n_spokes: int) -> tuple[Agreement, ...]:
     )
 
 
-def cg_sense(size: int, n_spokes: int) -> tuple[Agreement, Agreement]:
+def cg_sense(size: int, n_spokes: int, regularisation: float) -> tuple[Agreement, Agreement]:
     """Compare converged, regularised least squares: the same maps and the same weight for all."""
     played = play(_radial(size, n_spokes))
-    settings = ReconstructionSettings(iterations=100)
+    settings = ReconstructionSettings(iterations=100, regularisation=regularisation)
     image, known = reconstruct(played.method("cg-sense", settings), played.frames[0])
     if not isinstance(known, SenseCalibration):
         raise TypeError("cg-sense gave no calibration")
@@ -111,7 +111,7 @@ def cg_sense(size: int, n_spokes: int) -> tuple[Agreement, Agreement]:
     )
     while not solver.done():
         solver.update()
-    what = f"CG-SENSE, {n_spokes} spokes"
+    what = f"CG-SENSE, {n_spokes} spokes, λ = {regularisation:g} of the largest eigenvalue"
     theirs = theirs.reshape(size, size)
     return (
         Agreement(what, "bart pics, 100 iterations", scaled_error(image.pixels[0], theirs)),
