@@ -142,12 +142,13 @@ def _agreement_table(
         ("image", "against", "NRMSE"),
         rows,
         f"{size}², {agreement.N_COILS} coils, noise-free closed-form samples of the simulator; "
-        f"BART {_bart.version()}. BART has no GRAPPA: that is compared with SENSE of the same data, "
-        "whose mathematics differ, and with the full scan. Maps and damping are the same for all "
-        "in SENSE and CG-SENSE; the less λ holds it, the more the least-squares problem magnifies what "
-        "the NUFFTs differ by (the table has each one's error against the sum itself). The disc is the phantom's k-space on a Cartesian grid, cut to the "
-        "circle that spokes and arms reach: it has Gibbs' error and no other. Gridded images are "
-        "compared inside 0.45 of the field of view.",
+        f"BART {_bart.version()}. BART has no GRAPPA: that is compared with SENSE of the same "
+        "data, whose mathematics differ, and with the full scan. Maps and damping are the same "
+        "for all in SENSE and CG-SENSE; the less λ holds it, the more the least-squares problem "
+        "magnifies what the NUFFTs differ by (each one's error against the sum itself stands "
+        "above). The disc is the phantom's k-space on a Cartesian grid, cut to the circle that "
+        "spokes and arms reach: it has Gibbs' error and no other. Gridded images are compared "
+        "inside 0.45 of the field of view.",
     )
 
 
@@ -180,8 +181,8 @@ def _tail_table(found: list[Tail]) -> Table:
         "A frame while its readouts land and after the last, ms",
         ("case", "all readouts", "after the last", "left"),
         rows,
-        "One thread, 8 coils, readouts one by one, coil maps known; medians of whole frames; gridded "
-        f"frames with {'scipy.fft' if recon.fft.pyfftw is None else 'FFTW'}.",
+        "One thread, 8 coils, readouts one by one, coil maps known; medians of whole frames; "
+        f"gridded frames with {'scipy.fft' if recon.fft.pyfftw is None else 'FFTW'}.",
     )
 
 
