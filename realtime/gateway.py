@@ -387,8 +387,12 @@ def _still_computes(session: Session, now_ns: int) -> bool:
     A treatment ends at once. One that waits for its worker answers every frame that it has: how
     much of a cut recording is computed must not depend on how fast this machine is.
     """
-    if not session.is_patient or session.state not in ("running", "recovering"):
+    if not _has_frames_to_compute(session):
         return False
     if not session.is_closing:
         session.end(now_ns=now_ns)
     return session.state != "over" and not session.is_hung(now_ns)
+
+
+def _has_frames_to_compute(session: Session) -> bool:
+    return session.is_patient and session.state in ("running", "recovering")
