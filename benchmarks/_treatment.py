@@ -27,7 +27,7 @@ from simulators.mrd import (
     acquisition_samples,
     header_message,
 )
-from simulators.noise import Noise, receiver_noise
+from simulators.noise import Noise, noise_scan_scale, receiver_noise
 from simulators.phantom import image
 from simulators.simulator import TreatmentSimulator
 from simulators.treatment import Treatment
@@ -123,12 +123,18 @@ def with_noise(played: Played, *, snr: float, seed: int) -> Iterator[bytes]:
 
 def _noise(treatment: Treatment, snr: float) -> Noise:
     x_mm, y_mm = treatment.focus_mm
+    sequence = treatment.sequence
     return receiver_noise(
         head_coils(treatment.n_coils),
-        treatment.sequence,
         snr=snr,
         at_mm=treatment.focus_mm,
         signal=abs(complex(image(treatment.anatomy, np.array(x_mm), np.array(y_mm)))),
+        n_averaged=sequence.n_samples * sequence.matrix[1],
+        noise_scan_scale=noise_scan_scale(
+            dwell_us=sequence.sample_time_us,
+            noise_dwell_us=sequence.noise_sample_time_us,
+            bandwidth=sequence.noise_bandwidth,
+        ),
     )
 
 
