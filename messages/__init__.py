@@ -3,7 +3,7 @@
 from messages.acquisition import Acquisition, EncodingCounters, Pose, Waveform, is_imaging
 from messages.alert import Alert
 from messages.errors import HeaderError, MonitorError, ProtocolError, StreamError
-from messages.frame import READOUT, Frame, FrameKey
+from messages.frame import READOUT, Frame, FrameKey, readout_row
 from messages.header import Encoding, EncodingLimit, EpiTiming, SessionHeader
 from messages.image import Image
 from messages.maps import Maps
@@ -41,4 +41,5 @@ __all__ = [
     "Verdict",
     "Waveform",
     "is_imaging",
+    "readout_row",
 ]

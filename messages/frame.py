@@ -1,12 +1,13 @@
 """The k-space of one dynamic, readout by readout."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from messages.acquisition import Pose, Waveform
+from messages.acquisition import Acquisition, Pose, Waveform
 
 READOUT = np.dtype(
     [
@@ -27,6 +28,17 @@ READOUT = np.dtype(
     align=True,
 )
 """One row a readout. time_s is scanner time, NaN where the scanner gives no clock."""
+
+
+def readout_row(acquisition: Acquisition) -> tuple[int | float, ...]:
+    """Return a readout as a row of `READOUT`, its time unknown (NaN)."""
+    idx = acquisition.idx
+    return (
+        idx.kspace_encode_step_1, idx.kspace_encode_step_2, acquisition.center_sample,
+        acquisition.n_samples, acquisition.discard_pre, acquisition.discard_post, idx.segment,
+        idx.average, idx.repetition, acquisition.encoding_space_ref, acquisition.flags,
+        acquisition.sample_time_us, math.nan,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, order=True)

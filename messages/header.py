@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+ON_A_GRID = frozenset({"cartesian", "epi"})  # trajectories whose counters tell the place in k-space
+
 Size = tuple[int, int, int]
 Extent = tuple[float, float, float]
 
@@ -55,6 +57,11 @@ class Encoding:
     acceleration: tuple[int, int] = (1, 1)
     calibration_mode: str = ""
     epi: EpiTiming | None = None
+
+    @property
+    def is_on_grid(self) -> bool:
+        """Whether the counters of a readout tell its place in k-space."""
+        return self.trajectory in ON_A_GRID
 
 
 @dataclass(frozen=True, slots=True)

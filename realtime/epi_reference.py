@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from messages import READOUT, Acquisition, MonitorError, is_imaging
+from messages import READOUT, Acquisition, MonitorError, is_imaging, readout_row
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.recordings import open_recording
 from recon import EpiReference
@@ -21,14 +21,8 @@ def load_epi_reference(path: Path) -> EpiReference:
     if len(shapes) > 1:
         raise MonitorError(f"{path.name}: readouts of several shapes, {sorted(shapes)}")
     rows = np.zeros(len(lines), READOUT)
-    for row, line in zip(rows, lines, strict=True):
-        row["kspace_encode_step_1"] = line.idx.kspace_encode_step_1
-        row["center_sample"] = line.center_sample
-        row["n_samples"] = line.n_samples
-        row["discard_pre"], row["discard_post"] = line.discard_pre, line.discard_post
-        row["segment"], row["average"] = line.idx.segment, line.idx.average
-        row["flags"] = line.flags
-        row["sample_time_us"] = line.sample_time_us
+    rows[:] = [readout_row(line) for line in lines]
+    rows["time_s"] = 0  # the protocol's hash is made of these bytes
     return EpiReference(rows, np.stack([line.samples for line in lines]))
 
 

@@ -9,7 +9,6 @@ from messages import Encoding, EncodingLimit, HeaderError
 
 Place = tuple[int, int, int, int]  # step 1, step 2, average, segment
 Line = tuple[int, ...]  # step 1, step 2, and the average where there are several
-ON_A_GRID = frozenset({"cartesian", "epi"})
 # Radial spokes that sample the rim of k-space as densely as its rays are π/2 of the matrix; who has
 # more of them in a frame says so.
 _UNTOLD_PER_LINE = 4
@@ -49,7 +48,7 @@ class Expectation:
 
     def __init__(self, encoding: Encoding, readouts_per_frame: int | None = None) -> None:
         self.encoding = encoding
-        self.is_on_grid = encoding.trajectory in ON_A_GRID
+        self.is_on_grid = encoding.is_on_grid
         self.readouts_per_frame = readouts_per_frame
         step_1, step_2 = encoding.kspace_encoding_step_1, encoding.kspace_encoding_step_2
         _, n_y, n_z = encoding.encoded_matrix

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import Acquisition, Pose, SessionHeader
-from realtime.expectation import ON_A_GRID
 from realtime.protocol import Protocol
 from realtime.streams.time_stamps import ScannerClock
 
@@ -48,7 +47,7 @@ class FrameTimes:
         encoding = header.encodings[0]
         limits = (encoding.kspace_encoding_step_1, encoding.kspace_encoding_step_2)
         _, n_y, n_z = encoding.encoded_matrix
-        self._is_on_grid = encoding.trajectory in ON_A_GRID
+        self._is_on_grid = encoding.is_on_grid
         self._centre = tuple(
             size // 2 if limit is None else limit.center
             for limit, size in zip(limits, (n_y, n_z), strict=True)

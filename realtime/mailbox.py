@@ -5,7 +5,6 @@ assigned until it answers. So no word is written by both and no lock is needed: 
 any moment leaves nothing locked. The memory has no name, so it goes with its last owner.
 """
 
-import math
 import mmap
 import os
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import READOUT, Acquisition, Pose
+from messages import READOUT, Acquisition, Pose, readout_row
 
 MAP_NAMES = (
     "magnitude",
@@ -157,14 +156,8 @@ class Mailbox:
         Its time is written when the frame closes, once the unit of the scanner's clock is known.
         """
         samples = acquisition.samples
-        idx = acquisition.idx
-        # in the order of READOUT: one assignment costs a third of one for each field
-        self.readouts[slot, row] = (
-            idx.kspace_encode_step_1, idx.kspace_encode_step_2, acquisition.center_sample,
-            samples.shape[1], acquisition.discard_pre, acquisition.discard_post, idx.segment,
-            idx.average, idx.repetition, acquisition.encoding_space_ref, acquisition.flags,
-            acquisition.sample_time_us, math.nan,
-        )  # fmt: skip
+        # one assignment costs a third of one for each field
+        self.readouts[slot, row] = readout_row(acquisition)
         self.samples[slot, row, :, : samples.shape[1]] = samples
         if self.layout.n_trajectory_dimensions:
             trajectory = acquisition.trajectory

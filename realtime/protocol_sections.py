@@ -10,6 +10,7 @@ from recon.settings import (
     EpiPhaseCorrection,
     EpiReverse,
     GradientDelay,
+    ReconstructionSettings,
     TrajectorySource,
 )
 
@@ -20,6 +21,9 @@ Extent = Annotated[float, Meta(gt=0.0, le=10_000.0)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
 Pixels = Annotated[int, Meta(ge=1, le=4096)]
 Matrix = tuple[Pixels, Pixels, Pixels]
+
+
+_PLAIN = ReconstructionSettings()  # whose defaults are those of the keys of the same name
 
 
 class General(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,16 +67,16 @@ class Recon(Struct, frozen=True, forbid_unknown_fields=True):
     sampling: Literal["cartesian", "epi", "radial", "spiral"] | None = None
     encoded_matrix: Matrix | None = None
     recon_matrix: Matrix | None = None
-    trajectory: TrajectorySource = "header"
+    trajectory: TrajectorySource = _PLAIN.trajectory
     readouts_per_frame: Annotated[int, Meta(ge=1, le=65536)] | None = None
-    iterations: Annotated[int, Meta(ge=1, le=1000)] = 20
-    regularisation: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0001
-    wavelet_weight: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0003
-    coil_maps: CoilMapMethod = "low-resolution"
-    gradient_delay: GradientDelay = "off"
-    epi_phase_correction: EpiPhaseCorrection = "linear"
-    epi_b0_correction: bool = False
-    epi_reverse: EpiReverse = "flags"
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = _PLAIN.iterations
+    regularisation: Annotated[float, Meta(ge=0.0, le=1.0)] = _PLAIN.regularisation
+    wavelet_weight: Annotated[float, Meta(ge=0.0, le=1.0)] = _PLAIN.wavelet_weight
+    coil_maps: CoilMapMethod = _PLAIN.coil_maps
+    gradient_delay: GradientDelay = _PLAIN.gradient_delay
+    epi_phase_correction: EpiPhaseCorrection = _PLAIN.epi_phase_correction
+    epi_b0_correction: bool = _PLAIN.epi_b0_correction
+    epi_reverse: EpiReverse = _PLAIN.epi_reverse
     epi_reference: str | None = None
 
 

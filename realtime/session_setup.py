@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from messages import Acquisition, Encoding, MonitorError, RunStart, RunStop, SessionHeader
 from realtime import control
 from realtime.answers import Counts
-from realtime.expectation import ON_A_GRID
 from realtime.mailbox import Layout
 from realtime.protocol import Protocol
 
@@ -152,7 +151,7 @@ def plan_layout(header: SessionHeader, first: Acquisition, *, n_readouts: int) -
     sizes = zip(encoding.encoded_matrix, encoding.recon_matrix, strict=True)
     n_pixels = math.prod(max(encoded, recon) for encoded, recon in sizes)
     # on a grid the counters tell the place, and what is sent as a trajectory may be anything
-    n_dimensions = 0 if encoding.trajectory in ON_A_GRID else first.trajectory.shape[1]
+    n_dimensions = 0 if encoding.is_on_grid else first.trajectory.shape[1]
     one = Layout(1, n_readouts, first.n_coils, first.n_samples, n_pixels, n_dimensions)
     n_streams = max(encoding.n_slices * encoding.n_contrasts, 1)
     n_cheap = min(_MOST_SLOTS, _CHEAP_BYTES // max(one.slot_bytes, 1))

@@ -10,17 +10,17 @@ from messages.acquisition import (
     REVERSE,
 )
 from realtime.pipeline import Pipeline
-from recon import OFF_THE_GRID, ReconstructionPlan
+from recon import ReconstructionPlan
+from recon.trajectory import GOLDEN_ANGLE_RAD
 
 _N_CALIBRATION_LINES = 24  # about what scanners acquire; it only decides what the dry run costs
-_GOLDEN_ANGLE_RAD = np.pi * (np.sqrt(5) - 1) / 2
 _BRIGHT = 50.0  # of the k-space centre over the noise of a sample, before the matrix's size
 
 
 def synthetic_frame(built: Pipeline, pose: Pose) -> Frame:
     """Return a complete frame of this geometry, every readout in place."""
     plan = built.reconstructor.plan
-    if plan.encoding.trajectory in OFF_THE_GRID:
+    if not plan.encoding.is_on_grid:
         return _off_the_grid(plan, pose)
     rows = _lines(plan)
     at_centre = rows["kspace_encode_step_1"] == plan.line_center
@@ -81,7 +81,7 @@ def _off_the_grid(plan: ReconstructionPlan, pose: Pose) -> Frame:
 
 
 def _spokes(plan: ReconstructionPlan, n_readouts: int) -> NDArray[np.float32]:
-    angle = np.arange(n_readouts) * _GOLDEN_ANGLE_RAD
+    angle = np.arange(n_readouts) * GOLDEN_ANGLE_RAD
     steps = np.arange(plan.n_samples) - plan.n_samples // 2
     radius = steps * (plan.encoded_matrix[0] / plan.n_samples)
     spokes = np.stack([np.cos(angle), np.sin(angle)], -1)[:, None] * radius[:, None]

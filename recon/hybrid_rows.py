@@ -16,13 +16,14 @@ from messages.acquisition import (
     PHASE_CORRECTION,
     REVERSE,
 )
+from messages.header import ON_A_GRID
 from recon.coil_maps import IMAGE_AXES
 from recon.epi import Misalignment, Shot, misalignment, runs_backwards
 from recon.epi_leftover import Leftover, leftover
 from recon.hybrid import CartesianCalibration, Hybrid, LineKey, Profile, hybrid_of, leftover_of
 from recon.line_transform import line_transform, plain_profile, ramp
 from recon.placement import Counters, Placement, counters_of
-from recon.reconstruction_plan import ON_A_GRID, ReconstructionPlan
+from recon.reconstruction_plan import ReconstructionPlan
 from recon.reconstructor import Calibration, Partial
 
 
@@ -30,7 +31,7 @@ class HybridRows:
     """The first half of every Cartesian method, and the way from rows to coil images."""
 
     def __init__(self, plan: ReconstructionPlan) -> None:
-        if plan.encoding.trajectory not in ON_A_GRID:
+        if not plan.encoding.is_on_grid:
             raise HeaderError(
                 f"is {plan.encoding.trajectory!r}, this recon.method expects one of "
                 f"{', '.join(sorted(ON_A_GRID))}",

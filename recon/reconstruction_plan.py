@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from messages import Encoding, EncodingLimit, HeaderError, SessionHeader
-from messages.header import Extent, Size
+from messages.header import ON_A_GRID, Extent, Size
 from recon.settings import EpiReference, ReconstructionSettings
 from recon.whitening import Whitening
 
 AXES = ("x", "y", "z")
-ON_A_GRID = frozenset({"cartesian", "epi"})
 OFF_THE_GRID = frozenset({"radial", "goldenangle", "spiral"})
 MAX_BUFFER_BYTES = 1 << 32  # one 256³ volume of 32 coils; a header that asks for more is refused
 
@@ -104,15 +103,7 @@ def plan(
     grid = _grid(encoding, n_partitions, path)
     _check_memory(encoding, grid, n_coils, path)
     n_lines = encoding.encoded_matrix[1]
-    steps = (encoding.kspace_encoding_step_1, encoding.kspace_encoding_step_2)
-    is_on_grid = encoding.trajectory in ON_A_GRID
-    line_center, partition_center = n_lines // 2, n_partitions // 2
-    if is_on_grid:
-        line_center = _center(steps[0], n_lines, f"{path}.encodingLimits.kspace_encoding_step_1")
-    if is_on_grid and n_partitions > 1:
-        partition_center = _center(
-            steps[1], n_partitions, f"{path}.encodingLimits.kspace_encoding_step_2"
-        )
+    line_center, partition_center = _centers(encoding, n_partitions, path)
     return ReconstructionPlan(
         n_coils=n_coils,
         n_samples=n_samples,
@@ -205,6 +196,20 @@ def _check_memory(encoding: Encoding, grid: Size, n_coils: int, path: str) -> No
             f"{MAX_BUFFER_BYTES >> 20} MiB",
             field=f"{path}.encodedSpace.matrixSize",
         )
+
+
+def _centers(encoding: Encoding, n_partitions: int, path: str) -> tuple[int, int]:
+    """Return the counters of the k-space centre along ky and kz."""
+    n_lines = encoding.encoded_matrix[1]
+    line, partition = n_lines // 2, n_partitions // 2
+    limits = f"{path}.encodingLimits"
+    if encoding.is_on_grid:
+        step_1 = encoding.kspace_encoding_step_1
+        line = _center(step_1, n_lines, f"{limits}.kspace_encoding_step_1")
+    if encoding.is_on_grid and n_partitions > 1:
+        step_2 = encoding.kspace_encoding_step_2
+        partition = _center(step_2, n_partitions, f"{limits}.kspace_encoding_step_2")
+    return line, partition
 
 
 def _center(limit: EncodingLimit | None, size: int, path: str) -> int:

@@ -1,15 +1,12 @@
 """Whether a recording would pass its first imaging readout, where most refusals are."""
 
-import math
-
 import numpy as np
 
-from messages import Acquisition, MonitorError, SessionHeader
+from messages import Acquisition, MonitorError, SessionHeader, readout_row
 from messages.acquisition import NOISE_MEASUREMENT, is_imaging
 from messages.frame import READOUT
 from realtime import pipeline
 from realtime.assembler import Assembler
-from realtime.expectation import ON_A_GRID
 from realtime.header_in_force import header_in_force
 from realtime.protocol import Protocol
 from realtime.streams.mrd_decoder import Decoder
@@ -61,13 +58,8 @@ def _take_in(protocol: Protocol, header: SessionHeader, first: Acquisition) -> N
     pipeline.open_slice(
         built, first.pose, slice_number=first.idx.slice, contrast=first.idx.contrast
     )
-    reconstructor, idx = built.reconstructor, first.idx
-    rows = np.zeros(1, READOUT)
-    rows[0] = (
-        idx.kspace_encode_step_1, idx.kspace_encode_step_2, first.center_sample, first.n_samples,
-        first.discard_pre, first.discard_post, idx.segment, idx.average, idx.repetition,
-        first.encoding_space_ref, first.flags, first.sample_time_us, math.nan,
-    )  # fmt: skip
-    is_on_grid = header.encodings[0].trajectory in ON_A_GRID
+    reconstructor = built.reconstructor
+    rows = np.array([readout_row(first)], READOUT)
+    is_on_grid = header.encodings[0].is_on_grid
     trajectory = None if is_on_grid or not first.trajectory.size else first.trajectory[np.newaxis]
     reconstructor.absorb(reconstructor.start(None), rows, first.samples[np.newaxis], trajectory)

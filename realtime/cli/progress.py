@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Self
 
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -15,7 +16,26 @@ from realtime.streams.recording import RecordedMessage, Recording
 _REDRAWN_NS = 200_000_000
 
 
-class FrameProgress:
+class _Line:
+    """A line that is on the screen for as long as the context lasts."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the last line where it is, or take it away if it is transient."""
+        self._progress.stop()
+
+
+class FrameProgress(_Line):
     """Follows a run's verdicts. target: the region whose temperature is shown."""
 
     def __init__(self, n_frames: int | None, *, target: str | None) -> None:
@@ -30,19 +50,6 @@ class FrameProgress:
         )
         self._task = self._progress.add_task("waiting for the first frame", total=n_frames)
         self.n_frames = 0
-
-    def __enter__(self) -> "FrameProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Leave the last line on the screen."""
-        self._progress.stop()
 
     def heed(self, noun: Noun) -> None:
         """Take an event."""
@@ -68,7 +75,7 @@ class FrameProgress:
         return "  ".join(parts)
 
 
-class ReadoutProgress:
+class ReadoutProgress(_Line):
     """Counts what a simulator has played, on a terminal only; the line is gone at the end."""
 
     def __init__(self) -> None:
@@ -84,19 +91,6 @@ class ReadoutProgress:
         self._task = self._progress.add_task("", total=None)
         self._clock = MonotonicClock()
         self._drawn_ns = self._clock.now_ns()
-
-    def __enter__(self) -> "ReadoutProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Take the line away."""
-        self._progress.stop()
 
     def counting(self, recording: Recording) -> Recording:
         """Return the recording; as it is played, its readouts are counted."""

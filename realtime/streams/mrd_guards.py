@@ -2,13 +2,13 @@
 
 from messages import SessionHeader, StreamError
 from messages.acquisition import NOISE_MEASUREMENT, is_imaging
+from messages.header import ON_A_GRID
 from realtime.streams import mrd_layout as layout
 from realtime.streams.mrd_layout import ReadoutHead
 
 _MEASURED = frozenset({layout.ACQUISITION, layout.IMAGE, layout.WAVEFORM})
 _CONFIGS = frozenset({layout.CONFIG_FILE, layout.CONFIG_TEXT})
 _SAMPLES_MARGIN = 1024  # ramps, navigators: 4 × the matrix is generous, a tiny matrix is not
-_ON_A_GRID = ("cartesian", "epi")
 _WITH_TRAJECTORY = ("radial", "goldenangle", "spiral")
 
 
@@ -77,7 +77,7 @@ class Session:
         On a grid a trajectory is not used, and anything that can be read passes. No trajectory at
         all is one that we compute.
         """
-        if name in _ON_A_GRID or not is_imaging(readout.flags):
+        if name in ON_A_GRID or not is_imaging(readout.flags):
             return
         n_dimensions = readout.trajectory_dimensions
         if name in _WITH_TRAJECTORY and n_dimensions not in (0, 2, 3):
@@ -101,9 +101,7 @@ class Session:
         """
         self.header = header
         self._max_samples = tuple(
-            4 * encoding.encoded_matrix[0] + _SAMPLES_MARGIN
-            if encoding.trajectory in _ON_A_GRID
-            else None
+            4 * encoding.encoded_matrix[0] + _SAMPLES_MARGIN if encoding.is_on_grid else None
             for encoding in header.encodings
         )
 
