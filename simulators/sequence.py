@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.mrd import ACQUISITION_HEAD
+from simulators.sequences.planned import centred
 from simulators.stamps import check_unit, ticks
 
 Real = NDArray[np.float64]
@@ -58,22 +59,22 @@ class GradientEcho:
     @property
     def columns_mm(self) -> Real:
         """Positions of the pixel centres along x; index n // 2 is the isocentre."""
-        return _centred(self.matrix[0]) * self.pixel_mm[0]
+        return centred(self.matrix[0]) * self.pixel_mm[0]
 
     @property
     def rows_mm(self) -> Real:
         """Positions of the pixel centres along y."""
-        return _centred(self.matrix[1]) * self.pixel_mm[1]
+        return centred(self.matrix[1]) * self.pixel_mm[1]
 
     @property
     def fx_per_mm(self) -> Real:
         """Spatial frequencies of a readout's samples, cycles/mm."""
-        return _centred(self.n_samples) / (self.fov_mm[0] * self.oversampling)
+        return centred(self.n_samples) / (self.fov_mm[0] * self.oversampling)
 
     @property
     def fy_per_mm(self) -> Real:
         """Spatial frequencies of the lines, cycles/mm."""
-        return _centred(self.matrix[1]) / self.fov_mm[1]
+        return centred(self.matrix[1]) / self.fov_mm[1]
 
     def echo_s(self, readout: int) -> float:
         """Scanner time of the echo of the n-th readout since the first frame began."""
@@ -153,7 +154,3 @@ def _limit(name: str, count: int, center: int) -> str:
         f"<{name}><minimum>0</minimum><maximum>{count - 1}</maximum>"
         f"<center>{center}</center></{name}>"
     )
-
-
-def _centred(n: int) -> Real:
-    return np.asarray(np.arange(n) - float(n // 2))

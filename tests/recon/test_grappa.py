@@ -18,6 +18,8 @@ from tests.recon.parallel import (
     absorbed,
     calibrated,
     complex_noise,
+    error,
+    image_of_all_lines,
     kspace,
     lines_of,
     make_frame,
@@ -32,17 +34,7 @@ INSIDE = np.abs(patient()) > 0.5
 
 @pytest.fixture(scope="module")
 def truth():
-    """Coil images of all lines, and the combination of them."""
-    method = make_method("fft", acceleration=1)
-    frame = make_frame(kspace(patient()), [(line, 0) for line in range(N)])
-    return reconstructed(method, frame, calibrated(method, frame))
-
-
-def error(image, truth):
-    """Against the image of all lines; both carry the virtual coil's phase."""
-    turn = np.vdot(image.pixels, truth.pixels)
-    difference = image.pixels * (turn / abs(turn)) - truth.pixels
-    return np.linalg.norm(difference) / np.linalg.norm(truth.pixels)
+    return image_of_all_lines()
 
 
 def calibrate_in(mode, acceleration, data):

@@ -15,6 +15,8 @@ from tests.recon.parallel import (
     absorbed,
     calibrated,
     complex_noise,
+    error,
+    image_of_all_lines,
     kspace,
     lines_of,
     make_frame,
@@ -36,15 +38,7 @@ def random_lines(rng):
 
 @pytest.fixture(scope="module")
 def truth():
-    method = make_method("fft", acceleration=1)
-    frame = make_frame(kspace(patient()), [(line, 0) for line in range(N)])
-    return reconstructed(method, frame, calibrated(method, frame))
-
-
-def error(image, truth):
-    turn = np.vdot(image.pixels, truth.pixels)
-    difference = image.pixels * (turn / abs(turn)) - truth.pixels
-    return np.linalg.norm(difference) / np.linalg.norm(truth.pixels)
+    return image_of_all_lines()
 
 
 def by_conjugate_gradients(operator, data):
