@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.mrd import ACQUISITION_HEAD
-from simulators.sequences.planned import centred
 from simulators.stamps import check_unit, ticks
 
 Real = NDArray[np.float64]
@@ -154,3 +153,8 @@ def _limit(name: str, count: int, center: int) -> str:
         f"<{name}><minimum>0</minimum><maximum>{count - 1}</maximum>"
         f"<center>{center}</center></{name}>"
     )
+
+
+def centred(n: int) -> Real:
+    """Return n integers with 0 at index n // 2."""
+    return np.asarray(np.arange(n) - float(n // 2))

@@ -14,7 +14,8 @@ from simulators.mrd import (
     LAST_IN_REPETITION,
     LAST_IN_SLICE,
 )
-from simulators.sequences.planned import PlannedReadout, centred
+from simulators.sequence import centred
+from simulators.sequences.planned import PlannedReadout
 from simulators.stamps import check_unit, ticks
 
 Real = NDArray[np.float64]

@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 
 from simulators.mrd import PARALLEL_CALIBRATION, PARALLEL_CALIBRATION_AND_IMAGING, REVERSE
+from simulators.sequence import centred
 from simulators.sequences.base import Limit, ScanSequence
-from simulators.sequences.planned import PlannedReadout, centred, columns
+from simulators.sequences.planned import PlannedReadout, columns
 
 Calibration = Literal["none", "embedded", "separate", "interleaved"]
 

@@ -41,8 +41,3 @@ class PlannedReadout:
 def columns(kx: Real | float, ky: Real | float, kz: Real | float = 0.0) -> Real:
     """Return positions (sample, 3) of coordinates that broadcast."""
     return np.stack(np.broadcast_arrays(*map(np.atleast_1d, (kx, ky, kz))), axis=-1)
-
-
-def centred(n: int) -> Real:
-    """Return n integers with 0 at index n // 2."""
-    return np.asarray(np.arange(n) - float(n // 2))

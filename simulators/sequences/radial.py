@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.sequence import centred
 from simulators.sequences.base import Limit, ScanSequence
-from simulators.sequences.planned import PlannedReadout, centred, columns
+from simulators.sequences.planned import PlannedReadout, columns
 from simulators.sequences.reported import TrajectoryUnit, reported
 
 GOLDEN_ANGLE_RAD = math.pi * (math.sqrt(5) - 1) / 2
