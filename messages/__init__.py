@@ -3,11 +3,13 @@
 from messages.acquisition import Acquisition, EncodingCounters, Pose, Waveform, is_imaging
 from messages.alert import Alert
 from messages.errors import HeaderError, MonitorError, ProtocolError, StreamError
+from messages.forecast import Forecast
 from messages.frame import READOUT, Frame, FrameKey, readout_row
 from messages.header import Encoding, EncodingLimit, EpiTiming, SessionHeader
 from messages.image import Image
 from messages.maps import Maps
 from messages.permit import Permit
+from messages.power import PowerLog
 from messages.run import Heartbeat, RunStart, RunStop
 from messages.temperature import TemperatureMap, ThermalDose
 from messages.verdict import Finding, RegionReading, Verdict
@@ -21,6 +23,7 @@ __all__ = [
     "EncodingLimit",
     "EpiTiming",
     "Finding",
+    "Forecast",
     "Frame",
     "FrameKey",
     "HeaderError",
@@ -30,6 +33,7 @@ __all__ = [
     "MonitorError",
     "Permit",
     "Pose",
+    "PowerLog",
     "ProtocolError",
     "RegionReading",
     "RunStart",

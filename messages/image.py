@@ -20,6 +20,11 @@ class Image:
         `pixels` where coil_pixels is None; an array (z, y, x) where it differs from pixel to pixel,
         as after parallel imaging; None where no noise was measured.
     fov_mm: (x, y, z).
+    echoes: the images of a joined echo train, by contrast; this image is then the first of them.
+        Empty where the frame holds one echo.
+    sampled_lines: bool (y,), the lines of k-space (centred, as the inverse FFT takes them) that
+        were measured, where others are missing by design and `coil_pixels` is their zero-filled
+        inverse FFT; None where the method has filled them, or all were measured.
     """
 
     frame_id: int
@@ -31,3 +36,5 @@ class Image:
     coil_pixels: NDArray[np.complex64] | None = None
     noise_std: float | NDArray[np.float32] | None = None
     is_complete: bool = True
+    echoes: "tuple[Image, ...]" = ()
+    sampled_lines: NDArray[np.bool_] | None = None

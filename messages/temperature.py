@@ -1,5 +1,6 @@
 """Temperature and thermal dose maps."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ class TemperatureMap:
     valid: bool (z, y, x).
     is_baseline: the frame went into the reference; it holds no temperature yet.
     baseline_frames: references gathered so far, this frame included.
+    baseline_wanted: how many there will be; 0 where the method needs none.
     common_std_c: float32 (z, y, x), the part of the standard deviation that every frame of this run
         shares, because they share the reference.
     drift_rad: coefficients of the drift that was removed, order 0 first, over coordinates that run
@@ -25,6 +27,14 @@ class TemperatureMap:
     ambiguous: bool (z, y, x), valid pixels whose phase moved so far since the frame before that it
         may have wrapped unseen; None where the method cannot tell.
     is_drift_trusted: false where too few reference pixels were usable to fit the drift.
+    misfit_sigma: what the baselines cannot explain outside the heat, in standard deviations of the
+        noise: 1 where noise is all; NaN where the method cannot tell.
+    shift_px: in-plane motion (y, x) against the baseline in use, pixels; None where not measured.
+    similarity: correlation of the magnitude with the baseline in use, 1 where equal; NaN where not
+        measured.
+    fat_fraction: float32 (z, y, x), 0 to 1; None where the method cannot tell.
+    magnitude_ratio: float32 (z, y, x), signal over that of the baseline in use; None where the
+        method cannot tell.
     """
 
     frame_id: int
@@ -41,6 +51,12 @@ class TemperatureMap:
     drift_residual_c: float = 0.0
     is_drift_trusted: bool = True
     ambiguous: NDArray[np.bool_] | None = None
+    baseline_wanted: int = 0
+    misfit_sigma: float = math.nan
+    shift_px: tuple[float, float] | None = None
+    similarity: float = math.nan
+    fat_fraction: NDArray[np.float32] | None = None
+    magnitude_ratio: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

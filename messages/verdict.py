@@ -50,6 +50,8 @@ class Verdict:
     decision: what this frame alone says; permit: what stands after it, latched holds included.
     age_ms: last readout received to verdict published.
     stage_ms: what each stage took, in order.
+    baseline_frames, baseline_wanted: how far the training phase has come; 0 of 0 where the method
+        has none.
     """
 
     frame_id: int
@@ -63,3 +65,5 @@ class Verdict:
     stage_ms: dict[str, float] | None = None
     permit: Decision = "HELD"
     run_id: str = ""
+    baseline_frames: int = 0
+    baseline_wanted: int = 0

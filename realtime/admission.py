@@ -7,7 +7,7 @@ import statistics
 
 import numpy as np
 
-from messages import Frame, MonitorError, Pose
+from messages import Frame, MonitorError, Pose, PowerLog
 from realtime import pipeline
 from realtime.clock import Clock
 from realtime.synthetic_frame import synthetic_frame
@@ -60,7 +60,7 @@ def _timed_step(
     times.append(clock.now_ns())
     measured = pipeline.measure(slice_state, image)
     times.append(clock.now_ns())
-    state, _, _ = pipeline.conclude(built, state, measured, frame, pipeline.Power())
+    state, _, _ = pipeline.conclude(built, state, measured, frame, PowerLog())
     times.append(clock.now_ns())
     took_ms = np.diff(times) / 1e6
     return state, {stage: float(ms) for stage, ms in zip(_STAGES, took_ms, strict=True)}

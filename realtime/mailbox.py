@@ -27,6 +27,7 @@ VERDICT_BYTES = 1 << 18
 # To touch a page costs microseconds, and the gateway has other clients: the rest is touched as
 # lines land.
 TOUCHED_BYTES = 1 << 23
+POWER_STEPS = 64  # the latest: more changes than a device makes while some frames are lost
 WAVEFORM_BYTES = 1 << 17  # of one frame: half a minute of a four-channel ECG at 250 Hz
 
 _SLOT = np.dtype(
@@ -44,8 +45,9 @@ _SLOT = np.dtype(
         ("physiology_ticks", np.int64, (3,)),
         ("received_ns", np.int64),
         ("time_s", np.float64),
-        ("power_w", np.float64),
-        ("power_on_since_s", np.float64),
+        ("n_power_steps", np.int64),
+        ("power_s", np.float64, (POWER_STEPS,)),
+        ("power_w", np.float64, (POWER_STEPS,)),
         ("pose", np.float64, (5, 3)),
         ("waveform_length", np.int64),
     ]

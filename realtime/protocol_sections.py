@@ -85,6 +85,7 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
 
     min_snr, max_std_c: a pixel below this SNR, or above this standard deviation, is not valid.
     heated_margin_px: heat spreads; so far around the targets no drift reference is taken.
+    sparsity: weight of the L1 term over the noise, of the methods that have one.
     """
 
     method: str
@@ -98,6 +99,13 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
     min_snr: Annotated[float, Meta(ge=1.0, le=1000.0)] = 5.0
     max_std_c: Annotated[float, Meta(gt=0.0, le=50.0)] = 2.0
     heated_margin_px: Annotated[float, Meta(ge=0.0, le=1000.0)] = 6.0
+    alpha_std_ppm_per_c: Annotated[float, Meta(ge=0.0, le=0.005)] = 0.0
+    off_resonance_shift: bool = False
+    pca_components: Annotated[int, Meta(ge=1, le=10)] = 3
+    polynomial_order: Annotated[int, Meta(ge=0, le=8)] = 4
+    sparsity: Annotated[float, Meta(ge=0.0, le=100.0)] = 1.0
+    tissue: str = "brain"
+    dose_integration: Literal["trapezoid", "log-linear", "model"] = "trapezoid"
 
 
 class Motion(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,31 +1,38 @@
 """Frames on their way through shared memory: each row as it lands, the slot's own at both ends."""
 
 import math
+from collections import deque
+from typing import Any
 
 from messages import Acquisition, Maps, MonitorError, Verdict
 from realtime import control
 from realtime.assembler import OpenFrame
 from realtime.frame_times import FrameTimes
+from realtime.mailbox import POWER_STEPS
 from realtime.session_memory import SessionMemory
 from realtime.slots import Tenant
 from realtime.waveform_queue import WaveformQueue
 
 
 class DevicePower:
-    """What the therapy device last said of its power: watts, and since when in scanner time."""
+    """The latest steps of the therapy device's power, in scanner time."""
 
     def __init__(self) -> None:
-        self.watts = math.nan
-        self.on_since_s = math.nan
+        self._steps: deque[tuple[float, float]] = deque(maxlen=POWER_STEPS)
 
     def report(self, watts: float, *, since_s: float) -> None:
-        """Take a report; `since_s` is the scanner time of the latest readout."""
-        was_on = self.watts > 0
-        self.watts = watts
-        if watts > 0 and not was_on:
-            self.on_since_s = since_s
-        elif watts <= 0:
-            self.on_since_s = math.nan
+        """Take a report; `since_s` is the scanner time of the latest readout.
+
+        Before the first readout there is no such time (NaN), and the report is not kept.
+        """
+        if math.isfinite(since_s) and (not self._steps or self._steps[-1][1] != watts):
+            self._steps.append((since_s, watts))
+
+    def write(self, row: Any) -> None:  # noqa: ANN401 - a structured row of the mailbox
+        """Write the steps into a slot's row."""
+        row["n_power_steps"] = len(self._steps)
+        for index, (time_s, watts) in enumerate(self._steps):
+            row["power_s"][index], row["power_w"][index] = time_s, watts
 
 
 class SessionFrames:
@@ -123,7 +130,7 @@ class SessionFrames:
         mailbox.readouts[tenant.slot]["time_s"][: len(times_s)] = times_s
         row["time_s"] = centre_s
         row["is_complete"] = frame.is_complete
-        row["power_w"], row["power_on_since_s"] = self._power.watts, self._power.on_since_s
+        self._power.write(row)
         row["pose"] = (
             pose.position_mm, pose.read_dir, pose.phase_dir, pose.slice_dir,
             pose.patient_table_position,

@@ -17,14 +17,14 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 import recon
-from messages import Frame, FrameKey, MonitorError
+from messages import Frame, FrameKey, MonitorError, PowerLog
 from messages.codec import to_json
 from realtime import control, pipeline
 from realtime.admission import refuse_too_slow, rehearse
 from realtime.checkpoint import CheckpointError, CheckpointMemory
 from realtime.clock import Clock, MonotonicClock
 from realtime.mailbox import Mailbox
-from realtime.pipeline import PipelineState, Power
+from realtime.pipeline import PipelineState
 from realtime.protocol import parse_protocol
 from realtime.refiner import Refiner
 from realtime.streams.mrd_header import parse_header
@@ -152,7 +152,7 @@ class _Stopwatch:
         self._then_ns = now_ns
 
 
-def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, Power]:
+def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, PowerLog]:
     row = mailbox.slots[slot]
     n_landed = int(row["n_landed"])
     frame = Frame(
@@ -168,12 +168,8 @@ def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, Power]:
         trajectory=_trajectory(mailbox, slot, slice(n_landed)),
         waveforms=unpack_waveforms(mailbox.read_waveforms(slot)),
     )
-    watts, since_s = float(row["power_w"]), float(row["power_on_since_s"])
-    power = Power(
-        None if np.isnan(watts) else watts,
-        None if np.isnan(since_s) else since_s,
-    )
-    return frame, power
+    n_steps = int(row["n_power_steps"])
+    return frame, PowerLog(row["power_s"][:n_steps].copy(), row["power_w"][:n_steps].copy())
 
 
 def _open_station(

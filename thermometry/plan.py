@@ -38,6 +38,15 @@ class ThermometryPlan:
     min_snr: least signal over the standard deviation of the noise's real part, so that a pixel at
         the limit has a phase noise of 1 / min_snr rad.
     max_std_c: pixels with a larger standard deviation are not valid.
+    alpha_std_ppm_per_c: how uncertain α is; it travels into the standard deviation of every
+        temperature, in proportion to the rise.
+    echo_times_s: of all echoes of a joined train, by contrast; empty where frames hold one echo.
+    voxel_mm: (z, y, x).
+    readout_bandwidth_hz_per_px: of the image's pixels along x; NaN where not known.
+    off_resonance_shift: whether the map is moved back along the readout by as much as
+        off-resonance has moved it.
+    pca_components, polynomial_order, sparsity: of the methods that have them.
+    tissue: name in the table of heat properties.
     """
 
     echo_time_s: float
@@ -52,6 +61,15 @@ class ThermometryPlan:
     heated_mask: NDArray[np.bool_]
     min_snr: float = 5.0
     max_std_c: float = 5.0
+    alpha_std_ppm_per_c: float = 0.0
+    echo_times_s: tuple[float, ...] = ()
+    voxel_mm: tuple[float, float, float] = (5.0, 1.0, 1.0)
+    readout_bandwidth_hz_per_px: float = math.nan
+    off_resonance_shift: bool = False
+    pca_components: int = 3
+    polynomial_order: int = 4
+    sparsity: float = 1.0
+    tissue: str = "brain"
 
     def __post_init__(self) -> None:
         for name in ("echo_time_s", "h1_frequency_hz", "min_snr", "max_std_c"):

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import RegionReading, TemperatureMap, ThermalDose
+from messages import Forecast, PowerLog, RegionReading, TemperatureMap, ThermalDose
 from realtime.protocol import Protocol
 
 Mask = NDArray[np.bool_]
@@ -18,7 +18,8 @@ class Observation:
     """All that the rules may look at.
 
     time_s, previous_time_s: scanner time of this and the last complete frame of the same slice.
-    power_w, power_on_since_s: what the therapy device said; None where it says nothing.
+    power: what the therapy device said so far. forecast: None where no heat model runs.
+    voxel_mm: (z, y, x).
     is_complete, is_calibrated: every line has landed; the image is not aliased for want of others.
     is_finite: no NaN or infinity in the image.
     """
@@ -29,8 +30,9 @@ class Observation:
     regions: tuple[RegionReading, ...] = ()
     time_s: float | None = None
     previous_time_s: float | None = None
-    power_w: float | None = None
-    power_on_since_s: float | None = None
+    power: PowerLog = field(default_factory=PowerLog)
+    forecast: Forecast | None = None
+    voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
     is_complete: bool = True
     is_calibrated: bool = True
     is_finite: bool = True

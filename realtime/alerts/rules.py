@@ -129,9 +129,10 @@ def heating_response(limit: HeatingResponse, seen: Observation) -> Finding | Non
 def _no_heating(limit: HeatingResponse, seen: Observation, rise_c: float) -> Finding | None:
     if limit.expect_rise_c is None or limit.within_s is None:
         return None
-    if seen.time_s is None or seen.power_on_since_s is None or not (seen.power_w or 0.0) > 0.0:
+    on_since_s = seen.power.on_since_s
+    if seen.time_s is None or on_since_s is None:
         return None
-    on_for_s = seen.time_s - seen.power_on_since_s
+    on_for_s = seen.time_s - on_since_s
     if on_for_s < limit.within_s or rise_c >= limit.expect_rise_c:
         return None
     text = (

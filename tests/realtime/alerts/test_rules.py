@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from messages import FrameKey, TemperatureMap, ThermalDose
+from messages import FrameKey, PowerLog, TemperatureMap, ThermalDose
 from messages.codec import encode
 from messages.verdict import Finding, Verdict
 from realtime.alerts import faults
@@ -237,21 +237,21 @@ def test_a_small_cold_spot_in_a_large_region_is_enough_but_one_pixel_is_not():
 
 
 @pytest.mark.parametrize(
-    ("rise_c", "on_since_s", "power_w", "expected"),
+    ("rise_c", "steps", "expected"),
     [
-        (1.9, 5.0, 40.0, "hold"),
-        (2.1, 5.0, 40.0, None),
-        (1.9, 5.1, 40.0, None),
-        (1.9, 5.0, 0.0, None),
-        (1.9, None, 40.0, None),
-        (1.9, 5.0, None, None),
+        (1.9, [(5.0, 40.0)], "hold"),
+        (1.9, [(5.0, 40.0), (9.0, 50.0)], "hold"),
+        (2.1, [(5.0, 40.0)], None),
+        (1.9, [(5.1, 40.0)], None),
+        (1.9, [(1.0, 40.0), (5.1, 0.0), (5.2, 40.0)], None),
+        (1.9, [(1.0, 40.0), (5.0, 0.0)], None),
+        (1.9, [], None),
     ],
-    ids=["no heat", "heats", "too early", "power off", "unknown since when", "unknown power"],
+    ids=["no heat", "a step up", "heats", "too early", "after a pause", "power off", "unknown"],
 )
-def test_power_without_heat_holds(rise_c, on_since_s, power_w, expected):
-    observation = seen(
-        temperature_map(with_focus(BODY_C + rise_c)), power_w=power_w, power_on_since_s=on_since_s
-    )
+def test_power_without_heat_holds(rise_c, steps, expected):
+    time_s, watts = np.array(steps).reshape(-1, 2).T
+    observation = seen(temperature_map(with_focus(BODY_C + rise_c)), power=PowerLog(time_s, watts))
     assert severity(RESPONSE, observation) == expected
 
 

@@ -1,0 +1,120 @@
+"""What is decided before the first frame: the pipeline of a session, and a slice's first state."""
+
+from dataclasses import fields
+
+import recon
+import thermometry
+from messages import Pose, SessionHeader
+from realtime.echo import echo_time_and_frequency
+from realtime.header_in_force import header_in_force
+from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
+from realtime.protocol import AUTO, Protocol
+from realtime.regions import heated_mask, reference_mask, region_masks
+
+
+def build(
+    protocol: Protocol,
+    header: SessionHeader,
+    *,
+    n_coils: int,
+    n_samples: int,
+    noise: NoiseScan | None,
+) -> Pipeline:
+    """Return the pipeline for one session.
+
+    header: as received; what the protocol overrides is applied here.
+    Raises HeaderError or ProtocolError where header and protocol do not suffice.
+    """
+    whitening = None
+    # noise of unknown bandwidth says nothing of its size in the image: thermometry then measures
+    # the noise itself, from how the baseline scatters
+    if noise is not None and min(noise.sample_time_us, noise.imaging_sample_time_us) > 0:
+        whitening = recon.whitening_from_noise(
+            noise.samples,
+            noise_sample_time_us=noise.sample_time_us,
+            acquisition_sample_time_us=noise.imaging_sample_time_us,
+            relative_receiver_noise_bandwidth=header.relative_receiver_noise_bandwidth,
+        )
+    header = header_in_force(header, protocol)
+    plan = recon.plan(
+        header,
+        n_coils=n_coils,
+        n_samples=n_samples,
+        whitening=whitening,
+        settings=reconstruction_settings(protocol),
+        epi_reference=protocol.epi_reference,
+    )
+    name = protocol.recon.method
+    name = recon.method_for(plan.encoding) if name == AUTO else name
+    reconstructor = recon.METHODS[name](plan)
+    settings = protocol.thermometry
+    if settings is None:
+        return Pipeline(protocol, header, reconstructor, (), 0.0)
+    echo_time_s, h1_frequency_hz = echo_time_and_frequency(settings, header)
+    is_overridden = settings.echo_time_ms is not None
+    echo_times_s = (echo_time_s,) if is_overridden else header.echo_times_s
+    return Pipeline(protocol, header, reconstructor, echo_times_s, h1_frequency_hz)
+
+
+def reconstruction_settings(protocol: Protocol) -> recon.ReconstructionSettings:
+    """Return what [recon] says to the reconstruction: its fields carry the same names."""
+    names = (one.name for one in fields(recon.ReconstructionSettings))
+    return recon.ReconstructionSettings(**{name: getattr(protocol.recon, name) for name in names})
+
+
+def open_slice(
+    pipeline: Pipeline, pose: Pose, *, slice_number: int = 0, contrast: int = 0
+) -> SliceState:
+    """Return the state before the first frame of a slice: its regions placed, nothing measured."""
+    plan = pipeline.reconstructor.plan
+    x, y, z = plan.recon_matrix
+    shape = (z, y, x)
+    protocol = pipeline.protocol
+    # slices that are imaged one by one; those of a volume lie in one image
+    is_one_of_many = z == 1 and (slice_number > 0 or pipeline.header.encodings[0].n_slices > 1)
+    masks = region_masks(
+        protocol,
+        shape=shape,
+        fov_mm=plan.recon_fov_mm,
+        pose=pose,
+        slice_number=slice_number if is_one_of_many else None,
+    )
+    settings = protocol.thermometry
+    width_mm, height_mm, depth_mm = plan.recon_fov_mm
+    voxel_mm = (depth_mm / z, height_mm / y, width_mm / x)
+    if settings is None:
+        return SliceState(masks, voxel_mm=voxel_mm)
+    if contrast >= len(pipeline.echo_times_s):
+        raise ValueError(
+            f"contrast {contrast} has no echo time, the header names {len(pipeline.echo_times_s)}"
+        )
+    thermometer = thermometry.METHODS[settings.method](
+        thermometry.ThermometryPlan(
+            echo_time_s=pipeline.echo_times_s[contrast],
+            h1_frequency_hz=pipeline.h1_frequency_hz,
+            alpha_ppm_per_c=settings.alpha_ppm_per_c,
+            phase_sign=settings.phase_sign,
+            body_temperature_c=settings.body_temperature_c,
+            baseline_frames=settings.baseline_frames,
+            drift_order=settings.drift_order,
+            shape=shape,
+            reference_mask=reference_mask(masks, protocol, shape=shape),
+            heated_mask=heated_mask(masks, protocol, shape=shape),
+            min_snr=settings.min_snr,
+            max_std_c=settings.max_std_c,
+            alpha_std_ppm_per_c=settings.alpha_std_ppm_per_c,
+            voxel_mm=voxel_mm,
+            off_resonance_shift=settings.off_resonance_shift,
+            pca_components=settings.pca_components,
+            polynomial_order=settings.polynomial_order,
+            sparsity=settings.sparsity,
+            tissue=settings.tissue,
+        )
+    )
+    return SliceState(
+        masks,
+        voxel_mm=voxel_mm,
+        thermometer=thermometer,
+        thermometry=thermometer.start(),
+        dose=thermometry.start_dose(shape),
+    )

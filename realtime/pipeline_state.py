@@ -1,0 +1,72 @@
+"""What a session's fold works with and remembers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+import recon
+from messages import Forecast, Image, SessionHeader, TemperatureMap, ThermalDose
+from realtime.protocol import Protocol
+from thermometry import DoseState, Thermometer
+
+Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseScan:
+    """The noise readouts of a session, and the dwell times that relate them to imaging."""
+
+    samples: NDArray[np.complex64]
+    sample_time_us: float
+    imaging_sample_time_us: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pipeline:
+    """What stays the same for the whole session."""
+
+    protocol: Protocol
+    header: SessionHeader
+    reconstructor: recon.Reconstructor
+    echo_times_s: tuple[float, ...]
+    h1_frequency_hz: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SliceState:
+    """What is carried from frame to frame of one slice (and contrast, phase and set).
+
+    is_refined: its calibration is as good as it gets. is_settled: a temperature has been measured
+        against its baseline, so that the phase of its images may no longer change.
+    """
+
+    masks: Mapping[str, NDArray[np.bool_]]
+    calibration: recon.Calibration | None = None
+    thermometer: Thermometer | None = None
+    thermometry: object = None
+    dose: DoseState | None = None
+    previous_time_s: float | None = None
+    is_refined: bool = False
+    is_settled: bool = False
+    voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)  # (z, y, x)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PipelineState:
+    """All that the worker remembers. Picklable: this is the checkpoint."""
+
+    slices: Mapping[Stream, SliceState] = field(default_factory=dict)
+    is_interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """An image with its temperature and dose; None where the therapy has none."""
+
+    image: Image
+    slice: SliceState
+    temperature: TemperatureMap | None
+    dose: ThermalDose | None
+    forecast: Forecast | None = None
