@@ -29,7 +29,7 @@ KERNELS = (
     drift._whiten,
     drift._weigh,
     rate_module._exponents,
-    dose._add_trapezoid,
+    dose._add,
     dose._relative,
 )
 

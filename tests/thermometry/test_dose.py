@@ -5,6 +5,7 @@ import pytest
 
 from tests.thermometry.phantoms import make_map
 from thermometry import accumulate_dose, interrupt, start_dose
+from thermometry.between_frames import INTEGRATIONS
 
 SHAPE = (1, 2, 3)
 
@@ -179,3 +180,49 @@ def test_interval_covers_the_truth_95_times_in_100(truth_c, std_c, common_c):
     dose, exact = monte_carlo(truth_c, std_c=std_c, common_c=common_c, n_runs=5000)
     covered = np.mean((dose.cem43_low_min <= exact) & (exact <= dose.cem43_high_min))
     assert 0.90 < covered < 0.98
+
+
+def ramp(a_c, b_c, *, n=2, span_s=60.0, integration="log-linear", **spread):
+    state = start_dose(SHAPE)
+    for share in np.linspace(0, 1, n):
+        map_ = make_map(np.full(SHAPE, a_c + (b_c - a_c) * share), span_s * share, **spread)
+        state, dose = accumulate_dose(state, map_, integration=integration)
+    return dose
+
+
+@pytest.mark.parametrize(("a_c", "b_c"), [(44.0, 57.0), (57.0, 44.0), (38.0, 42.5)])
+def test_log_linear_is_exact_for_a_ramp_between_two_images(a_c, b_c):
+    ln_r = np.log(2) if a_c > 43 else np.log(4)
+    a, b = a_c - 43, b_c - 43
+    exact_min = (np.exp(ln_r * b) - np.exp(ln_r * a)) / (ln_r * (b - a))
+    assert ramp(a_c, b_c).cem43_min == pytest.approx(exact_min, rel=1e-4)
+    straight = ramp(a_c, b_c, integration="trapezoid").cem43_min
+    assert np.all(straight > 1.5 * exact_min)
+
+
+@pytest.mark.parametrize(("a_c", "b_c"), [(40.0, 50.0), (50.0, 40.0)])
+def test_log_linear_bends_at_43(a_c, b_c):
+    below, above = min(a_c, b_c) - 43, max(a_c, b_c) - 43
+    area = (1 - 4.0**below) / np.log(4) + (2.0**above - 1) / np.log(2)
+    assert ramp(a_c, b_c).cem43_min == pytest.approx(area / (above - below), rel=1e-4)
+
+
+def test_log_linear_agrees_with_the_trapezoid_where_images_are_close():
+    fine = [ramp(37.0, 57.0, n=400, integration=rule).cem43_min for rule in INTEGRATIONS]
+    assert fine[0] == pytest.approx(fine[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("integration", INTEGRATIONS)
+def test_either_rule_is_unbiased_and_covers_on_a_plateau(integration):
+    rng = np.random.default_rng(11)
+    shape, n, std_c = (1, 1, 4000), 8, 0.7
+    state = start_dose(shape)
+    for i in range(n):
+        noisy = 50.0 + std_c * rng.standard_normal(shape)
+        state, dose = accumulate_dose(
+            state, make_map(noisy, i * 3.0, std_c=std_c), integration=integration
+        )
+    exact_min = 128.0 * (n - 1) * 3.0 / 60.0
+    assert dose.cem43_min.mean(dtype=float) == pytest.approx(exact_min, rel=0.02)
+    covered = np.mean((dose.cem43_low_min <= exact_min) & (exact_min <= dose.cem43_high_min))
+    assert 0.92 < covered < 0.98
