@@ -43,7 +43,7 @@ MODELS: Final[Mapping[str, ArrheniusModel]] = {
     "skin-henriques": ArrheniusModel(
         3.1e98,
         6.28e5,
-        "Henriques and Moritz 1947, skin; Diller 1991 finds it fits their data badly",
+        "Henriques and Moritz 1947, skin; fits their own data badly (Diller 1991)",
     ),
     "coagulation": ArrheniusModel(
         2.984e80, 5.064e5, "as ablation models use it for liver; not checked at its source"

@@ -64,7 +64,6 @@ def test_noise_leaves_no_bias(model):
 def test_nan_is_bridged_and_a_restart_is_not():
     state, omega = integrate([50.0, np.nan, 50.0], [0.0, 1.0, 2.0], model="coagulation")
     assert omega == pytest.approx(2 / 24, rel=0.1)
-    _, later = accumulate_arrhenius(
-        interrupt_arrhenius(state), make_map(np.full(SHAPE, 50.0), 60.0)
-    )
+    hot = make_map(np.full(SHAPE, 50.0), 60.0)
+    _, later = accumulate_arrhenius(interrupt_arrhenius(state), hot)
     assert np.array_equal(later, omega)

@@ -25,7 +25,7 @@ def dose_of(middle, *, spread=1.0):
 def test_a_disc_has_its_area_though_pixels_are_coarse(radius_mm, pixel_mm):
     dose = dose_of(radial_dose(radius_mm, pixel_mm=pixel_mm))
     found = measure_lesion(dose, cem43_min=240.0, voxel_mm=(5.0, pixel_mm, pixel_mm))
-    assert found.volume_mm3 == pytest.approx(5 * math.pi * radius_mm**2, rel=0.06)
+    assert found.volume_mm3 == pytest.approx(5 * math.pi * radius_mm**2, rel=0.1)
 
 
 def test_a_larger_dose_never_makes_a_smaller_lesion():
