@@ -6,20 +6,20 @@ validated in fat, whose electron screening hardly depends on temperature.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from messages import Image, TemperatureMap
 from thermometry.baseline import Coils, Gathering, Reference, finish, gather
+from thermometry.coil_images import coils_of, frozen, noise_std_of
 from thermometry.conversion import NEVER, to_temperature
 from thermometry.drift import DriftBasis, DriftFit, fit_drift
 from thermometry.phase import Observation, observe, wrap
 from thermometry.plan import ThermometryPlan
 
 NO_PIXELS, NO_WEIGHTS = np.empty(0, np.intp), np.empty(0, np.float64)
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 # A step of more than π between two frames reads as its complement, for good. Where the middle of a
 # spot may have done so, pixels at its flank come close to π.
@@ -58,8 +58,8 @@ class SingleBaseline:
         return BaselineState(
             gathering=None,
             reference=None,
-            phase_rad=_frozen(np.zeros(self.plan.shape, np.float32)),
-            drift_rad=_frozen(np.zeros(self.basis.n_terms)),
+            phase_rad=frozen(np.zeros(self.plan.shape, np.float32)),
+            drift_rad=frozen(np.zeros(self.basis.n_terms)),
         )
 
     def step(self, state: BaselineState, image: Image) -> tuple[BaselineState, TemperatureMap]:
@@ -70,7 +70,7 @@ class SingleBaseline:
         """
         if not image.is_complete:
             return state, self._blank(state, image)
-        coils = _coils(image, self.plan)
+        coils = coils_of(image, self.plan)
         if state.reference is None:
             known = None if state.gathering is None else state.gathering.mean
             _check_coils(image, coils, known=known)
@@ -81,12 +81,12 @@ class SingleBaseline:
     def _gather(
         self, state: BaselineState, image: Image, coils: Coils
     ) -> tuple[BaselineState, TemperatureMap]:
-        gathering = gather(state.gathering, coils, noise_std=_noise_std(image), basis=self.basis)
+        gathering = gather(state.gathering, coils, noise_std=noise_std_of(image), basis=self.basis)
         state = replace(state, gathering=gathering)
         baseline_map = replace(self._blank(state, image), is_baseline=True)
         if gathering.n_frames == self.plan.baseline_frames:
             reference = finish(gathering, min_snr=self.plan.min_snr)
-            drift_rad = _frozen(gathering.drift_rad)
+            drift_rad = frozen(gathering.drift_rad)
             state = replace(state, gathering=None, reference=reference, drift_rad=drift_rad)
         return state, baseline_map
 
@@ -94,12 +94,12 @@ class SingleBaseline:
         self, state: BaselineState, image: Image, coils: Coils, *, reference: Reference
     ) -> tuple[BaselineState, TemperatureMap]:
         plan = self.plan
-        noise_std = _noise_std(image)
+        noise_std = noise_std_of(image)
         noise_variance = reference.noise_variance if noise_std is None else noise_std**2
         coils = reference.white(coils)
         seen = observe(coils, reference, noise_variance=noise_variance, min_snr=plan.min_snr)
         fit = self._fit_drift(state, seen)
-        drift_rad = state.drift_rad if fit is None else _frozen(fit.coefficients)
+        drift_rad = state.drift_rad if fit is None else frozen(fit.coefficients)
         drift = self.basis.evaluate(drift_rad)
         c_per_rad = np.float32(1.0 / plan.rad_per_c)
         drift_rad2 = np.zeros_like(drift) if fit is None else self.basis.variance(fit.covariance)
@@ -117,22 +117,22 @@ class SingleBaseline:
             np.float32(plan.body_temperature_c),
             np.float32(plan.max_std_c),
         )
-        held_rad = _frozen(kept_rad.reshape(plan.shape))
+        held_rad = frozen(kept_rad.reshape(plan.shape))
         measured = TemperatureMap(
             frame_id=image.frame_id,
             key=image.key,
             time_s=image.time_s,
-            temperature_c=_frozen(temperature_c.reshape(plan.shape)),
-            temperature_std_c=_frozen(std_c.reshape(plan.shape)),
-            common_std_c=_frozen(common_c.reshape(plan.shape)),
-            valid=_frozen(valid.reshape(plan.shape)),
+            temperature_c=frozen(temperature_c.reshape(plan.shape)),
+            temperature_std_c=frozen(std_c.reshape(plan.shape)),
+            common_std_c=frozen(common_c.reshape(plan.shape)),
+            valid=frozen(valid.reshape(plan.shape)),
             is_baseline=False,
             baseline_frames=plan.baseline_frames,
             drift_rad=tuple(drift_rad.tolist()),
             drift_c=float(np.max(np.abs(drift.ravel() * valid)) * abs(c_per_rad)),
             drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
             is_drift_trusted=fit is not None or plan.drift_order < 0,
-            ambiguous=_frozen(np.abs(held_rad - state.phase_rad) >= AMBIGUOUS_RAD),
+            ambiguous=frozen(np.abs(held_rad - state.phase_rad) >= AMBIGUOUS_RAD),
         )
         return replace(state, phase_rad=held_rad, drift_rad=drift_rad), measured
 
@@ -163,7 +163,7 @@ class SingleBaseline:
         return 0 if state.gathering is None else state.gathering.n_frames
 
     def _blank(self, state: BaselineState, image: Image) -> TemperatureMap:
-        nothing = _frozen(np.full(self.plan.shape, NEVER))
+        nothing = frozen(np.full(self.plan.shape, NEVER))
         return TemperatureMap(
             frame_id=image.frame_id,
             key=image.key,
@@ -171,27 +171,11 @@ class SingleBaseline:
             temperature_c=nothing,
             temperature_std_c=nothing,
             common_std_c=nothing,
-            valid=_frozen(np.zeros(self.plan.shape, np.bool_)),
+            valid=frozen(np.zeros(self.plan.shape, np.bool_)),
             is_baseline=False,
             baseline_frames=self._n_gathered(state),
             drift_rad=tuple(float(c) for c in state.drift_rad),
         )
-
-
-def _coils(image: Image, plan: ThermometryPlan) -> Coils:
-    """Return the image's coils, or its combined pixels as a single coil; their noise is even.
-
-    Noise that differs from pixel to pixel is divided out: phase does not mind the scale, and what
-    comes after may take one figure for all pixels.
-    """
-    coils = image.pixels[None] if image.coil_pixels is None else image.coil_pixels
-    if coils.shape[1:] != plan.shape:
-        raise ValueError(f"frame {image.frame_id}: image is {coils.shape[1:]}, plan {plan.shape}")
-    if not isinstance(image.noise_std, np.ndarray):
-        return coils
-    is_known = np.isfinite(image.noise_std) & (image.noise_std > 0)
-    even: Coils = coils * np.where(is_known, 1 / np.where(is_known, image.noise_std, 1), 0)
-    return even
 
 
 def _check_coils(image: Image, coils: Coils, *, known: Coils | None) -> None:
@@ -199,18 +183,3 @@ def _check_coils(image: Image, coils: Coils, *, known: Coils | None) -> None:
         raise ValueError(
             f"frame {image.frame_id}: image has {len(coils)} coils, baseline has {len(known)}"
         )
-
-
-def _noise_std(image: Image) -> float | None:
-    """Return the measured noise; None where there is none that can be believed."""
-    noise_std = image.noise_std
-    if isinstance(noise_std, np.ndarray):
-        return 1.0  # `_coils` has divided by it
-    if noise_std is None or not math.isfinite(noise_std) or noise_std <= 0:
-        return None
-    return noise_std
-
-
-def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    array.flags.writeable = False
-    return array
