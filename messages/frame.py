@@ -20,6 +20,7 @@ READOUT = np.dtype(
         ("segment", np.int32),
         ("average", np.int32),
         ("repetition", np.int32),
+        ("contrast", np.int32),
         ("encoding_space_ref", np.int32),
         ("flags", np.uint64),
         ("sample_time_us", np.float32),
@@ -36,14 +37,17 @@ def readout_row(acquisition: Acquisition) -> tuple[int | float, ...]:
     return (
         idx.kspace_encode_step_1, idx.kspace_encode_step_2, acquisition.center_sample,
         acquisition.n_samples, acquisition.discard_pre, acquisition.discard_post, idx.segment,
-        idx.average, idx.repetition, acquisition.encoding_space_ref, acquisition.flags,
-        acquisition.sample_time_us, math.nan,
+        idx.average, idx.repetition, idx.contrast, acquisition.encoding_space_ref,
+        acquisition.flags, acquisition.sample_time_us, math.nan,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class FrameKey:
-    """Which image a frame becomes. Averages and segments of one image share a key."""
+    """Which image a frame becomes. Averages and segments of one image share a key.
+
+    contrast: 0 where the frame holds a joined echo train.
+    """
 
     repetition: int = 0
     slice: int = 0
@@ -57,12 +61,14 @@ class Frame:
     """The readouts of one dynamic (one slice or volume, one echo train), in order of arrival.
 
     readouts: rows of `READOUT` (readout,). EPI navigators and calibration lines stand among them,
-        before the lines that they belong to; their flags tell.
+        before the lines that they belong to; their flags tell. Those of a joined echo train are
+        told apart by their contrast.
     samples: complex64 (readout, coil, sample); a row is valid up to its n_samples.
     trajectory: float32 (readout, sample, dimension) as the scanner sent it, units unknown; None
         where it sent none.
     waveforms: what came since the frame before: ECG, pulse, respiration.
-    time_s: scanner time of the k-space centre, NaN where the scanner gives no clock.
+    time_s: scanner time of the k-space centre, of a joined echo train the mean over its echoes;
+        NaN where the scanner gives no clock.
     is_complete: every expected line has landed.
     """
 

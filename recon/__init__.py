@@ -6,6 +6,7 @@ from messages import Encoding
 from recon.cartesian import CartesianFFT
 from recon.cg_sense import CGSense
 from recon.coil_maps import CoilMaps
+from recon.echo_train import EchoTrain
 from recon.grappa import Grappa
 from recon.gridded import GriddedNUFFT
 from recon.l1_wavelet import L1Wavelet
@@ -39,6 +40,7 @@ __all__ = [
     "Calibration",
     "CartesianFFT",
     "CoilMaps",
+    "EchoTrain",
     "EpiReference",
     "Grappa",
     "GriddedNUFFT",

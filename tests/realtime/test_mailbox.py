@@ -117,16 +117,17 @@ def test_each_field_of_a_readout_has_its_own_value(ends):
     scan = Scan(n_pixels=8, lines=tuple(range(8)))
     decoder.feed(header_message(scan.header()) + scan.frame(0)[0])
     _, readout = decoder.events()
+    counters = EncodingCounters(7, 8, 9, repetition=10, segment=11, contrast=12)
     odd = replace(
         readout, center_sample=3, discard_pre=4, discard_post=5, encoding_space_ref=6,
-        flags=1 << 63, sample_time_us=2.5, idx=EncodingCounters(7, 8, 9, repetition=10, segment=11),
+        flags=1 << 63, sample_time_us=2.5, idx=counters,
     )  # fmt: skip
     gateway.scatter(0, 0, odd)
     row = worker.readouts[0, 0]
     assert {name: row[name] for name in READOUT.names if name != "time_s"} == {
         "kspace_encode_step_1": 7, "kspace_encode_step_2": 8, "center_sample": 3, "n_samples": 16,
         "discard_pre": 4, "discard_post": 5, "segment": 11, "average": 9, "repetition": 10,
-        "encoding_space_ref": 6, "flags": 1 << 63, "sample_time_us": 2.5,
+        "contrast": 12, "encoding_space_ref": 6, "flags": 1 << 63, "sample_time_us": 2.5,
     }  # fmt: skip
 
 
