@@ -3,28 +3,21 @@
 import math
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulators.coils import head_coils
-from simulators.compression import compressed
 from simulators.ellipsoids import Ellipsoid, cut, ellipsoid_samples
-from simulators.mrd import (
-    PARALLEL_CALIBRATION,
-    PHASE_CORRECTION,
-    acquisition_message,
-)
+from simulators.mrd import PARALLEL_CALIBRATION, PHASE_CORRECTION
 from simulators.noise import Noise, noise_scan_scale, receiver_noise
 from simulators.patient import Patient
 from simulators.phantom import image
-from simulators.physiology import Physiology, interleaved
+from simulators.physiology import Physiology
+from simulators.player import Player
 from simulators.points import coil_samples, ellipse_samples
 from simulators.readout import Readout
 from simulators.sequences.base import ScanSequence
-from simulators.sequences.header import scan_header_xml
-from simulators.sequences.heads import Heads
 from simulators.sequences.planned import PlannedReadout
 from simulators.spot import SpotPatch
 
@@ -68,10 +61,15 @@ class Scan:
         self.slices = [cut(self.patient.bodies, z_mm) for z_mm in sequence.slices_z_mm]
         self._patches = self._heated_patches()
         self._still = lru_cache(maxsize=_REMEMBERED)(self._still_samples)
-        self._n_noise, self._seed = n_noise_readouts, seed
-        self._heads = Heads(sequence, n_coils=n_coils)
-        self._physiology, self._compression_bits = physiology, compression_bits
-        self._noise = None if math.isinf(snr) else self._receiver_noise(snr)
+        self._player = Player(
+            sequence=sequence,
+            n_coils=n_coils,
+            noise=None if math.isinf(snr) else self._receiver_noise(snr),
+            n_noise_readouts=n_noise_readouts,
+            physiology=physiology,
+            compression_bits=compression_bits,
+            seed=seed,
+        )
 
     @property
     def n_coils(self) -> int:
@@ -80,25 +78,15 @@ class Scan:
 
     def header_xml(self) -> bytes:
         """Return the MRD header."""
-        waveforms_xml = self._physiology.xml() if self._physiology else ""
-        return scan_header_xml(self.sequence, n_coils=self.n_coils, waveforms_xml=waveforms_xml)
+        return self._player.header_xml()
 
     def readouts(self) -> Iterator[Readout]:
         """Yield the noise scan, then every readout in order of time."""
-        rng = np.random.default_rng(self._seed)
-        noise = list(self._noise_readouts(rng))
-        yield from noise
-        played = enumerate(_with_last(self.sequence.readouts()), start=len(noise) + 1)
-        for counter, (planned, is_last) in played:
-            message = self._played(planned, counter, rng)
-            yield Readout(message, planned.t_s, planned.frame, is_last_of_frame=is_last)
+        yield from self._player.readouts(self.sequence.readouts(), self.samples)
 
     def with_waveforms(self, readouts: Iterable[Readout]) -> Iterator[Readout]:
         """Yield readouts with the waveforms, where there are any, between them."""
-        if self._physiology is None:
-            yield from readouts
-        else:
-            yield from interleaved(readouts, self._physiology.readouts(self.sequence.ticks))
+        yield from self._player.with_waveforms(readouts)
 
     def messages(self) -> Iterator[bytes]:
         """Yield the MRD messages of the scan, waveforms included, without header and CLOSE."""
@@ -214,35 +202,6 @@ class Scan:
     def _start_s(self, frame: int) -> float:
         return self.sequence.lead_s + sum(map(self.sequence.frame_time_s, range(frame)))
 
-    def _played(
-        self, planned: PlannedReadout, scan_counter: int, rng: np.random.Generator
-    ) -> bytes:
-        samples = self.samples(planned)
-        if self._noise:
-            samples = samples + self._noise.draw(samples.shape[1], rng)
-        head = self._heads.of_readout(planned, scan_counter=scan_counter)
-        return self._message(head, samples, planned.trajectory)
-
-    def _noise_readouts(self, rng: np.random.Generator) -> Iterator[Readout]:
-        sequence, n = self.sequence, self._n_noise
-        if self._noise is None:
-            return
-        for index in range(n):
-            t_s = (index - n) * sequence.noise_sample_time_us * sequence.n_samples * 1e-6
-            head = self._heads.of_noise(t_s, scan_counter=index + 1)
-            samples = self._noise.draw(sequence.n_samples, rng, is_noise_scan=True)
-            yield Readout(self._message(head, samples, None), t_s, frame=-1)
-
-    def _message(
-        self,
-        head: NDArray[Any],
-        samples: NDArray[np.complex64],
-        trajectory: NDArray[np.float32] | None,
-    ) -> bytes:
-        message = acquisition_message(head, samples, trajectory)
-        bits = self._compression_bits
-        return compressed(message, bits=bits) if bits else message
-
     def _receiver_noise(self, snr: float) -> Noise:
         sequence, origin = self.sequence, np.zeros(())
         signal = abs(complex(image(cut(self.patient.bodies, 0.0), origin, origin)))
@@ -259,17 +218,6 @@ class Scan:
                 bandwidth=sequence.noise_bandwidth,
             ),
         )
-
-
-def _with_last(readouts: Iterable[PlannedReadout]) -> Iterator[tuple[PlannedReadout, bool]]:
-    """Yield each readout and whether it is the last of its frame."""
-    held: PlannedReadout | None = None
-    for readout in readouts:
-        if held is not None:
-            yield held, readout.frame != held.frame
-        held = readout
-    if held is not None:
-        yield held, True
 
 
 def _solids(patient: Patient) -> list[Ellipsoid]:
