@@ -20,6 +20,7 @@ from realtime.alerts.limits import LIMITS, Limit, TemperatureMax, region_name, r
 from realtime.epi_reference import load_epi_reference
 from realtime.protocol_ranges import expected_number, value_at
 from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
+from thermometry.tissue import TISSUES
 
 AUTO = "auto"  # the method that the header's own sampling asks for
 MAX_PROTOCOL_BYTES = 1 << 20  # the longest shipped protocol has 4 KB
@@ -205,6 +206,7 @@ def _refuse_unknown_methods(document: Document) -> None:
     if document.thermometry is not None:
         methods = tuple(thermometry.METHODS)
         _refuse_unknown("thermometry.method", document.thermometry.method, methods)
+        _refuse_unknown("thermometry.tissue", document.thermometry.tissue, tuple(TISSUES))
 
 
 def _refuse_unknown(key: str, name: str, known: Sequence[str]) -> None:

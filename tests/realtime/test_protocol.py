@@ -137,6 +137,10 @@ REFUSED = {
     "unknown role": (changed('"target"', '"aim"'), "region[0].role"),
     "unknown method": (changed('"fft"', '"fttf"'), "recon.method"),
     "unknown thermometry": (changed('"single-baseline"', '"magic"'), "thermometry.method"),
+    "unknown tissue": (
+        changed("drift_order = 1", 'drift_order = 1\ntissue = "steel"'),
+        "thermometry.tissue",
+    ),
     "unknown therapy": (changed('"mrgfus"', '"xray"'), "protocol.therapy"),
     "missing section": (changed('[recon]\nmethod = "fft"\n', ""), "recon"),
     "mrgfus without thermometry": (
