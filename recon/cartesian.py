@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import sigpy.linop
+from numpy.typing import NDArray
 
 from messages import Frame, Image
 from recon.coil_maps import combine, estimate_coil_maps
-from recon.hybrid import CartesianCalibration, hybrid_of
+from recon.hybrid import CartesianCalibration, Hybrid, hybrid_of
 from recon.hybrid_rows import HybridRows
 from recon.reconstructor import Calibration, Partial
 
@@ -20,6 +21,10 @@ class CartesianFFT(HybridRows):
     it back by imposing the phase of the low-resolution image on the whole (McGibney 1993,
     doi:10.1002/mrm.1910300109), and with it they would smooth away the hot spot, which is phase.
     Averages are averaged. Samples of NaN stay NaN in the image: who uses it must look.
+
+    Lines that acceleration leaves out are zero-filled too, so the image is folded; it then says
+    which lines were measured, for who can make do with them. Coil maps come from the first frame
+    that has no such gaps.
 
     Echo-planar lines (trajectory "epi") are regridded from under their trapezoid where the header
     tells its timing, reversed where they run backwards, and odd and even ones aligned. Where that
@@ -42,10 +47,12 @@ class CartesianFFT(HybridRows):
     def calibrate(
         self, partial: Partial, frame: Frame, calibration: Calibration | None = None
     ) -> Calibration | None:
-        """Return the coil maps of a run from its first complete frame."""
+        """Return the coil maps of a run from its first complete frame without gaps."""
         hybrid = hybrid_of(partial)
         if calibration is not None or not frame.is_complete or not self.is_aligned(hybrid):
             return calibration
+        if self._lines_with_gaps(hybrid) is not None:
+            return None
         found = CartesianCalibration(
             navigator=self.first_navigator(hybrid), leftover=self.find_leftover(hybrid)
         )
@@ -69,4 +76,24 @@ class CartesianFFT(HybridRows):
         if maps is None:
             maps = estimate_coil_maps(coil_pixels)
         image = self.image(hybrid, frame, combine(coil_pixels, maps))
-        return replace(image, coil_pixels=coil_pixels, noise_std=self.noise_std(hybrid))
+        return replace(
+            image,
+            coil_pixels=coil_pixels,
+            noise_std=self.noise_std(hybrid),
+            sampled_lines=self._lines_with_gaps(hybrid),
+        )
+
+    def _lines_with_gaps(self, hybrid: Hybrid) -> NDArray[np.bool_] | None:
+        """Return the lines (ky,) that an accelerated frame measured; None where it left none out.
+
+        Lines beyond the first and the last that were measured are not gaps: those of partial
+        Fourier are never measured, and the image holds nothing of them.
+        """
+        if self.plan.encoding.acceleration[0] == 1:
+            return None
+        measured: NDArray[np.bool_] = np.fft.fftshift((hybrid.n_averages > 0).any(axis=0))
+        lines = np.flatnonzero(measured)
+        if lines.size == 0 or lines[-1] - lines[0] + 1 == lines.size:
+            return None
+        measured.flags.writeable = False
+        return measured

@@ -6,5 +6,15 @@ from simulators.sequences.catalogue import CATALOGUE
 from simulators.sequences.epi import Epi
 from simulators.sequences.radial import GOLDEN_ANGLE_RAD, Radial
 from simulators.sequences.spiral import Spiral
+from simulators.sequences.undersampled import Undersampled
 
-__all__ = ["CATALOGUE", "GOLDEN_ANGLE_RAD", "Cartesian", "Epi", "Radial", "ScanSequence", "Spiral"]
+__all__ = [
+    "CATALOGUE",
+    "GOLDEN_ANGLE_RAD",
+    "Cartesian",
+    "Epi",
+    "Radial",
+    "ScanSequence",
+    "Spiral",
+    "Undersampled",
+]

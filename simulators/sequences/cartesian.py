@@ -14,7 +14,9 @@ Calibration = Literal["none", "embedded", "separate", "interleaved"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
+    """A line of the grid, counted from its first, and how its readout is marked."""
+
     row: int
     flags: int = 0
     segment: int = 0
@@ -120,7 +122,7 @@ class Cartesian(ScanSequence):
         return played
 
     def _played(
-        self, lines: list[_Line], *, frame: int, average: int, start_s: float
+        self, lines: list[Line], *, frame: int, average: int, start_s: float
     ) -> list[PlannedReadout]:
         n_slices, played = len(self.slices_z_mm), []
         places = [(partition, line) for partition in range(self.partitions) for line in lines]
@@ -142,7 +144,7 @@ class Cartesian(ScanSequence):
         return played
 
     def _echo(
-        self, line: _Line, partition: int, contrast: int, t_s: float, counters: dict[str, int]
+        self, line: Line, partition: int, contrast: int, t_s: float, counters: dict[str, int]
     ) -> PlannedReadout:
         kx = centred(self.n_samples) / (self.fov_mm[0] * self.oversampling)
         is_reversed = self.is_bipolar and contrast % 2 == 1
@@ -160,7 +162,7 @@ class Cartesian(ScanSequence):
             flags=line.flags | (REVERSE if is_reversed else 0),
         )
 
-    def _lines(self, frame: int) -> list[_Line]:
+    def _lines(self, frame: int) -> list[Line]:
         step, center = self.acceleration, self.matrix[1] // 2
         moved = frame if self.calibration == "interleaved" else 0
         calibrated = set(self._calibration_rows()) if self.calibration == "embedded" else set()
@@ -168,24 +170,24 @@ class Cartesian(ScanSequence):
         for row in range(self.first_row, self.matrix[1]):
             is_imaging = (row - center - moved) % step == 0
             if row in calibrated and is_imaging:
-                lines.append(_Line(row, PARALLEL_CALIBRATION_AND_IMAGING))
+                lines.append(Line(row, PARALLEL_CALIBRATION_AND_IMAGING))
             elif row in calibrated:
-                lines.append(_Line(row, PARALLEL_CALIBRATION))
+                lines.append(Line(row, PARALLEL_CALIBRATION))
             elif is_imaging:
-                lines.append(_Line(row))
+                lines.append(Line(row))
         return self._in_segments(lines)
 
-    def _in_segments(self, lines: list[_Line]) -> list[_Line]:
+    def _in_segments(self, lines: list[Line]) -> list[Line]:
         return [
-            _Line(line.row, line.flags, segment)
+            Line(line.row, line.flags, segment)
             for segment in range(self.n_segments)
             for line in lines[segment :: self.n_segments]
         ]
 
-    def _separate_lines(self) -> list[_Line]:
+    def _separate_lines(self) -> list[Line]:
         if self.calibration != "separate":
             return []
-        return [_Line(row, PARALLEL_CALIBRATION) for row in self._calibration_rows()]
+        return [Line(row, PARALLEL_CALIBRATION) for row in self._calibration_rows()]
 
     def _calibration_rows(self) -> list[int]:
         start = self.matrix[1] // 2 - self.n_calibration_lines // 2

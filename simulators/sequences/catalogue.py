@@ -8,6 +8,7 @@ from simulators.sequences.cartesian import Cartesian
 from simulators.sequences.epi import Epi
 from simulators.sequences.radial import Radial
 from simulators.sequences.spiral import Spiral
+from simulators.sequences.undersampled import Undersampled
 
 
 def _named(kind: Callable[..., ScanSequence], **fixed: object) -> Callable[..., ScanSequence]:
@@ -31,6 +32,7 @@ CATALOGUE: dict[str, Callable[..., ScanSequence]] = {
     "grappa": _named(Cartesian, acceleration=2, calibration="embedded"),
     "grappa-separate": _named(Cartesian, acceleration=2, calibration="separate"),
     "tgrappa": _named(Cartesian, acceleration=2, calibration="interleaved"),
+    "undersampled": _named(Undersampled, acceleration=4, n_frames=8),
     "partial-fourier": _named(Cartesian, partial_fourier=0.75),
     "multi-slice": _named(Cartesian, slices_z_mm=(-10.0, 0.0, 10.0), repetition_time_s=0.0468),
     "multi-echo": _named(
