@@ -65,6 +65,8 @@ class ThermalDose:
 
     cem43_min, cem43_low_min, cem43_high_min: float32 (z, y, x), equivalent minutes at 43 °C.
     interrupted: frames were lost to a restart, so the dose is a lower bound.
+    arrhenius_omega: float32 (z, y, x), damage by the protocol's Arrhenius model, from the same
+        temperatures; None where it names none.
     """
 
     frame_id: int
@@ -73,3 +75,4 @@ class ThermalDose:
     cem43_low_min: NDArray[np.float32]
     cem43_high_min: NDArray[np.float32]
     interrupted: bool = False
+    arrhenius_omega: NDArray[np.float32] | None = None

@@ -50,6 +50,8 @@ class Verdict:
     decision: what this frame alone says; permit: what stands after it, latched holds included.
     age_ms: last readout received to verdict published.
     stage_ms: what each stage took, in order.
+    lesion_mm3: volume of this slice beyond 240 CEM43 min by the dose's low side, its estimate and
+        its high side; None where there is no dose.
     baseline_frames, baseline_wanted: how far the training phase has come; 0 of 0 where the method
         has none.
     """
@@ -67,3 +69,4 @@ class Verdict:
     run_id: str = ""
     baseline_frames: int = 0
     baseline_wanted: int = 0
+    lesion_mm3: tuple[float, float, float] | None = None

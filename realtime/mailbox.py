@@ -22,6 +22,7 @@ MAP_NAMES = (
     "dose_cem43_min",
     "dose_low_cem43_min",
     "dose_high_cem43_min",
+    "arrhenius_omega",
 )
 VERDICT_BYTES = 1 << 18
 # To touch a page costs microseconds, and the gateway has other clients: the rest is touched as

@@ -22,6 +22,7 @@ from realtime.pipeline_state import (
     SliceState,
     Stream,
 )
+from thermometry.thresholds import THRESHOLDS
 
 __all__ = [
     "Measured",
@@ -42,6 +43,8 @@ __all__ = [
     "take_refined",
     "to_refine",
 ]
+
+_NECROSIS_CEM43_MIN = THRESHOLDS["necrosis"].cem43_min
 
 
 def slice_of(pipeline: Pipeline, state: PipelineState, frame: Frame) -> SliceState:
@@ -74,11 +77,16 @@ def measure(slice_state: SliceState, image: Image) -> Measured:
         return Measured(image, slice_state, None, None)
     next_thermometry, temperature = thermometer.step(slice_state.thermometry, image)
     next_dose, dose = thermometry.accumulate_dose(slice_state.dose, temperature)
+    next_arrhenius = slice_state.arrhenius
+    if next_arrhenius is not None:
+        next_arrhenius, omega = thermometry.accumulate_arrhenius(next_arrhenius, temperature)
+        dose = replace(dose, arrhenius_omega=omega)
     is_measured = image.is_complete and not temperature.is_baseline
     moved = replace(
         slice_state,
         thermometry=next_thermometry,
         dose=next_dose,
+        arrhenius=next_arrhenius,
         is_settled=slice_state.is_settled or is_measured,
     )
     return Measured(image, moved, temperature, dose)
@@ -123,6 +131,7 @@ def conclude(
             verdict,
             baseline_frames=measured.temperature.baseline_frames,
             baseline_wanted=measured.temperature.baseline_wanted,
+            lesion_mm3=_lesion_mm3(measured),
         )
     if time_s is not None and frame.is_complete:
         slice_state = replace(slice_state, previous_time_s=time_s)
@@ -194,6 +203,7 @@ def _maps(measured: Measured, time_s: float | None) -> Maps:
     image, temperature, dose = measured.image, measured.temperature, measured.dose
     shape = image.pixels.shape
     nothing = np.full(shape, np.nan, np.float32)
+    omega = None if dose is None else dose.arrhenius_omega
     has_dose = dose is not None and temperature is not None and not temperature.is_baseline
     return Maps(
         frame_id=image.frame_id,
@@ -208,4 +218,14 @@ def _maps(measured: Measured, time_s: float | None) -> Maps:
         dose_cem43_min=dose.cem43_min if has_dose and dose else nothing,
         dose_low_cem43_min=dose.cem43_low_min if has_dose and dose else nothing,
         dose_high_cem43_min=dose.cem43_high_min if has_dose and dose else nothing,
+        arrhenius_omega=nothing if omega is None else omega,
     )
+
+
+def _lesion_mm3(measured: Measured) -> tuple[float, float, float] | None:
+    dose = measured.dose
+    if dose is None:
+        return None
+    voxel_mm = measured.slice.voxel_mm
+    lesion = thermometry.measure_lesion(dose, cem43_min=_NECROSIS_CEM43_MIN, voxel_mm=voxel_mm)
+    return lesion.low_mm3, lesion.volume_mm3, lesion.high_mm3

@@ -5,11 +5,14 @@ from dataclasses import fields
 import recon
 import thermometry
 from messages import Pose, SessionHeader
+from realtime import protocol_sections
 from realtime.echo import echo_time_and_frequency
 from realtime.header_in_force import header_in_force
 from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
 from realtime.regions import heated_mask, reference_mask, region_masks
+from thermometry.arrhenius import MODELS
+from thermometry.between_frames import Integration
 
 
 def build(
@@ -116,5 +119,15 @@ def open_slice(
         voxel_mm=voxel_mm,
         thermometer=thermometer,
         thermometry=thermometer.start(),
-        dose=thermometry.start_dose(shape),
+        dose=thermometry.start_dose(shape, integration=_between_frames(settings)),
+        arrhenius=_start_arrhenius(settings.arrhenius, shape),
     )
+
+
+def _start_arrhenius(name: str, shape: tuple[int, int, int]) -> thermometry.ArrheniusState | None:
+    return None if name == "none" else thermometry.start_arrhenius(shape, MODELS[name])
+
+
+def _between_frames(settings: protocol_sections.Thermometry) -> Integration:
+    # the heat model's course needs frames to be fitted; until then the rate runs straight
+    return "trapezoid" if settings.dose_integration == "model" else settings.dose_integration

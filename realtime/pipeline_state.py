@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import recon
 from messages import Forecast, Image, SessionHeader, TemperatureMap, ThermalDose
 from realtime.protocol import Protocol
-from thermometry import DoseState, Thermometer
+from thermometry import ArrheniusState, DoseState, Thermometer
 
 Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
 
@@ -47,6 +47,7 @@ class SliceState:
     thermometer: Thermometer | None = None
     thermometry: object = None
     dose: DoseState | None = None
+    arrhenius: ArrheniusState | None = None
     previous_time_s: float | None = None
     is_refined: bool = False
     is_settled: bool = False

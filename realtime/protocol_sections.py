@@ -106,6 +106,7 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
     sparsity: Annotated[float, Meta(ge=0.0, le=100.0)] = 1.0
     tissue: str = "brain"
     dose_integration: Literal["trapezoid", "log-linear", "model"] = "trapezoid"
+    arrhenius: Literal["none", "skin-henriques", "coagulation", "liver-jacques"] = "skin-henriques"
 
 
 class Motion(Struct, frozen=True, forbid_unknown_fields=True):

@@ -164,6 +164,7 @@ class SessionFrames:
             dose_cem43_min=images["dose_cem43_min"],
             dose_low_cem43_min=images["dose_low_cem43_min"],
             dose_high_cem43_min=images["dose_high_cem43_min"],
+            arrhenius_omega=images["arrhenius_omega"],
             acquisition_time_stamp=int(row["ticks"]),
             physiology_time_stamp=(one, two, three),
         )

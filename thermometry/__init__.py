@@ -5,7 +5,14 @@ Research software: not validated in fat, and no substitute for the therapy devic
 
 from collections.abc import Callable, Mapping
 
+from thermometry.arrhenius import (
+    ArrheniusState,
+    accumulate_arrhenius,
+    interrupt_arrhenius,
+    start_arrhenius,
+)
 from thermometry.dose import DoseState, accumulate_dose, interrupt, start_dose
+from thermometry.lesion import measure_lesion
 from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_rad_per_c
 from thermometry.single_baseline import SingleBaseline
 
@@ -16,12 +23,17 @@ METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
 
 __all__ = [
     "METHODS",
+    "ArrheniusState",
     "DoseState",
     "SingleBaseline",
     "Thermometer",
     "ThermometryPlan",
+    "accumulate_arrhenius",
     "accumulate_dose",
     "interrupt",
+    "interrupt_arrhenius",
+    "measure_lesion",
     "phase_to_temperature_rad_per_c",
+    "start_arrhenius",
     "start_dose",
 ]

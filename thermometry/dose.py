@@ -46,15 +46,16 @@ class DoseState:
     last_own: Single
     last_common: Single
     last_weight_s: Volume
+    integration: Integration = "trapezoid"
     interrupted: bool = False
 
 
-def start_dose(shape: tuple[int, int, int]) -> DoseState:
+def start_dose(shape: tuple[int, int, int], *, integration: Integration = "trapezoid") -> DoseState:
     """No dose yet; shape is (z, y, x)."""
     zeros = _frozen(np.zeros(shape))
     never = _frozen(np.full(shape, np.nan))
     cold = _frozen(np.zeros(shape, np.float32))
-    return DoseState(-np.inf, zeros, zeros, zeros, never, cold, cold, cold, zeros)
+    return DoseState(-np.inf, zeros, zeros, zeros, never, cold, cold, cold, zeros, integration)
 
 
 def interrupt(state: DoseState) -> DoseState:
@@ -66,9 +67,7 @@ def interrupt(state: DoseState) -> DoseState:
     return replace(state, last_time_s=never, interrupted=True)
 
 
-def accumulate_dose(
-    state: DoseState, temperature: TemperatureMap, *, integration: Integration = "trapezoid"
-) -> tuple[DoseState, ThermalDose]:
+def accumulate_dose(state: DoseState, temperature: TemperatureMap) -> tuple[DoseState, ThermalDose]:
     """Dose after one more temperature map, on scanner time.
 
     Each pixel integrates from its own last valid sample, so that a gap in its validity is bridged
@@ -78,11 +77,11 @@ def accumulate_dose(
     """
     time_s = temperature.time_s
     if np.isfinite(time_s) and time_s > state.time_s:
-        state = _advance(state, temperature, integration)
+        state = _advance(state, temperature)
     return state, _dose_so_far(state, temperature)
 
 
-def _advance(state: DoseState, temperature: TemperatureMap, integration: Integration) -> DoseState:
+def _advance(state: DoseState, temperature: TemperatureMap) -> DoseState:
     rate = dose_rate(
         temperature.temperature_c.ravel(),
         temperature.temperature_std_c.ravel(),
@@ -94,7 +93,7 @@ def _advance(state: DoseState, temperature: TemperatureMap, integration: Integra
         rate.per_s,
         last_own=state.last_own.ravel(),
         own=rate.own_std,
-        integration=integration,
+        integration=state.integration,
     )
     dose, variance, common, last_time_s, weight_s, last_rate, last_own, last_common = _add(
         temperature.time_s,

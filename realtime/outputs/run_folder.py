@@ -41,6 +41,7 @@ _MAP_FIELDS = (
     "dose_cem43_min",
     "dose_low_cem43_min",
     "dose_high_cem43_min",
+    "arrhenius_omega",
 )
 
 

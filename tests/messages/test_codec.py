@@ -49,7 +49,7 @@ def maps(draw):
     return Maps(
         draw(counts), draw(keys), draw(maybe), draw(vectors), draw(poses), draw(picture),
         draw(picture), draw(picture), draw(hnp.arrays(np.bool_, shape)), draw(picture),
-        draw(picture), draw(picture),
+        draw(picture), draw(picture), draw(picture),
     )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def a_map(**changed):
     picture = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
     whole = Maps(
         3, FrameKey(1, 2), 0.5, (1.0, 2.0, 3.0), Pose(), picture, picture, picture,
-        picture > 2, picture, picture, picture,
+        picture > 2, picture, picture, picture, picture,
     )  # fmt: skip
     return replace(whole, **changed)
 
@@ -220,8 +220,8 @@ BROKEN = [
     ("a missing body", edited(lambda h: h.pop("body")), r"event map: .*body"),
     ("a missing field", edited(lambda h: h["body"].pop("pose")), r"event map: .*pose"),
     ("a wrong type", edited(put("body", "frame_id", "three")), r"event map: .*frame_id"),
-    ("an array number too high", edited(put("body", "magnitude", "array", 99)), r"99 of 7"),
-    ("a negative array number", edited(put("body", "magnitude", "array", -1)), r"-1 of 7"),
+    ("an array number too high", edited(put("body", "magnitude", "array", 99)), r"99 of 8"),
+    ("a negative array number", edited(put("body", "magnitude", "array", -1)), r"-1 of 8"),
     ("an unknown dtype", edited(put("body", "magnitude", "dtype", "<z9")), r"event map: .*z9"),
     ("objects", edited(put("body", "magnitude", "dtype", "|O")), r"event map: .*dtype '\|O'"),
     ("text", edited(put("body", "magnitude", "dtype", "<U3")), r"event map: .*expected numbers"),

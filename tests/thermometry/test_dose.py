@@ -183,10 +183,10 @@ def test_interval_covers_the_truth_95_times_in_100(truth_c, std_c, common_c):
 
 
 def ramp(a_c, b_c, *, n=2, span_s=60.0, integration="log-linear", **spread):
-    state = start_dose(SHAPE)
+    state = start_dose(SHAPE, integration=integration)
     for share in np.linspace(0, 1, n):
         map_ = make_map(np.full(SHAPE, a_c + (b_c - a_c) * share), span_s * share, **spread)
-        state, dose = accumulate_dose(state, map_, integration=integration)
+        state, dose = accumulate_dose(state, map_)
     return dose
 
 
@@ -216,12 +216,10 @@ def test_log_linear_agrees_with_the_trapezoid_where_images_are_close():
 def test_either_rule_is_unbiased_and_covers_on_a_plateau(integration):
     rng = np.random.default_rng(11)
     shape, n, std_c = (1, 1, 4000), 8, 0.7
-    state = start_dose(shape)
+    state = start_dose(shape, integration=integration)
     for i in range(n):
         noisy = 50.0 + std_c * rng.standard_normal(shape)
-        state, dose = accumulate_dose(
-            state, make_map(noisy, i * 3.0, std_c=std_c), integration=integration
-        )
+        state, dose = accumulate_dose(state, make_map(noisy, i * 3.0, std_c=std_c))
     exact_min = 128.0 * (n - 1) * 3.0 / 60.0
     assert dose.cem43_min.mean(dtype=float) == pytest.approx(exact_min, rel=0.02)
     covered = np.mean((dose.cem43_low_min <= exact_min) & (exact_min <= dose.cem43_high_min))

@@ -90,6 +90,7 @@ def write_frame(folder, frame, *, outcome="COMPUTED"):
     maps = Maps(
         frame, key, 2.0 * frame, (240.0, 240.0, 3.0), Pose(), np.ones((1, N, N), np.float32),
         field, np.full_like(field, 0.4), np.ones((1, N, N), np.bool_), dose, dose / 2, dose * 2,
+        dose,
     )  # fmt: skip
     take(folder, maps)
 
@@ -308,7 +309,7 @@ def imaging_run(path, *, slices, therapy="imaging"):
         image = np.full((1, N, N), number + 1, np.float32)
         maps = Maps(
             frame, key, None, (240.0, 240.0, 3.0), Pose(), image, nothing, nothing,
-            np.zeros((1, N, N), np.bool_), nothing, nothing, nothing,
+            np.zeros((1, N, N), np.bool_), nothing, nothing, nothing, nothing,
         )  # fmt: skip
         take(folder, maps)
     take(folder, RunStop("r", "completed", "end", "2026", len(slices), 0, 0, 0, 1, 0))

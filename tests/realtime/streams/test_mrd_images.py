@@ -32,6 +32,7 @@ def maps() -> Maps:
         dose_cem43_min=ramp * 2,
         dose_low_cem43_min=ramp,
         dose_high_cem43_min=ramp,
+        arrhenius_omega=ramp,
     )
 
 
