@@ -41,6 +41,12 @@ def compiled(function: Callable[Arguments, Result]) -> Kernel[Arguments, Result]
     return Kernel(function)
 
 
+def inner(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Compile a part of a kernel, which only kernels of the same file call."""
+    part: Callable[Arguments, Result] = Kernel(function).dispatcher
+    return part
+
+
 def _read_only(argument: Any) -> Any:  # noqa: ANN401 - numbers pass through
     if not isinstance(argument, np.ndarray):
         return argument
