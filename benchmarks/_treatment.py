@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import READOUT, Acquisition, Frame, FrameKey, Maps
+from messages import READOUT, Acquisition, Frame, FrameKey, Maps, readout_row
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime import pipeline
-from realtime.assembler import Assembler
 from realtime.frame_times import FrameTimes
 from realtime.pipeline import NoiseScan, PipelineState
 from realtime.protocol import Protocol
+from realtime.session_setup import assembler_for
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.mrd_header import parse_header
 from simulators.coils import head_coils
@@ -165,7 +165,7 @@ class Monitor:
 
     def __init__(self, protocol: Protocol, header_xml: bytes) -> None:
         self._protocol, self._header = protocol, parse_header(header_xml)
-        self._assembler = Assembler(self._header)
+        self._assembler = assembler_for(protocol, self._header)
         self._times = FrameTimes(protocol, self._header)
         self._noise: list[Acquisition] = []
         self._landed: list[Acquisition] = []
@@ -205,10 +205,8 @@ class Monitor:
     def _frame(self, frame_id: int, last: Acquisition) -> Frame:
         landed, self._landed = self._landed, []
         times_s, centre_s = self._times.settle(frame_id)
-        rows = np.zeros(len(landed), READOUT)
-        rows["kspace_encode_step_1"] = [one.idx.kspace_encode_step_1 for one in landed]
-        rows["center_sample"], rows["n_samples"] = last.center_sample, last.n_samples
-        rows["sample_time_us"], rows["time_s"] = last.sample_time_us, times_s
+        rows = np.array([readout_row(one) for one in landed], READOUT)
+        rows["time_s"] = times_s
         samples = np.stack([one.samples for one in landed])
         key = FrameKey(repetition=last.idx.repetition)
         return Frame(frame_id, key, rows, samples, centre_s, last.pose, is_complete=True)

@@ -33,9 +33,12 @@ class Companions:
 
     A navigator belongs to its own slice, contrast, phase and set; a calibration line to whatever
     frame of its slice comes next (and of its contrast, where the header names several).
+
+    n_echoes: how many contrasts one frame joins; then all of them wait for the same frame.
     """
 
-    def __init__(self, encoding: Encoding) -> None:
+    def __init__(self, encoding: Encoding, *, n_echoes: int = 1) -> None:
+        self._is_joined = n_echoes > 1
         self._has_contrasts = encoding.n_contrasts > 1
         self._waiting: dict[_Key, list[Acquisition]] = defaultdict(list)
         self._n_bytes = 0
@@ -72,6 +75,8 @@ class Companions:
 
     def _keys(self, imaging: Acquisition) -> tuple[_Key, _Key]:
         idx = imaging.idx
+        if self._is_joined:
+            return (idx.slice, 0), (idx.slice, 0, idx.phase, idx.set)
         contrast = idx.contrast if self._has_contrasts else 0
         return (idx.slice, contrast), (idx.slice, idx.contrast, idx.phase, idx.set)
 

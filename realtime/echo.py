@@ -1,6 +1,7 @@
-"""What a phase is turned into temperature with: the echo time and the proton frequency."""
+"""What a phase is turned into temperature with: echo times and the proton frequency."""
 
-from messages import SessionHeader
+import thermometry
+from messages import HeaderError, SessionHeader
 from realtime.protocol_sections import Thermometry
 from realtime.streams.mrd_header import require_thermometry
 
@@ -17,3 +18,45 @@ def echo_time_and_frequency(settings: Thermometry, header: SessionHeader) -> tup
         else settings.echo_time_ms * 1e-3,
         field_strength_t_override=settings.field_strength_t,
     )
+
+
+def joined_contrasts(settings: Thermometry | None, header: SessionHeader) -> int:
+    """Return how many contrasts one frame joins: all that the header's limits name, or 1.
+
+    header: what is in force. A method of `thermometry.JOINS_CONTRASTS` needs all at once; for any
+    other each contrast is a frame of its own.
+    """
+    if settings is None or settings.method not in thermometry.JOINS_CONTRASTS:
+        return 1
+    return header.encodings[0].n_contrasts
+
+
+def echo_times_of(
+    settings: Thermometry, header: SessionHeader, *, n_joined: int
+) -> tuple[float, ...]:
+    """Return the echo time (s) of each contrast: the protocol's one where it gives it.
+
+    Raises HeaderError where the contrasts of a frame cannot be told apart by what is given.
+    """
+    echo_time_s, _ = echo_time_and_frequency(settings, header)
+    if n_joined == 1:
+        return header.echo_times_s if settings.echo_time_ms is None else (echo_time_s,)
+    if header.encodings[0].trajectory == "epi":
+        raise HeaderError(
+            f"is epi, whose navigators belong to one echo; {settings.method} takes echoes of "
+            "other trajectories",
+            field="encoding[0].trajectory",
+        )
+    if settings.method not in thermometry.NEEDS_ECHO_TIMES:
+        return (echo_time_s,) * n_joined
+    told = header.echo_times_s
+    if settings.echo_time_ms is not None:
+        told = (echo_time_s,)
+    if len(told) < n_joined or min(told[:n_joined]) <= 0 or len(set(told[:n_joined])) < n_joined:
+        listed = ", ".join(f"{one * 1e3:g}" for one in told)
+        raise HeaderError(
+            f"gives {listed} ms, {settings.method} needs one above 0 for each of the {n_joined} "
+            "contrasts that the limits name, each another; thermometry.echo_time_ms gives one only",
+            field="sequenceParameters.TE",
+        )
+    return told[:n_joined]

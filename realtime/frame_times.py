@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import Acquisition, Pose, SessionHeader
+from realtime.echo import joined_contrasts
 from realtime.protocol import Protocol
 from realtime.streams.time_stamps import ScannerClock
 
@@ -40,7 +41,8 @@ class FrameTimes:
     """The scanner clock of a session.
 
     A Cartesian or EPI frame crosses the centre with the line nearest to it, once for each average;
-    every radial spoke and spiral arm crosses it, so there the mean of all counts.
+    every radial spoke and spiral arm crosses it, so there the mean of all counts. A frame that
+    joins an echo train crosses it with each echo, and the mean over the echoes counts.
     """
 
     def __init__(self, protocol: Protocol, header: SessionHeader) -> None:
@@ -54,6 +56,7 @@ class FrameTimes:
         )
         # of a train of echoes nobody says how many one TR holds
         is_train = encoding.trajectory == "epi" or encoding.n_segments > 1
+        is_train = is_train or joined_contrasts(protocol.thermometry, header) > 1
         self._clock = ScannerClock(
             protocol.stream.time_stamp_unit,
             header.system_vendor,

@@ -6,7 +6,7 @@ import recon
 import thermometry
 from messages import Pose, SessionHeader
 from realtime import protocol_sections
-from realtime.echo import echo_time_and_frequency
+from realtime.echo import echo_time_and_frequency, echo_times_of, joined_contrasts
 from realtime.header_in_force import header_in_force
 from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
@@ -53,10 +53,12 @@ def build(
     settings = protocol.thermometry
     if settings is None:
         return Pipeline(protocol, header, reconstructor, (), 0.0)
-    echo_time_s, h1_frequency_hz = echo_time_and_frequency(settings, header)
-    is_overridden = settings.echo_time_ms is not None
-    echo_times_s = (echo_time_s,) if is_overridden else header.echo_times_s
-    return Pipeline(protocol, header, reconstructor, echo_times_s, h1_frequency_hz)
+    _, h1_frequency_hz = echo_time_and_frequency(settings, header)
+    n_joined = joined_contrasts(settings, header)
+    echo_times_s = echo_times_of(settings, header, n_joined=n_joined)
+    if n_joined > 1:
+        reconstructor = recon.EchoTrain(reconstructor, n_joined)
+    return Pipeline(protocol, header, reconstructor, echo_times_s, h1_frequency_hz, n_joined)
 
 
 def reconstruction_settings(protocol: Protocol) -> recon.ReconstructionSettings:
@@ -94,6 +96,7 @@ def open_slice(
     thermometer = thermometry.METHODS[settings.method](
         thermometry.ThermometryPlan(
             echo_time_s=pipeline.echo_times_s[contrast],
+            echo_times_s=pipeline.echo_times_s if pipeline.n_joined > 1 else (),
             h1_frequency_hz=pipeline.h1_frequency_hz,
             alpha_ppm_per_c=settings.alpha_ppm_per_c,
             phase_sign=settings.phase_sign,

@@ -25,13 +25,17 @@ class NoiseScan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pipeline:
-    """What stays the same for the whole session."""
+    """What stays the same for the whole session.
+
+    echo_times_s: by contrast. n_joined: how many contrasts one frame holds.
+    """
 
     protocol: Protocol
     header: SessionHeader
     reconstructor: recon.Reconstructor
     echo_times_s: tuple[float, ...]
     h1_frequency_hz: float
+    n_joined: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from messages.acquisition import NOISE_MEASUREMENT
 from realtime import control
 from realtime.alerts import faults
 from realtime.answers import AlertIds, Answers, Sink
-from realtime.assembler import Assembler, OpenFrame
+from realtime.assembler import OpenFrame
 from realtime.companions import Companions, is_companion
 from realtime.frame_times import FrameTimes
 from realtime.header_in_force import header_in_force
@@ -24,6 +24,7 @@ from realtime.session_memory import SessionMemory
 from realtime.session_setup import (
     NoiseReadouts,
     RunIdentity,
+    assembler_for,
     companion_rows,
     configuration,
     plan_layout,
@@ -66,7 +67,7 @@ class Session:
         self.is_closing = False
         self.n_workers_lost = 0
         self._is_begun = False
-        self.assembler = Assembler(header, readouts_per_frame=protocol.recon.readouts_per_frame)
+        self.assembler = assembler_for(protocol, header)
         self.n_readouts = 0
         self.n_unused = 0
         self._sink = sink
@@ -84,7 +85,7 @@ class Session:
         )
         self._times = FrameTimes(protocol, header)
         self._noise = NoiseReadouts()
-        self._companions = Companions(header.encodings[0])
+        self._companions = Companions(header.encodings[0], n_echoes=self.assembler.n_echoes)
         self._signals = Signals()
         self._counter = ScanCounter()
         self._told: set[str] = set()
@@ -230,7 +231,8 @@ class Session:
         n_imaging = self.assembler.capacity
         encoding = self.header.encodings[0]
         self._n_extra = companion_rows(encoding, n_imaging, n_waiting=self._companions.most)
-        layout = plan_layout(self.header, first, n_readouts=n_imaging + self._n_extra)
+        n_rows, n_joined = n_imaging + self._n_extra, self.assembler.n_echoes
+        layout = plan_layout(self.header, first, n_readouts=n_rows, n_joined=n_joined)
         self._memory = SessionMemory(layout)
         self._frames = SessionFrames(
             self._memory,

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from messages import Acquisition, Encoding, MonitorError, RunStart, RunStop, SessionHeader
 from realtime import control
 from realtime.answers import Counts
+from realtime.assembler import Assembler
+from realtime.echo import joined_contrasts
 from realtime.mailbox import Layout
 from realtime.protocol import Protocol
 
@@ -130,6 +132,15 @@ def configuration(
     )
 
 
+def assembler_for(protocol: Protocol, header: SessionHeader) -> Assembler:
+    """Return what sorts a session's readouts into frames; `header` is the one in force."""
+    return Assembler(
+        header,
+        readouts_per_frame=protocol.recon.readouts_per_frame,
+        n_echoes=joined_contrasts(protocol.thermometry, header),
+    )
+
+
 def companion_rows(encoding: Encoding, n_imaging: int, *, n_waiting: int) -> int:
     """Return how many rows of a frame are kept for navigators and calibration lines.
 
@@ -141,9 +152,12 @@ def companion_rows(encoding: Encoding, n_imaging: int, *, n_waiting: int) -> int
     return max(n_imaging, n_waiting) if is_expected or n_waiting else 0
 
 
-def plan_layout(header: SessionHeader, first: Acquisition, *, n_readouts: int) -> Layout:
+def plan_layout(
+    header: SessionHeader, first: Acquisition, *, n_readouts: int, n_joined: int = 1
+) -> Layout:
     """Return how the memory is cut: a slot for each image stream, and two to wait.
 
+    n_readouts: of a frame, which joins n_joined contrasts.
     A header may not tell of its slices, so there are more where they cost little. Raises
     MonitorError, before any memory is taken, where it is too much.
     """
@@ -153,7 +167,7 @@ def plan_layout(header: SessionHeader, first: Acquisition, *, n_readouts: int) -
     # on a grid the counters tell the place, and what is sent as a trajectory may be anything
     n_dimensions = 0 if encoding.is_on_grid else first.trajectory.shape[1]
     one = Layout(1, n_readouts, first.n_coils, first.n_samples, n_pixels, n_dimensions)
-    n_streams = max(encoding.n_slices * encoding.n_contrasts, 1)
+    n_streams = max(encoding.n_slices * (encoding.n_contrasts if n_joined == 1 else 1), 1)
     n_cheap = min(_MOST_SLOTS, _CHEAP_BYTES // max(one.slot_bytes, 1))
     layout = replace(one, n_slots=max(min(n_streams, _MOST_SLOTS) + 2, n_cheap))
     if layout.slot_bytes > MAX_FRAME_BYTES or layout.total_bytes > 4 * MAX_FRAME_BYTES:

@@ -1,5 +1,7 @@
 """Frames of a session's very geometry, made of a bright centre and noise, for the dry run."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,10 +23,25 @@ def synthetic_frame(built: Pipeline, pose: Pose) -> Frame:
     """Return a complete frame of this geometry, every readout in place."""
     plan = built.reconstructor.plan
     if not plan.encoding.is_on_grid:
-        return _off_the_grid(plan, pose)
+        return _with_contrasts(_off_the_grid(plan, pose), built.n_joined)
     rows = _lines(plan)
     at_centre = rows["kspace_encode_step_1"] == plan.line_center
-    return _frame(plan, rows, at_centre, None, pose)
+    return _with_contrasts(_frame(plan, rows, at_centre, None, pose), built.n_joined)
+
+
+def _with_contrasts(frame: Frame, n_joined: int) -> Frame:
+    """Return a frame with every readout once for each contrast, one straight after the other."""
+    if n_joined == 1:
+        return frame
+    trajectory = frame.trajectory
+    rows = np.repeat(frame.readouts, n_joined)
+    rows["contrast"] = np.arange(len(rows)) % n_joined
+    return replace(
+        frame,
+        readouts=rows,
+        samples=np.repeat(frame.samples, n_joined, axis=0),
+        trajectory=None if trajectory is None else np.repeat(trajectory, n_joined, axis=0),
+    )
 
 
 def _lines(plan: ReconstructionPlan) -> NDArray[np.void]:

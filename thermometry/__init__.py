@@ -4,6 +4,7 @@ Research software: not validated in fat, and no substitute for the therapy devic
 """
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from thermometry.arrhenius import (
     ArrheniusState,
@@ -13,16 +14,29 @@ from thermometry.arrhenius import (
 )
 from thermometry.dose import DoseState, accumulate_dose, interrupt, start_dose
 from thermometry.lesion import measure_lesion
+from thermometry.near_harmonic import near_harmonic
 from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_rad_per_c
+from thermometry.referenceless import referenceless, referenceless_l1
 from thermometry.single_baseline import SingleBaseline
 
 METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
+    "near-harmonic": near_harmonic,
+    "referenceless": referenceless,
+    "referenceless-l1": referenceless_l1,
     "single-baseline": SingleBaseline,
 }
 """Name in the protocol to method. A new method is one file and one line here."""
 
+NEEDS_ECHO_TIMES: Final = frozenset({"multi-echo", "water-fat"})
+"""Methods whose images hold a whole echo train, each echo with a time of its own."""
+
+JOINS_CONTRASTS: Final = NEEDS_ECHO_TIMES | {"t1"}
+"""Methods that need all contrasts of a dynamic at once: one frame joins them."""
+
 __all__ = [
+    "JOINS_CONTRASTS",
     "METHODS",
+    "NEEDS_ECHO_TIMES",
     "ArrheniusState",
     "DoseState",
     "SingleBaseline",

@@ -6,9 +6,9 @@ from messages import Acquisition, MonitorError, SessionHeader, readout_row
 from messages.acquisition import NOISE_MEASUREMENT, is_imaging
 from messages.frame import READOUT
 from realtime import pipeline
-from realtime.assembler import Assembler
 from realtime.header_in_force import header_in_force
 from realtime.protocol import Protocol
+from realtime.session_setup import assembler_for
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.recording import Recording
 
@@ -26,8 +26,7 @@ def check_first_readout(protocol: Protocol, header: SessionHeader, recording: Re
     if first is None:
         return f"no imaging readout among the first {_MOST_READOUTS}, so nothing was planned"
     number, acquisition = first
-    assembler = Assembler(header, readouts_per_frame=protocol.recon.readouts_per_frame)
-    assembler.place(acquisition, readout=number)
+    assembler_for(protocol, header).place(acquisition, readout=number)
     try:
         _take_in(protocol, header, acquisition)
     except (ValueError, MemoryError) as error:
@@ -56,7 +55,10 @@ def _take_in(protocol: Protocol, header: SessionHeader, first: Acquisition) -> N
         protocol, header, n_coils=first.n_coils, n_samples=first.n_samples, noise=None
     )
     pipeline.open_slice(
-        built, first.pose, slice_number=first.idx.slice, contrast=first.idx.contrast
+        built,
+        first.pose,
+        slice_number=first.idx.slice,
+        contrast=0 if built.n_joined > 1 else first.idx.contrast,
     )
     reconstructor = built.reconstructor
     rows = np.array([readout_row(first)], READOUT)
