@@ -12,6 +12,7 @@ import numpy as np
 import recon
 import thermometry
 from messages import Frame, Image, Maps, PowerLog, RegionReading, Verdict
+from realtime.alerts.remembering import remember
 from realtime.alerts.rules import Observation, decide, judge, read_regions, unseen, whole
 from realtime.pipeline_setup import build, open_slice, reconstruction_settings
 from realtime.pipeline_state import (
@@ -106,20 +107,17 @@ def conclude(
     readings: tuple[RegionReading, ...] = ()
     if measured.temperature is not None:
         readings = read_regions(protocol, slice_state.masks, measured.temperature, measured.dose)
-        observation = Observation(
-            temperature=measured.temperature,
-            dose=measured.dose,
-            masks=slice_state.masks,
+        observation = replace(
+            _observe(pipeline, measured, frame, power),
             regions=readings,
             time_s=time_s,
-            previous_time_s=slice_state.previous_time_s,
-            power=power,
-            forecast=measured.forecast,
-            voxel_mm=slice_state.voxel_mm,
             is_complete=is_complete,
             is_calibrated=is_calibrated,
             is_finite=is_finite,
         )
+        history = remember(slice_state.history, observation)
+        slice_state = replace(slice_state, history=history)
+        observation = replace(observation, history=history)
         others = (one.masks.keys() for one in state.slices.values())
         findings = judge(protocol, observation)
         findings += unseen(protocol, set(slice_state.masks).union(*others))
@@ -137,6 +135,26 @@ def conclude(
         slice_state = replace(slice_state, previous_time_s=time_s)
     slices = {**state.slices, _stream(frame): slice_state}
     return replace(state, slices=slices), verdict, _maps(measured, time_s)
+
+
+def _observe(pipeline: Pipeline, measured: Measured, frame: Frame, power: PowerLog) -> Observation:
+    """Return what the rules may look at; `measured` has a temperature."""
+    slice_state, settings = measured.slice, pipeline.protocol.thermometry
+    if measured.temperature is None or settings is None:
+        raise ValueError("rules judge a temperature, the frame has none")
+    return Observation(
+        temperature=measured.temperature,
+        dose=measured.dose,
+        masks=slice_state.masks,
+        previous_time_s=slice_state.previous_time_s,
+        power=power,
+        forecast=measured.forecast,
+        voxel_mm=slice_state.voxel_mm,
+        body_temperature_c=settings.body_temperature_c,
+        pose=frame.pose,
+        magnitude=np.abs(measured.image.pixels),
+        previous_peak_c=slice_state.history.peak_c,
+    )
 
 
 def fold(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import recon
 from messages import Forecast, Image, SessionHeader, TemperatureMap, ThermalDose
+from realtime.alerts.history import History
 from realtime.protocol import Protocol
 from thermometry import ArrheniusState, DoseState, Thermometer
 
@@ -56,6 +57,7 @@ class SliceState:
     is_refined: bool = False
     is_settled: bool = False
     voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)  # (z, y, x)
+    history: History = field(default_factory=History)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -51,6 +51,34 @@ EVENTS: Mapping[str, EventType] = {
     ),
     "dose-limit.warn": _poor("Dose near its limit", "Be ready to stop; heat goes on spreading."),
     "dose-limit.hold": _hazard("Dose over its limit", "Stop heating; this region takes no more."),
+    "dose-risk.warn": _poor(
+        "Dose may pass its limit", "Be ready to stop; count what still spreads after shut-off."
+    ),
+    "dose-risk.hold": _hazard(
+        "Dose passes its limit more likely than not", "Stop heating; this region takes no more."
+    ),
+    "near-field.warn": _poor(
+        "Heat on the way to the target", "Let skin, bone and near field cool before you go on."
+    ),
+    "near-field.hold": _hazard(
+        "Too much heat on the way to the target", "Stop heating; cool, and look at the skin."
+    ),
+    "focus-offset.warn": _poor("Focus off its target", "Check the focus; be ready to stop."),
+    "focus-offset.hold": _hazard(
+        "Focus not on its target", "Stop heating; steer back and repeat the low-power test."
+    ),
+    "heating-rate.hold": _hazard(
+        "Heating that nothing explains",
+        "Stop heating; boiling or cavitation may have begun: look at the magnitude image.",
+    ),
+    "blur-guard.warn": _poor(
+        "The peak is hidden", "Smaller voxels, faster frames, or count the peak as hotter."
+    ),
+    "motion.hold": _poor("The patient has moved", "Wait, or take a new baseline."),
+    "baseline-invalid.hold": _hazard(
+        "The baseline is not valid",
+        "Stop heating; slice, table, frequency or shim changed: take a new baseline.",
+    ),
     "dose-reached.inform": _notice("Dose goal reached", "The target has its dose."),
     "dose-reached.hold": _poor("Dose goal reached", "The target has its dose; heating is held."),
     "heating-response.hold": _hazard(
@@ -65,6 +93,11 @@ EVENTS: Mapping[str, EventType] = {
     "drift.hold": _poor("Field drift not corrected", "Take a new baseline or add a reference."),
     "noise.hold": _poor("Temperature too uncertain", "Check coil and sequence."),
     "invalid-fraction.hold": _poor("Region cannot be seen", "Check signal, motion and region."),
+    "signal-void.hold": _poor(
+        "No signal in a region", "An implant or air? Put the region elsewhere."
+    ),
+    "fat.warn": _poor("Fat in a region", "Temperature reads wrong in fat: check the region."),
+    "fat.hold": _poor("A region is fat", "Temperature is not known there: move the region."),
     "region-unseen.hold": _poor("Region in no slice", "Check the region and the slices."),
     "stale-frame.hold": _poor("Frames too far apart or too old", "Check the scanner's stream."),
     "incomplete-frame.hold": _poor("Frame with missing lines", "Check the scanner's stream."),

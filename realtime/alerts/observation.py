@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import Forecast, PowerLog, RegionReading, TemperatureMap, ThermalDose
+from messages import Forecast, Pose, PowerLog, RegionReading, TemperatureMap, ThermalDose
+from realtime.alerts.history import History
 from realtime.protocol import Protocol
 
 Mask = NDArray[np.bool_]
+# One pixel in twenty may be an artefact; the response of a region is read past these.
+_ARTEFACT_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +25,10 @@ class Observation:
     voxel_mm: (z, y, x).
     is_complete, is_calibrated: every line has landed; the image is not aliased for want of others.
     is_finite: no NaN or infinity in the image.
+    pose: where the frame lies. magnitude: float32 (z, y, x).
+    history: of the frames so far, this one included; previous_peak_c: what the forecast's peak was
+        before it.
+    focus_px: (z, y, x) where ARFI has found the focus; None where nobody looked.
     """
 
     temperature: TemperatureMap
@@ -37,6 +44,11 @@ class Observation:
     is_calibrated: bool = True
     is_finite: bool = True
     body_temperature_c: float = 37.0
+    pose: Pose | None = None
+    magnitude: NDArray[np.float32] | None = None
+    history: History = field(default_factory=History)
+    previous_peak_c: NDArray[np.float32] | None = None
+    focus_px: tuple[float, float, float] | None = None
 
     def believed(self, region: str) -> Mask:
         """Return the pixels of a region whose temperature may be believed."""
@@ -80,6 +92,11 @@ def _read(
         dose_max_cem43_min=_finite(most),
         dose_min_cem43_min=None if least is None else _finite(-least),
     )
+
+
+def n_spared(n_valid: int) -> int:
+    """Return how many of a region's hottest or coldest pixels may be artefacts; never all."""
+    return min(int(_ARTEFACT_SHARE * n_valid), n_valid - 1)
 
 
 def largest(values: NDArray[np.float32]) -> float | None:

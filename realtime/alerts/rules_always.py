@@ -1,0 +1,67 @@
+"""What every frame is judged by, whatever the protocol says."""
+
+import math
+from collections.abc import Iterator, Set
+
+import numpy as np
+
+from messages import Finding
+from realtime.alerts.observation import Observation
+from realtime.protocol import Protocol
+
+
+def whole(*, is_complete: bool, is_finite: bool, is_calibrated: bool = True) -> tuple[Finding, ...]:
+    """Return what an image is judged by, whether a temperature is measured from it or not."""
+    findings = []
+    if not is_calibrated:
+        text = "calibration lines or navigators are missing: the image is aliased or ghosted"
+        findings.append(Finding("incomplete-frame", "hold", text))
+    elif not is_complete:
+        findings.append(Finding("incomplete-frame", "hold", "lines of the frame are missing"))
+    if not is_finite:
+        findings.append(Finding("non-finite-data", "hold", "the image holds NaN or infinity"))
+    return tuple(findings)
+
+
+def unseen(protocol: Protocol, seen: Set[str]) -> tuple[Finding, ...]:
+    """Return what holds while a region lies in no slice that was imaged so far."""
+    missing = [region.name for region in protocol.region if region.name not in seen]
+    if not missing:
+        return ()
+    text = f"{', '.join(missing)} lies in no slice imaged so far, so nobody watches it"
+    return (Finding("region-unseen", "hold", text, missing[0]),)
+
+
+def always(seen: Observation) -> tuple[Finding, ...]:
+    """Return what every frame is judged by, whatever the protocol says."""
+    findings = list(
+        whole(
+            is_complete=seen.is_complete,
+            is_finite=seen.is_finite,
+            is_calibrated=seen.is_calibrated,
+        )
+    )
+    if seen.time_s is None or not math.isfinite(seen.time_s):
+        findings.append(Finding("scanner-clock", "hold", "no scanner clock: the dose has no time"))
+    elif seen.previous_time_s is not None and seen.time_s <= seen.previous_time_s:
+        back_s = seen.previous_time_s - seen.time_s
+        text = f"the scanner clock stepped back by {back_s:.3f} s"
+        findings.append(Finding("scanner-clock", "hold", text, "", -back_s, 0.0, "s"))
+    if seen.dose is not None and seen.dose.interrupted:
+        text = "frames were lost to a restart: the dose is a lower bound"
+        findings.append(Finding("dose-interrupted", "warn", text))
+    findings.extend(_wrapped(seen))
+    return tuple(findings)
+
+
+def _wrapped(seen: Observation) -> Iterator[Finding]:
+    """Find regions whose phase may have wrapped: from there on their temperature is not known."""
+    ambiguous = seen.temperature.ambiguous
+    for region, mask in seen.masks.items():
+        n_pixels = 0 if ambiguous is None else int(np.count_nonzero(ambiguous & mask))
+        if n_pixels:
+            text = (
+                f"{n_pixels} pixels of {region} moved by more than 0.8 π in one frame: "
+                "their temperature may be wrong by a whole turn from here on"
+            )
+            yield Finding("phase-step", "hold", text, region, float(n_pixels), 0.0, "pixels")

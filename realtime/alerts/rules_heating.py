@@ -1,0 +1,246 @@
+"""Rules on how heat comes: not at all, too fast, in the wrong place, on its way to the target."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import Finding, PowerLog
+from messages.verdict import Severity
+from realtime.alerts.findings import above, finding, gravest
+from realtime.alerts.history import RegionGlance
+from realtime.alerts.limits import FocusOffset, HeatingRate, HeatingResponse, NearField
+from realtime.alerts.observation import Observation, n_spared
+
+_MARGIN_SIGMA = 2.0  # a figure with an error of its own must be over its limit by so much
+_HALF = 0.5  # of the hottest pixel's rise: the centroid is that of the spot above half maximum
+
+
+def heating_response(limit: HeatingResponse, seen: Observation) -> Finding | None:
+    """Find a region that seems to cool, or that does not heat as power and model say.
+
+    Apparent cooling under heat is the sign of a wrong phase convention: the true temperature then
+    runs the other way, unseen by every upper limit.
+    """
+    inside = seen.believed(limit.region)
+    n_valid = int(np.count_nonzero(inside))
+    if n_valid == 0:
+        return None
+    rise_c = seen.temperature.temperature_c[inside] - seen.body_temperature_c
+    std_c = np.nan_to_num(seen.temperature.temperature_std_c[inside], nan=0.0)
+    spared = n_spared(n_valid)
+    allowed_c = np.maximum(limit.max_wrong_sign_c, limit.sigma * std_c)
+    if float(np.partition(rise_c + allowed_c, spared)[spared]) <= 0.0:
+        coldest_c = float(np.partition(rise_c, spared)[spared])
+        text = f"{limit.region} reads {coldest_c:.1f} °C against body temperature: wrong sign?"
+        return finding(
+            limit, "hold", text, value=coldest_c, reached=-limit.max_wrong_sign_c, unit="°C"
+        )
+    hot_c = float(np.partition(rise_c, -1 - spared)[-1 - spared])
+    return gravest(_no_heating(limit, seen, hot_c), _unexpected(limit, seen, float(rise_c.max())))
+
+
+def _no_heating(limit: HeatingResponse, seen: Observation, rise_c: float) -> Finding | None:
+    if limit.expect_rise_c is None or limit.within_s is None:
+        return None
+    on_since_s = seen.power.on_since_s
+    if seen.time_s is None or on_since_s is None:
+        return None
+    on_for_s = seen.time_s - on_since_s
+    if on_for_s < limit.within_s or rise_c >= limit.expect_rise_c:
+        return None
+    text = (
+        f"{limit.region} rose {rise_c:.1f} °C in {on_for_s:.1f} s of power, "
+        f"expected {limit.expect_rise_c:g}: the heat may go elsewhere"
+    )
+    return finding(limit, "hold", text, value=rise_c, reached=limit.expect_rise_c, unit="°C")
+
+
+def _unexpected(limit: HeatingResponse, seen: Observation, rise_c: float) -> Finding | None:
+    """Find a rise that the heat model did not expect, several frames in a row."""
+    last = seen.history.glances[-limit.unexpected_frames :]
+    if seen.forecast is None or len(last) < limit.unexpected_frames:
+        return None
+    # NaN compares as expected
+    if not all(abs(one.rise_z) >= limit.sigma for one in last):
+        return None
+    expected_c = seen.forecast.expected_rise_c
+    if not abs(rise_c - expected_c) >= limit.max_unexpected_c:
+        return None
+    text = (
+        f"{limit.region} rose {rise_c:.1f} °C, the heat model expected {expected_c:.1f} "
+        f"({seen.forecast.rise_z:+.1f} standard deviations, {limit.unexpected_frames} frames)"
+    )
+    return finding(
+        limit, "hold", text, value=abs(seen.forecast.rise_z), reached=limit.sigma, unit="sigma"
+    )
+
+
+def heating_rate(limit: HeatingRate, seen: Observation) -> Finding | None:
+    """Find a rise that nothing explains, or a signal that vanishes from one frame to the next."""
+    return gravest(_unexplained(limit, seen), _vanishing(limit, seen))
+
+
+def _unexplained(limit: HeatingRate, seen: Observation) -> Finding | None:
+    excess = _excess_c(limit, seen)
+    if excess is None:
+        return None
+    excess_c, std_c = excess
+    if excess_c < max(limit.max_unexplained_c, limit.sigma * std_c):
+        return None
+    text = (
+        f"{limit.region} rose by {excess_c:.1f} °C more in a frame than power and earlier frames "
+        f"explain, limit {limit.max_unexplained_c:g}: boiling?"
+    )
+    return finding(limit, "hold", text, value=excess_c, reached=limit.max_unexplained_c, unit="°C")
+
+
+def _excess_c(limit: HeatingRate, seen: Observation) -> tuple[float, float] | None:
+    """Return the unexplained rise and its standard deviation: by the model, else by the frames.
+
+    Under steady power a place in the beam warms ever more slowly, by diffusion and perfusion: so
+    the faster of the two frames before bounds this one, once the power, where it is known, has not
+    changed since they began. The first of them may have seen half a frame of heat, hence two.
+    """
+    shown = seen.history.of_region(limit.region)
+    forecast = seen.forecast
+    if forecast is not None and forecast.is_trusted and math.isfinite(forecast.expected_rise_c):
+        inside = seen.believed(limit.region)
+        if not inside.any():
+            return None
+        rise_c = float(seen.temperature.temperature_c[inside].max()) - seen.body_temperature_c
+        return rise_c - forecast.expected_rise_c, shown[-1][1].hot_std_c if shown else 0.0
+    if len(shown) < 4 or shown[-1][0] != seen.time_s or _changed(seen.power, shown[-4][0]):
+        return None
+    rates = [
+        (after.hot_c - before.hot_c) / (after_s - before_s)
+        for (before_s, before), (after_s, after) in zip(shown[-4:-1], shown[-3:], strict=True)
+    ]
+    if not seen.power.is_known and min(rates[:2]) <= 0.0:
+        return None  # heating may have begun just now
+    step_s = shown[-1][0] - shown[-2][0]
+    usual = max(*rates[:2], 0.0)
+    # 1, 1 + 1 and 1 frames' noise: the second difference
+    return (rates[2] - usual) * step_s, math.sqrt(6.0) * shown[-1][1].hot_std_c
+
+
+def _changed(power: PowerLog, since_s: float) -> bool:
+    """Whether the power changed after a moment."""
+    return power.is_known and bool(power.time_s[-1] > since_s)
+
+
+def _vanishing(limit: HeatingRate, seen: Observation) -> Finding | None:
+    shown = seen.history.of_region(limit.region)[-2:]
+    if len(shown) < 2 or shown[-1][0] != seen.time_s:
+        return None
+    percent = 100.0 * (shown[0][1].dark_ratio - shown[1][1].dark_ratio)
+    if not percent >= limit.max_magnitude_drop_percent:
+        return None
+    text = (
+        f"signal in {limit.region} fell by {percent:.0f} % in a frame, limit "
+        f"{limit.max_magnitude_drop_percent:g} %: boiling or cavitation?"
+    )
+    return finding(
+        limit, "hold", text, value=percent, reached=limit.max_magnitude_drop_percent, unit="%"
+    )
+
+
+def near_field(limit: NearField, seen: Observation) -> Finding | None:
+    """Find heat on the way to the target, now or left over when the power came on again."""
+    inside = seen.believed(limit.region)
+    mean_c = math.nan
+    if inside.any():
+        mean_c = float(seen.temperature.temperature_c[inside].mean()) - seen.body_temperature_c
+    now = above(
+        limit, "mean rise", mean_c, unit="°C", hold=limit.hold_above_c, warn=limit.warn_above_c
+    )
+    return gravest(now, _left_over(limit, seen))
+
+
+def _left_over(limit: NearField, seen: Observation) -> Finding | None:
+    left: RegionGlance | None = seen.history.residual.get(limit.region)
+    if left is None or seen.power.on_since_s is None:
+        return None
+    sure_c = left.mean_c - _MARGIN_SIGMA * left.mean_std_c
+    if sure_c < limit.max_residual_c or _pause_s(seen.power) < limit.least_pause_s:
+        return None
+    text = (
+        f"power came on while {limit.region} was still {left.mean_c:.1f} °C too warm from the "
+        f"sonications before, limit {limit.max_residual_c:g}: let it cool"
+    )
+    return finding(limit, "warn", text, value=left.mean_c, reached=limit.max_residual_c, unit="°C")
+
+
+def _pause_s(power: PowerLog) -> float:
+    """Return how long the power was off before it came on last; infinite before the first time."""
+    off = np.flatnonzero(power.watts <= 0)
+    on_before = np.flatnonzero(power.watts[: off[-1]] > 0) if off.size else off
+    if on_before.size == 0 or power.on_since_s is None:
+        return math.inf
+    return power.on_since_s - float(power.time_s[on_before[-1] + 1])
+
+
+def focus_offset(limit: FocusOffset, seen: Observation) -> Finding | None:
+    """Find the heat's centroid, or the focus by ARFI, too far from the target's centre."""
+    voxel_mm = np.array(seen.voxel_mm)
+    target_mm = np.argwhere(seen.masks[limit.region]).mean(axis=0) * voxel_mm
+    found = _heat_mm(limit, seen, target_mm)
+    by_heat = by_arfi = None
+    if found is not None:
+        at_mm, std_mm = found
+        offset_mm = float(np.linalg.norm(at_mm - target_mm))
+        by_heat = _offset(limit, "heat", offset_mm, std_mm)
+    if seen.focus_px is not None:
+        offset_mm = float(np.linalg.norm(np.array(seen.focus_px) * voxel_mm - target_mm))
+        by_arfi = _offset(limit, "ARFI focus", offset_mm, 0.0)
+    return gravest(by_heat, by_arfi)
+
+
+def _offset(limit: FocusOffset, what: str, offset_mm: float, std_mm: float) -> Finding | None:
+    sure_mm = offset_mm - _MARGIN_SIGMA * std_mm
+    if sure_mm < limit.warn_above_mm:
+        return None
+    is_hold = sure_mm >= limit.hold_above_mm
+    reached = limit.hold_above_mm if is_hold else limit.warn_above_mm
+    text = (
+        f"{what} lies {offset_mm:.1f} ± {std_mm:.1f} mm from the centre of {limit.region}, "
+        f"limit {reached:g}"
+    )
+    severity: Severity = "hold" if is_hold else "warn"
+    return finding(limit, severity, text, value=offset_mm, reached=reached, unit="mm")
+
+
+def _heat_mm(
+    limit: FocusOffset, seen: Observation, target_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float] | None:
+    """Return the centroid of the rise above half maximum, and its standard deviation.
+
+    With weights w = rise of noise s at places r, the centroid c = Σwr / Σw has the variance
+    Σs²|r - c|² / (Σw)² (first order). None where no rise is significant.
+    """
+    places = _around(target_mm, seen, limit.within_mm)
+    temperature = seen.temperature
+    rise_c = temperature.temperature_c[places] - np.float32(seen.body_temperature_c)
+    std_c = temperature.temperature_std_c[places]
+    is_hot = temperature.valid[places] & (rise_c >= limit.min_rise_c)
+    is_hot &= rise_c >= np.float32(limit.sigma) * std_c  # false for NaN
+    if not is_hot.any():
+        return None
+    is_hot &= rise_c >= _HALF * float(rise_c[is_hot].max())
+    starts = np.array([one.start for one in places])
+    at_mm = (np.argwhere(is_hot) + starts) * np.array(seen.voxel_mm)
+    weight, spread_c = rise_c[is_hot].astype(np.float64), std_c[is_hot].astype(np.float64)
+    centre_mm = weight @ at_mm / weight.sum()
+    distance_mm = np.linalg.norm(at_mm - centre_mm, axis=1)
+    return centre_mm, float(np.linalg.norm(spread_c * distance_mm) / weight.sum())
+
+
+def _around(
+    centre_mm: NDArray[np.float64], seen: Observation, within_mm: float
+) -> tuple[slice, slice, slice]:
+    shape = seen.temperature.valid.shape
+    z, y, x = (
+        slice(max(0, math.ceil((at - within_mm) / size)), min(n, int((at + within_mm) / size) + 1))
+        for at, size, n in zip(centre_mm, seen.voxel_mm, shape, strict=True)
+    )
+    return z, y, x

@@ -1,0 +1,88 @@
+"""Rules on the place that temperature is measured in, and on the baseline that belongs to it."""
+
+import math
+
+import numpy as np
+
+from messages import Finding, Pose
+from realtime.alerts.findings import finding
+from realtime.alerts.limits import BaselineInvalid, Movement
+from realtime.alerts.observation import Observation
+
+
+def motion(limit: Movement, seen: Observation) -> Finding | None:
+    """Find anatomy that has left the baseline in use, by whatever the method can tell of it."""
+    temperature = seen.temperature
+    if temperature.shift_px is not None:
+        y_px, x_px = temperature.shift_px
+        _, height_mm, width_mm = seen.voxel_mm
+        shift_mm = math.hypot(y_px * height_mm, x_px * width_mm)
+        shift_px = max(abs(y_px), abs(x_px))
+        if shift_mm >= limit.max_shift_mm or shift_px >= limit.max_shift_px:
+            text = (
+                f"anatomy moved by {shift_mm:.1f} mm ({shift_px:.1f} pixels), limits "
+                f"{limit.max_shift_mm:g} mm and {limit.max_shift_px:g} pixels"
+            )
+            return finding(
+                limit, "hold", text, value=shift_mm, reached=limit.max_shift_mm, unit="mm"
+            )
+    misfit = temperature.misfit_sigma
+    if misfit >= limit.max_misfit_sigma:  # false for NaN, which tells nothing
+        text = (
+            f"no baseline explains the phase outside the heat: {misfit:.1f} times the noise, "
+            f"limit {limit.max_misfit_sigma:g}"
+        )
+        return finding(
+            limit, "hold", text, value=misfit, reached=limit.max_misfit_sigma, unit="sigma"
+        )
+    if temperature.similarity <= limit.min_similarity:
+        text = (
+            f"image and baseline are alike by {temperature.similarity:.3f}, least "
+            f"{limit.min_similarity:g}: has the patient moved?"
+        )
+        return finding(
+            limit, "hold", text, value=temperature.similarity, reached=limit.min_similarity
+        )
+    return None
+
+
+def baseline_invalid(limit: BaselineInvalid, seen: Observation) -> Finding | None:
+    """Find that slice, table, frequency or shim are no longer those of the baseline."""
+    now, then = seen.pose, seen.history.pose
+    if now is not None and then is not None and now is not then:
+        shift_mm, turn_deg = _shift_mm(now, then), _turn_deg(now, then)
+        if shift_mm >= limit.max_shift_mm or turn_deg >= limit.max_turn_deg:
+            text = (
+                f"slice or table moved by {shift_mm:.1f} mm and {turn_deg:.1f}° since the "
+                f"baseline, limits {limit.max_shift_mm:g} mm and {limit.max_turn_deg:g}°"
+            )
+            return finding(
+                limit, "hold", text, value=shift_mm, reached=limit.max_shift_mm, unit="mm"
+            )
+    last = seen.history.glances[-2:]
+    if len(last) < 2 or last[-1].time_s != seen.time_s:
+        return None
+    jump_c = abs(last[1].drift_c - last[0].drift_c)
+    if not jump_c >= limit.max_drift_jump_c:
+        return None
+    text = (
+        f"field changed by {jump_c:.1f} °C in a frame, limit {limit.max_drift_jump_c:g}: a new "
+        "frequency or shim? Take a new baseline"
+    )
+    return finding(limit, "hold", text, value=jump_c, reached=limit.max_drift_jump_c, unit="°C")
+
+
+def _shift_mm(now: Pose, then: Pose) -> float:
+    moved = (
+        math.dist(now.position_mm, then.position_mm),
+        math.dist(now.patient_table_position, then.patient_table_position),
+    )
+    return max(moved)
+
+
+def _turn_deg(now: Pose, then: Pose) -> float:
+    cosines = (
+        float(np.dot(getattr(now, name), getattr(then, name)))
+        for name in ("read_dir", "phase_dir", "slice_dir")
+    )
+    return max(math.degrees(math.acos(min(1.0, max(-1.0, one)))) for one in cosines)
