@@ -50,6 +50,7 @@ class Reference:
     noise_variance: E|n|² of one image in one coil, for images that do not give their own.
     whitening: complex64 (coil, coil), makes the noise of the coils equal and independent, for
         images that come without a noise scan; None where they have one.
+    magnitude: float32 (z, y, x), |b|; 0 where not usable; None where b is another for each image.
     """
 
     profile: Coils
@@ -57,6 +58,7 @@ class Reference:
     usable: NDArray[np.bool_]
     noise_variance: float
     whitening: NDArray[np.complex64] | None = None
+    magnitude: NDArray[np.float32] | None = None
 
     def white(self, coils: Coils) -> Coils:
         """Return coil images as the profile expects them, (coil, z, y, x)."""
@@ -115,10 +117,18 @@ def finish(gathering: Gathering, *, min_snr: float) -> Reference:
     variance = noise_variance / np.maximum(gathering.count, 1)
     signal = energy - n_coils * variance
     usable = (gathering.count > 0) & (signal > 0) & (signal >= 0.5 * min_snr**2 * noise_variance)
+    magnitude = np.where(usable, np.sqrt(energy), 0.0).astype(np.float32)
     energy = np.where(usable, energy, np.inf)
     profile = (np.conj(mean) / np.sqrt(energy)).astype(np.complex64)
     share = (variance / energy).astype(np.float32)
-    return Reference(_frozen(profile), _frozen(share), _frozen(usable), noise_variance, whitening)
+    return Reference(
+        _frozen(profile),
+        _frozen(share),
+        _frozen(usable),
+        noise_variance,
+        whitening,
+        _frozen(magnitude),
+    )
 
 
 def _noise_variance(gathering: Gathering, mean: Coils, *, rounding: float, spread: float) -> float:

@@ -22,12 +22,14 @@ class Observation:
 
     total_rad2: variance of the phase; common_rad2: the part that comes from the reference.
     usable: enough signal in image and reference, and no NaN; the rest holds finite placeholders.
+    magnitude: |z|, the signal along the reference's coil profile; 0 where the reference has none.
     """
 
     phase_rad: NDArray[np.float32]
     total_rad2: NDArray[np.float32]
     common_rad2: NDArray[np.float32]
     usable: NDArray[np.bool_]
+    magnitude: NDArray[np.float32]
 
 
 def wrap(phase_rad: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -58,10 +60,15 @@ def observe(
         np.float32(noise_variance),
         np.float32(least),
     )
+    magnitude = np.sqrt(real**2 + imaginary**2)
     # not in the kernel: NumPy's arctan2 is vectorised and twenty times as fast
     phase = np.arctan2(imaginary, real, out=imaginary)
     return Observation(
-        phase.reshape(shape), total.reshape(shape), common.reshape(shape), usable.reshape(shape)
+        phase.reshape(shape),
+        total.reshape(shape),
+        common.reshape(shape),
+        usable.reshape(shape),
+        magnitude.reshape(shape),
     )
 
 

@@ -16,6 +16,7 @@ from thermometry.baseline import Coils, Gathering, Reference, finish, gather
 from thermometry.coil_images import coils_of, frozen, noise_std_of
 from thermometry.conversion import NEVER, to_temperature
 from thermometry.drift import DriftBasis, DriftFit, fit_drift
+from thermometry.magnitude import compare_magnitudes
 from thermometry.phase import Observation, observe, wrap
 from thermometry.plan import ThermometryPlan
 
@@ -69,35 +70,31 @@ class SingleBaseline:
         incomplete image gives no temperature and leaves no trace.
         """
         if not image.is_complete:
-            return state, self._blank(state, image)
-        coils = coils_of(image, self.plan)
+            return state, self.blank(state, image)
         if state.reference is None:
-            known = None if state.gathering is None else state.gathering.mean
-            _check_coils(image, coils, known=known)
-            return self._gather(state, image, coils)
-        _check_coils(image, coils, known=state.reference.profile)
-        return self._measure(state, image, coils, reference=state.reference)
+            return self.gather(state, image)
+        seen = see(image, state.reference, plan=self.plan)
+        return self.convert(state, image, seen)
 
-    def _gather(
-        self, state: BaselineState, image: Image, coils: Coils
-    ) -> tuple[BaselineState, TemperatureMap]:
+    def gather(self, state: BaselineState, image: Image) -> tuple[BaselineState, TemperatureMap]:
+        """Add an image to the baseline, and settle the reference with the last of them."""
+        coils = coils_of(image, self.plan)
+        known = None if state.gathering is None else state.gathering.mean
+        _check_coils(image, coils, known=known)
         gathering = gather(state.gathering, coils, noise_std=noise_std_of(image), basis=self.basis)
         state = replace(state, gathering=gathering)
-        baseline_map = replace(self._blank(state, image), is_baseline=True)
+        baseline_map = replace(self.blank(state, image), is_baseline=True)
         if gathering.n_frames == self.plan.baseline_frames:
             reference = finish(gathering, min_snr=self.plan.min_snr)
             drift_rad = frozen(gathering.drift_rad)
             state = replace(state, gathering=None, reference=reference, drift_rad=drift_rad)
         return state, baseline_map
 
-    def _measure(
-        self, state: BaselineState, image: Image, coils: Coils, *, reference: Reference
+    def convert(
+        self, state: BaselineState, image: Image, seen: Observation
     ) -> tuple[BaselineState, TemperatureMap]:
+        """Turn what is seen against the baseline into a map: drift off, unwrapped in time."""
         plan = self.plan
-        noise_std = noise_std_of(image)
-        noise_variance = reference.noise_variance if noise_std is None else noise_std**2
-        coils = reference.white(coils)
-        seen = observe(coils, reference, noise_variance=noise_variance, min_snr=plan.min_snr)
         fit = self._fit_drift(state, seen)
         drift_rad = state.drift_rad if fit is None else frozen(fit.coefficients)
         drift = self.basis.evaluate(drift_rad)
@@ -118,6 +115,7 @@ class SingleBaseline:
             np.float32(plan.max_std_c),
         )
         held_rad = frozen(kept_rad.reshape(plan.shape))
+        ratio, similarity = compare_magnitudes(seen, reference)
         measured = TemperatureMap(
             frame_id=image.frame_id,
             key=image.key,
@@ -133,6 +131,9 @@ class SingleBaseline:
             drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
             is_drift_trusted=fit is not None or plan.drift_order < 0,
             ambiguous=frozen(np.abs(held_rad - state.phase_rad) >= AMBIGUOUS_RAD),
+            misfit_sigma=math.nan if fit is None else _misfit_sigma(fit, seen),
+            similarity=similarity,
+            magnitude_ratio=ratio,
         )
         return replace(state, phase_rad=held_rad, drift_rad=drift_rad), measured
 
@@ -162,7 +163,8 @@ class SingleBaseline:
             return self.plan.baseline_frames
         return 0 if state.gathering is None else state.gathering.n_frames
 
-    def _blank(self, state: BaselineState, image: Image) -> TemperatureMap:
+    def blank(self, state: BaselineState, image: Image) -> TemperatureMap:
+        """Return the map of an image that gives no temperature."""
         nothing = frozen(np.full(self.plan.shape, NEVER))
         return TemperatureMap(
             frame_id=image.frame_id,
@@ -176,6 +178,24 @@ class SingleBaseline:
             baseline_frames=self._n_gathered(state),
             drift_rad=tuple(float(c) for c in state.drift_rad),
         )
+
+
+def _misfit_sigma(fit: DriftFit, seen: Observation) -> float:
+    noise_rad2 = float(np.mean(seen.total_rad2.take(fit.pixels)))
+    return math.sqrt(1.0 + fit.excess_rad**2 / noise_rad2) if noise_rad2 > 0 else math.nan
+
+
+def see(image: Image, reference: Reference, *, plan: ThermometryPlan) -> Observation:
+    """Return the phase of an image against the reference.
+
+    Raises ValueError where the number of coils has changed.
+    """
+    coils, noise_std = coils_of(image, plan), noise_std_of(image)
+    _check_coils(image, coils, known=reference.profile)
+    noise_variance = reference.noise_variance if noise_std is None else noise_std**2
+    return observe(
+        reference.white(coils), reference, noise_variance=noise_variance, min_snr=plan.min_snr
+    )
 
 
 def _check_coils(image: Image, coils: Coils, *, known: Coils | None) -> None:

@@ -10,14 +10,16 @@ from realtime.alerts.limit_ranges import Above, Percent, Share, Sigma, refuse_cr
 class Movement(Struct, frozen=True, forbid_unknown_fields=True, tag_field="rule", tag="motion"):
     """How far the anatomy may be from the baseline in use, as far as the method can tell.
 
-    max_misfit_sigma: what the baselines do not explain outside the heat. min_similarity: of the
-        magnitude image.
+    max_misfit_sigma, min_misfit_c: what the baselines do not explain outside the heat, by at least
+        both: in a phantom without noise every rounding is many standard deviations.
+    min_similarity: of the magnitude image with the baseline's.
     """
 
     max_shift_mm: Above = 1.5
     max_shift_px: Above = 1.0
     max_misfit_sigma: Sigma = 3.0
-    min_similarity: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.9
+    min_misfit_c: Above = 1.0
+    min_similarity: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
 
 
 class Drift(Struct, frozen=True, forbid_unknown_fields=True, tag_field="rule", tag="drift"):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from messages import Finding, Pose
+from messages import Finding, Pose, TemperatureMap
 from realtime.alerts.findings import finding
 from realtime.alerts.limits import BaselineInvalid, Movement
 from realtime.alerts.observation import Observation
@@ -26,24 +26,33 @@ def motion(limit: Movement, seen: Observation) -> Finding | None:
             return finding(
                 limit, "hold", text, value=shift_mm, reached=limit.max_shift_mm, unit="mm"
             )
+    return _misfit(limit, temperature) or _unlike(limit, temperature.similarity)
+
+
+def _misfit(limit: Movement, temperature: TemperatureMap) -> Finding | None:
     misfit = temperature.misfit_sigma
-    if misfit >= limit.max_misfit_sigma:  # false for NaN, which tells nothing
-        text = (
-            f"no baseline explains the phase outside the heat: {misfit:.1f} times the noise, "
-            f"limit {limit.max_misfit_sigma:g}"
-        )
-        return finding(
-            limit, "hold", text, value=misfit, reached=limit.max_misfit_sigma, unit="sigma"
-        )
-    if temperature.similarity <= limit.min_similarity:
-        text = (
-            f"image and baseline are alike by {temperature.similarity:.3f}, least "
-            f"{limit.min_similarity:g}: has the patient moved?"
-        )
-        return finding(
-            limit, "hold", text, value=temperature.similarity, reached=limit.min_similarity
-        )
-    return None
+    # false for NaN, which tells nothing
+    if not (misfit >= limit.max_misfit_sigma and temperature.valid.any()):
+        return None
+    noise_c = float(np.median(temperature.temperature_std_c[temperature.valid]))
+    misfit_c = math.sqrt(max(misfit**2 - 1.0, 0.0)) * noise_c
+    if misfit_c < limit.min_misfit_c:
+        return None
+    text = (
+        f"no baseline explains the phase outside the heat: {misfit:.1f} times the noise, "
+        f"{misfit_c:.1f} °C, limits {limit.max_misfit_sigma:g} and {limit.min_misfit_c:g} °C"
+    )
+    return finding(limit, "hold", text, value=misfit, reached=limit.max_misfit_sigma, unit="sigma")
+
+
+def _unlike(limit: Movement, similarity: float) -> Finding | None:
+    if limit.min_similarity is None or not similarity <= limit.min_similarity:
+        return None
+    text = (
+        f"image and baseline are alike by {similarity:.3f}, least {limit.min_similarity:g}: "
+        "has the patient moved?"
+    )
+    return finding(limit, "hold", text, value=similarity, reached=limit.min_similarity)
 
 
 def baseline_invalid(limit: BaselineInvalid, seen: Observation) -> Finding | None:
