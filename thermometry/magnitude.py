@@ -21,15 +21,15 @@ def compare_magnitudes(
 
     The ratio is NaN where the baseline has too little signal. The correlation is Pearson's, over
     the other pixels; NaN where the object is so even that the noise would rule it. None and NaN
-    where the reference has no magnitude.
+    where one of the two has no magnitude.
     """
-    known = reference.magnitude
-    if known is None:
+    known, magnitude = reference.magnitude, seen.magnitude
+    if known is None or magnitude is None:
         return None, math.nan
     is_known = known > 0
-    ratio = np.where(is_known, seen.magnitude / np.where(is_known, known, np.float32(1)), NEVER)
+    ratio = np.where(is_known, magnitude / np.where(is_known, known, np.float32(1)), NEVER)
     # float64: sums of squares over thousands of pixels, and scanners choose any scale
-    now, then = seen.magnitude[is_known].astype(np.float64), known[is_known].astype(np.float64)
+    now, then = magnitude[is_known].astype(np.float64), known[is_known].astype(np.float64)
     if now.size == 0:
         return frozen(ratio), math.nan
     now -= now.mean()

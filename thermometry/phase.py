@@ -22,14 +22,15 @@ class Observation:
 
     total_rad2: variance of the phase; common_rad2: the part that comes from the reference.
     usable: enough signal in image and reference, and no NaN; the rest holds finite placeholders.
-    magnitude: |z|, the signal along the reference's coil profile; 0 where the reference has none.
+    magnitude: |z|, the signal along the reference's coil profile; 0 where the reference has none;
+        None where several images were joined.
     """
 
     phase_rad: NDArray[np.float32]
     total_rad2: NDArray[np.float32]
     common_rad2: NDArray[np.float32]
     usable: NDArray[np.bool_]
-    magnitude: NDArray[np.float32]
+    magnitude: NDArray[np.float32] | None = None
 
 
 def wrap(phase_rad: NDArray[np.float32]) -> NDArray[np.float32]:

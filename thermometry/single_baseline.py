@@ -74,7 +74,9 @@ class SingleBaseline:
         if state.reference is None:
             return self.gather(state, image)
         seen = see(image, state.reference, plan=self.plan)
-        return self.convert(state, image, seen)
+        ratio, similarity = compare_magnitudes(seen, state.reference)
+        state, measured = self.convert(state, image, seen)
+        return state, replace(measured, similarity=similarity, magnitude_ratio=ratio)
 
     def gather(self, state: BaselineState, image: Image) -> tuple[BaselineState, TemperatureMap]:
         """Add an image to the baseline, and settle the reference with the last of them."""
@@ -115,7 +117,6 @@ class SingleBaseline:
             np.float32(plan.max_std_c),
         )
         held_rad = frozen(kept_rad.reshape(plan.shape))
-        ratio, similarity = compare_magnitudes(seen, reference)
         measured = TemperatureMap(
             frame_id=image.frame_id,
             key=image.key,
@@ -132,8 +133,6 @@ class SingleBaseline:
             is_drift_trusted=fit is not None or plan.drift_order < 0,
             ambiguous=frozen(np.abs(held_rad - state.phase_rad) >= AMBIGUOUS_RAD),
             misfit_sigma=math.nan if fit is None else _misfit_sigma(fit, seen),
-            similarity=similarity,
-            magnitude_ratio=ratio,
         )
         return replace(state, phase_rad=held_rad, drift_rad=drift_rad), measured
 
