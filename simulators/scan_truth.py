@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 
 from simulators.scan import Scan
+from simulators.tissue_scan import TissueScan
 
 
 def write_scan_truth(path: Path, scan: Scan) -> None:
@@ -27,3 +28,36 @@ def write_scan_truth(path: Path, scan: Scan) -> None:
         rises_c = [scan.rise_c(x_mm, y_mm, frame=frame) for frame in frames]
         file["rise_c"] = np.array(rises_c, np.float32)
         file["object"] = np.array(layers, np.complex64)
+
+
+def write_tissue_truth(path: Path, scan: TissueScan) -> None:
+    """Write HDF5 on the pixel centres of the image, at each frame's k-space centre, first echo.
+
+    frame_time_s: scanner time. float32 (frame, y, x), NaN where there is no tissue:
+        rise_c: °C above body temperature at the pixel centres.
+        rise_voxel_c: averaged over each pixel's box, weighted by water.
+        rise_bandlimited_c: what the acquired extent of k-space shows of it.
+        fat_fraction; displacement_mm (frame, y, x, 2): along x and y; off_resonance_hz; push_um.
+    power_time_s, power_w: of each change of power.
+    """
+    sequence = scan.sequence
+    x_mm, y_mm = sequence.columns_mm[None, :], sequence.rows_mm[:, None]
+    frames = range(sequence.n_frames)
+    truths = [scan.truth(x_mm, y_mm, frame=frame) for frame in frames]
+    maps = {
+        "rise_c": [one.rise_c for one in truths],
+        "rise_voxel_c": [scan.voxel_rise_c(frame) for frame in frames],
+        "rise_bandlimited_c": [scan.seen_rise_c(frame) for frame in frames],
+        "fat_fraction": [one.fat_fraction for one in truths],
+        "displacement_mm": [np.stack(one.displacement_mm, axis=-1) for one in truths],
+        "off_resonance_hz": [one.off_resonance_hz for one in truths],
+        "push_um": [one.push_um for one in truths],
+    }
+    heat = scan.tissue.heat
+    power = heat.plan.power_log if heat else ()
+    with h5py.File(path, "w") as file:
+        file["frame_time_s"] = [one.t_s for one in truths]
+        file["power_time_s"] = [t_s for t_s, _ in power]
+        file["power_w"] = [watts for _, watts in power]
+        for name, values in maps.items():
+            file.create_dataset(name, data=np.array(values, np.float32), compression="gzip")

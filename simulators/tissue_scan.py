@@ -63,7 +63,7 @@ class TissueScan:
             raise ValueError("tissue is one slice, expected a sequence of one slice")
         self.sequence, self.tissue = sequence, tissue
         self._coils, self._pause_s, self._flip_deg = head_coils(n_coils), pause_s, flip_deg
-        self.box = HeatedBox(tissue.heat, moved=tissue.moved) if tissue.heat else None
+        self.box = _box(tissue)
         step_mm = tuple(map(_step_mm, sequence.voxel_mm[:2]))
         self.points = [
             Points(
@@ -321,6 +321,13 @@ class TissueScan:
                 bandwidth=sequence.noise_bandwidth,
             ),
         )
+
+
+def _box(tissue: Tissue) -> HeatedBox | None:
+    if tissue.heat is None:
+        return None
+    warm_fat = tissue.warm_fat if tissue.fat_chi_ppm_per_c else None
+    return HeatedBox(tissue.heat, moved=tissue.moved, warm_fat=warm_fat)
 
 
 def _step_mm(pixel_mm: float) -> float:

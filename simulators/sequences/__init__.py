@@ -3,6 +3,7 @@
 from simulators.sequences.base import ScanSequence
 from simulators.sequences.cartesian import Cartesian
 from simulators.sequences.catalogue import CATALOGUE
+from simulators.sequences.encoded_pairs import EncodedPairs
 from simulators.sequences.epi import Epi
 from simulators.sequences.radial import GOLDEN_ANGLE_RAD, Radial
 from simulators.sequences.spiral import Spiral
@@ -12,6 +13,7 @@ __all__ = [
     "CATALOGUE",
     "GOLDEN_ANGLE_RAD",
     "Cartesian",
+    "EncodedPairs",
     "Epi",
     "Radial",
     "ScanSequence",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from simulators.sequences.base import ScanSequence
 from simulators.sequences.cartesian import Cartesian
+from simulators.sequences.encoded_pairs import EncodedPairs
 from simulators.sequences.epi import Epi
 from simulators.sequences.radial import Radial
 from simulators.sequences.spiral import Spiral
@@ -38,6 +39,7 @@ CATALOGUE: dict[str, Callable[..., ScanSequence]] = {
     "multi-echo": _named(
         Cartesian, echo_times_s=(0.004, 0.008, 0.012, 0.016), repetition_time_s=0.022
     ),
+    "arfi": _named(EncodedPairs),
     "3d": _named(
         Cartesian, matrix=(64, 64), partitions=24, repetition_time_s=0.012, echo_times_s=(0.008,)
     ),

@@ -56,7 +56,7 @@ class Sums:
         The second exponential is no product of something in space and something in time; it is
         expanded in Chebyshev polynomials of spread (Jacobi and Anger), to 1e-5.
         """
-        largest = float(abs(spread).max(initial=0.0)) or 1.0
+        largest = _rounded_up(float(abs(spread).max(initial=0.0)))
         terms = _terms(2 * np.pi * largest * cycles)
         scaled, sums = spread / np.float32(largest), []
         is_line = bool(np.ptp(k_per_mm[:, 1]) == 0)
@@ -92,6 +92,11 @@ class Sums:
 
     def _waves_along_x(self, kx_bytes: bytes) -> Complex:
         return _turns(-np.outer(self._x_mm, np.frombuffer(kx_bytes)))
+
+
+def _rounded_up(value: float) -> float:
+    """Return one of few numbers not below a value, so that the terms are remembered."""
+    return float(1.25 ** math.ceil(math.log(max(value, 1e-3), 1.25)))
 
 
 def _key(kx_per_mm: Real) -> bytes:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from simulators.tissue.heat import Heat
+from simulators.tissue.warm_fat import WarmFat
 
 Real = NDArray[np.floating[Any]]
 Modes = NDArray[np.float32]
@@ -25,9 +26,18 @@ class HeatedBox:
     Diffusion and resting perfusion are exact in each mode; what perfusion adds to its rest, and a
     source that moves, are constant within a step of 0.25 s (first order, Cox and Matthews 2002,
     doi:10.1006/jcph.2002.6995, eq. 4). Between steps the rise is interpolated.
+
+    moved: where the tissue goes, for a source that does not follow it. warm_fat: what makes the
+    field of warm fat out of (x, y) of the nodes and how many there are in depth.
     """
 
-    def __init__(self, heat: Heat, *, moved: Moved | None = None) -> None:
+    def __init__(
+        self,
+        heat: Heat,
+        *,
+        moved: Moved | None = None,
+        warm_fat: Callable[[Real, Real, int], WarmFat] | None = None,
+    ) -> None:
         self.heat, self._moved = heat, None if heat.follows else moved
         n_x, n_y = (math.ceil(side / heat.grid_mm) for side in heat.extent_mm)
         n_z = math.ceil(heat.half_depth_mm / heat.grid_mm)
@@ -45,19 +55,36 @@ class HeatedBox:
         starts = [t_s for t_s, watts in heat.plan.steps if watts > 0]
         self._times = [starts[0] if starts else math.inf]
         self._planes: list[Modes] = [np.zeros((n_y + 1, n_x + 1), np.float32)]
+        self._fields: list[Modes] = [self._planes[0]]
+        self._fat = warm_fat(*self._nodes_mm, n_z + 1) if warm_fat else None
 
     def plane(self, t_s: float) -> Modes | None:
-        """Return the modes (y, x) of the plane at a time, None before the first heat."""
+        """Return the modes (y, x) of the plane's rise in °C, None before the first heat."""
+        return self._between(self._planes, t_s)
+
+    def field_plane(self, t_s: float) -> Modes | None:
+        """Return the modes (y, x) of warm fat's relative field; None where there is none."""
+        return None if self._fat is None else self._between(self._fields, t_s)
+
+    def _between(self, planes: list[Modes], t_s: float) -> Modes | None:
         if t_s <= self._times[0]:
             return None
         while self._times[-1] < t_s:
             self._advance()
         after = bisect_right(self._times, t_s)
         if after == len(self._times):
-            return self._planes[-1]
+            return planes[-1]
         before_s, after_s = self._times[after - 1], self._times[after]
         share = np.float32((t_s - before_s) / (after_s - before_s))
-        return np.asarray(self._planes[after - 1] * (1 - share) + self._planes[after] * share)
+        return np.asarray(planes[after - 1] * (1 - share) + planes[after] * share)
+
+    @property
+    def _nodes_mm(self) -> tuple[Real, Real]:
+        """(x, y), columns and rows that broadcast."""
+        n_y, n_x, _ = self._counts
+        x_mm = self._x0 + self.heat.grid_mm * np.arange(n_x + 1)
+        y_mm = self._y0 + self.heat.grid_mm * np.arange(n_y + 1)
+        return x_mm[None, :], y_mm[:, None]
 
     def rows(self, y_mm: Real) -> Modes:
         """Return what takes modes to rows at y: (row, mode); zero outside of the box."""
@@ -91,6 +118,9 @@ class HeatedBox:
             self._modes += gain * self._to_modes(driven)
         self._times.append(end_s)
         self._planes.append(self._modes.sum(axis=2).astype(np.float32))
+        if self._fat is not None:
+            field = self._to_modes(self._fat.plane(self._nodes()))
+            self._fields.append(field.astype(np.float32))
 
     def _step_end_s(self, start_s: float) -> float:
         """To the next quarter of a second or the next switch; wider long after the last one."""
@@ -106,32 +136,33 @@ class HeatedBox:
         heat, driven = self.heat, None
         watts = heat.plan.watts(t_s)
         if watts > 0:
-            n_y, n_x, n_z = self._counts
-            x = self._x0 + heat.grid_mm * np.arange(n_x + 1)[:, None]
-            y = self._y0 + heat.grid_mm * np.arange(n_y + 1)[:, None, None]
+            x, y = self._nodes_mm
             if self._moved is not None:
                 x, y = self._moved(x, y, t_s)
-            z = heat.grid_mm * np.arange(n_z + 1)
-            driven = watts * heat.rate_c_per_s_w * heat.source(x, y, z, t_s=t_s)
+            z = heat.grid_mm * np.arange(self._counts[2] + 1)
+            shape = heat.source(x[..., None], y[..., None], z, t_s=t_s)
+            driven = watts * heat.rate_c_per_s_w * shape
         factor = heat.medium.perfusion_factor
         if factor is not None:
-            rise_c = idctn(self._modes * self._weights(), type=1)
+            rise_c = self._nodes()
             extra = -(factor(t_s, rise_c) - 1) * heat.medium.perfusion_per_s * rise_c
             driven = extra if driven is None else driven + extra
         return driven
 
-    def _to_modes(self, nodes: Real) -> Real:
-        return np.asarray(dctn(nodes, type=1) / self._weights())
+    def _nodes(self) -> Real:
+        return np.asarray(idctn(self._modes * self._weights(), type=1))
 
-    def _weights(self) -> Real:
+    def _to_modes(self, nodes: Real) -> Real:
+        return np.asarray(dctn(nodes, type=1) / self._weights(nodes.ndim))
+
+    def _weights(self, n_axes: int = 3) -> Real:
         """Return what a DCT of type 1 makes of a cosine of height 1: n, or 2 n at both ends."""
-        per_axis = []
-        for n in self._counts:
-            weight = np.full(n + 1, float(n))
-            weight[[0, -1]] *= 2
-            per_axis.append(weight)
-        y, x, z = per_axis
-        return np.asarray(y[:, None, None] * x[:, None] * z)
+        weights = np.ones(())
+        for n in self._counts[:n_axes]:
+            along = np.full(n + 1, float(n))
+            along[[0, -1]] *= 2
+            weights = np.multiply.outer(weights, along)
+        return weights
 
     def _step_factors(self, step_s: float) -> tuple[Real, Real]:
         key = round(step_s, 9)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.phantom import Ellipse, image
+from simulators.phantom import Ellipse
 from simulators.tissue.heated_box import HeatedBox
 from simulators.tissue.tissue import Part, Tissue
 
@@ -17,7 +17,7 @@ Map = NDArray[np.float32]
 Complex = NDArray[np.complexfloating[Any, Any]]
 
 _OFFSET = 0.37  # no ellipse's middle lies on a point
-_FINE = 6  # samples of an ellipse between two points
+_FINE = 8  # rows of an ellipse between two points
 STANDS_STILL_S = 0.002  # echoes this close share a moment
 
 
@@ -25,7 +25,8 @@ STANDS_STILL_S = 0.002  # echoes this close share a moment
 class Moment:
     """y_mm (y,): where the rows are. across_mm: how far all columns have gone.
 
-    hz (y, x): off-resonance without heat's own. rise_c (row, column) of the box `at`, or None.
+    hz (y, x): off-resonance, all but water's own shift by heat. rise_c (row, column) of the box
+    `at`, None where nothing is warm.
     """
 
     t_s: float
@@ -104,12 +105,15 @@ class Points:
         else:
             x, y = self.x_mm[None] + across_mm, y_mm[:, None]
             hz = _map(tissue.field_hz(x, y, t_s=t_s, h1_frequency_hz=self._hertz), self._shape)
-        return Moment(t_s, y_mm, across_mm, hz, self._rise_c(t_s))
-
-    def _rise_c(self, t_s: float) -> Map | None:
         if self._box is None:
-            return None
-        plane = self._box.plane(t_s)
+            return Moment(t_s, y_mm, across_mm, hz, None)
+        warm_fat = self._in_box(self._box.field_plane(t_s))
+        if warm_fat is not None:
+            hz = hz.copy()
+            hz[self.at] += np.float32(self._hertz) * warm_fat
+        return Moment(t_s, y_mm, across_mm, hz, self._in_box(self._box.plane(t_s)))
+
+    def _in_box(self, plane: Map | None) -> Map | None:
         return None if plane is None else np.asarray(self._rows @ plane @ self._columns)
 
     def _still_hz(self) -> tuple[Map, Map | None] | None:
@@ -127,15 +131,37 @@ class Points:
         return self.y_mm.size, self.x_mm.size
 
     def _smooth(self, ellipses: Sequence[Ellipse]) -> Complex:
+        """Average ellipses under the triangle: in closed form along x, by fine rows along y."""
         inner = np.arange(-_FINE + 1, _FINE) / _FINE
         triangle = (1 - abs(inner)) / _FINE
-        (wide, high), n = self.step_mm, inner.size
-        x = (self.x_mm[:, None] + inner * wide).ravel()
-        value = np.empty(self._shape, np.complex64)
-        for row, y_mm in enumerate(self.y_mm):
-            fine = image(ellipses, x[None], (y_mm + inner * high)[:, None])
-            value[row] = (triangle @ fine).reshape(-1, n) @ triangle
+        y_mm = self.y_mm[:, None] + inner * self.step_mm[1]
+        value: Complex = np.zeros(self._shape, np.complex64)
+        for ellipse in ellipses:
+            first, last = _crossings(ellipse, y_mm.ravel())
+            covered = _left_of(last, self.x_mm, self.step_mm[0])
+            covered -= _left_of(first, self.x_mm, self.step_mm[0])
+            rows = covered.reshape(*y_mm.shape, -1)
+            value += ellipse.weight * np.einsum("i,yix->yx", triangle, rows)
         return value
+
+
+def _crossings(ellipse: Ellipse, y_mm: Real) -> tuple[Real, Real]:
+    """Return where rows enter and leave an ellipse; the same place twice where they miss it."""
+    turn, (a, b) = math.radians(ellipse.angle_deg), ellipse.semi_axes_mm
+    cos, sin = math.cos(turn), math.sin(turn)
+    y = y_mm - ellipse.center_mm[1]
+    square = (cos / a) ** 2 + (sin / b) ** 2
+    half = y * cos * sin * (a**-2 - b**-2)
+    rest = y**2 * ((sin / a) ** 2 + (cos / b) ** 2) - 1
+    width = np.sqrt(np.maximum(half**2 - square * rest, 0))
+    middle = ellipse.center_mm[0] - half / square
+    return middle - width / square, middle + width / square
+
+
+def _left_of(edge_mm: Real, x_mm: Real, step_mm: float) -> Real:
+    """Return how much of the triangle about each point lies left of an edge: (edge, point)."""
+    u = np.clip(np.subtract.outer(edge_mm, x_mm) / step_mm, -1, 1)
+    return np.asarray((0.5 + u - u * abs(u) / 2).astype(np.float32))
 
 
 def _bounds(ellipses: Sequence[Ellipse]) -> tuple[Real, Real]:

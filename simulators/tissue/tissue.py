@@ -7,12 +7,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.phantom import Ellipse
+from simulators.phantom import Ellipse, image
 from simulators.tissue.breathing import Breathing
 from simulators.tissue.heat import Heat
 from simulators.tissue.magnet import FieldDrift, MagnetField
 from simulators.tissue.push import Push
 from simulators.tissue.susceptibility import Cylinder, Sphere
+from simulators.tissue.warm_fat import WarmFat
 from simulators.treatment import ALPHA_PPM_PER_C
 
 Real = NDArray[np.floating[Any]]
@@ -99,6 +100,22 @@ class Tissue:
             relative = body.relative(x_mm, y_mm, drive=drive, b0_axis=self.b0_axis)
             value = value + h1_frequency_hz * relative
         return np.asarray(value)
+
+    def warm_fat(self, x_mm: Real, y_mm: Real, n_z: int) -> WarmFat:
+        """Return what warm fat does to the field of a box with these nodes, all at rest."""
+        shape = np.broadcast_shapes(x_mm.shape, y_mm.shape)
+        fat, whole = np.zeros(shape), np.full(shape, 1e-9)
+        x, y = np.asarray(x_mm, np.float64), np.asarray(y_mm, np.float64)
+        for part in self.parts:
+            here = abs(image(part.fat, x, y))
+            fat, whole = fat + here, whole + here + abs(image(part.water, x, y))
+        return WarmFat(
+            fat / whole,
+            n_z=n_z,
+            grid_mm=self.heat.grid_mm if self.heat else 1.0,
+            chi_ppm_per_c=self.fat_chi_ppm_per_c,
+            b0_axis=self.b0_axis,
+        )
 
     def moved(self, x_mm: Real, y_mm: Real, t_s: float) -> tuple[Real, Real]:
         """Return where points that rest at x, y and breathe are at a time."""
