@@ -114,16 +114,36 @@ def finish(gathering: Gathering, *, min_snr: float) -> Reference:
     rounding = ROUNDING * float(np.max(energy)) / n_coils
     noise_variance = _noise_variance(gathering, mean, rounding=rounding, spread=spread)
     noise_variance = max(noise_variance, rounding)
-    variance = noise_variance / np.maximum(gathering.count, 1)
-    signal = energy - n_coils * variance
-    usable = (gathering.count > 0) & (signal > 0) & (signal >= 0.5 * min_snr**2 * noise_variance)
+    variance = noise_variance / np.maximum(gathering.count, 1)  # of no image: nothing, so unusable
+    return reference_of(
+        mean, variance, noise_variance=noise_variance, min_snr=min_snr, whitening=whitening
+    )
+
+
+def reference_of(
+    baseline: Coils,
+    variance: NDArray[np.float64] | float,
+    *,
+    noise_variance: float,
+    min_snr: float,
+    whitening: NDArray[np.complex64] | None = None,
+) -> Reference:
+    """Make the reference of a baseline b, complex64 (coil, z, y, x), whose noise is known.
+
+    variance: E|n_b|² of one coil of b, (z, y, x) or one for all; noise_variance: of one image.
+    whitening: that b has been through.
+    """
+    # float64: an energy is a square, and scanners choose any scale for their images
+    energy = coil_energy(baseline).astype(np.float64)
+    signal = energy - len(baseline) * variance
+    usable = (signal > 0) & (signal >= 0.5 * min_snr**2 * noise_variance)
     magnitude = np.where(usable, np.sqrt(energy), 0.0).astype(np.float32)
     energy = np.where(usable, energy, np.inf)
-    profile = (np.conj(mean) / np.sqrt(energy)).astype(np.complex64)
-    share = (variance / energy).astype(np.float32)
+    profile = (np.conj(baseline) / np.sqrt(energy)).astype(np.complex64)
+    share = np.where(usable, variance, 0.0) / energy
     return Reference(
         _frozen(profile),
-        _frozen(share),
+        _frozen(share.astype(np.float32)),
         _frozen(usable),
         noise_variance,
         whitening,
