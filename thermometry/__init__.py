@@ -14,12 +14,14 @@ from thermometry.arrhenius import (
 )
 from thermometry.dose import DoseState, accumulate_dose, interrupt, start_dose
 from thermometry.lesion import measure_lesion
+from thermometry.multi_echo import MultiEcho
 from thermometry.near_harmonic import near_harmonic
 from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_rad_per_c
 from thermometry.referenceless import referenceless, referenceless_l1
 from thermometry.single_baseline import SingleBaseline
 
 METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
+    "multi-echo": MultiEcho,
     "near-harmonic": near_harmonic,
     "referenceless": referenceless,
     "referenceless-l1": referenceless_l1,
