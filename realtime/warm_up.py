@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import thermometry
 from messages import Encoding, EpiTiming, Pose, SessionHeader
 from realtime import pipeline
 from realtime.admission import rehearse
@@ -18,7 +19,7 @@ lease_ms = 2000.0
 [recon]
 method = "{method}"
 [thermometry]
-method = "single-baseline"
+method = "{thermometry}"
 baseline_frames = 1
 alpha_ppm_per_c = -0.01
 phase_sign = 1
@@ -37,22 +38,25 @@ stop_above_c = 60.0
 """
 # In the order in which sessions are likely to want them.
 _CASES = (
-    ("fft", "cartesian", 1),
-    ("grappa", "cartesian", 2),
-    ("fft", "epi", 1),
-    ("nufft", "goldenangle", 1),
-    ("nufft", "spiral", 1),
-    ("cg-sense", "goldenangle", 1),
-    ("sense", "cartesian", 2),
-    ("l1-wavelet", "cartesian", 2),
+    ("fft", "cartesian", 1, "single-baseline"),
+    ("grappa", "cartesian", 2, "single-baseline"),
+    ("fft", "epi", 1, "single-baseline"),
+    ("fft", "cartesian", 1, "multi-echo"),
+    ("nufft", "goldenangle", 1, "single-baseline"),
+    ("nufft", "spiral", 1, "single-baseline"),
+    ("cg-sense", "goldenangle", 1, "single-baseline"),
+    ("sense", "cartesian", 2, "single-baseline"),
+    ("l1-wavelet", "cartesian", 2, "single-baseline"),
 )
+_ECHO_TIMES_S = (0.005, 0.01)
 _N, _N_COILS = 32, 4
 _TIMING = EpiTiming(20.0, 100.0, 20.0, 10.0, _N, 3.75)
 
 
 def warm_up(clock: Clock) -> Iterator[str]:
     """Run one method after another and yield its name, so that a session may come between."""
-    for method, trajectory, acceleration in _CASES:
+    for method, trajectory, acceleration, measured_by in _CASES:
+        n_contrasts = len(_ECHO_TIMES_S) if measured_by in thermometry.JOINS_CONTRASTS else 1
         extent_mm = (64.0, 64.0, 5.0)
         encoding = Encoding(
             (_N, _N, 1),
@@ -60,12 +64,15 @@ def warm_up(clock: Clock) -> Iterator[str]:
             extent_mm,
             extent_mm,
             trajectory,
+            n_contrasts=n_contrasts,
             acceleration=(acceleration, 1),
             calibration_mode="embedded" if acceleration > 1 else "",
             epi=_TIMING if trajectory == "epi" else None,
         )
-        header = SessionHeader(b"", (encoding,), echo_times_s=(0.01,), h1_frequency_hz=127.7e6)
-        protocol = parse_protocol(_PROTOCOL.format(method=method))
+        header = SessionHeader(
+            b"", (encoding,), echo_times_s=_ECHO_TIMES_S, h1_frequency_hz=127.7e6
+        )
+        protocol = parse_protocol(_PROTOCOL.format(method=method, thermometry=measured_by))
         built = pipeline.build(protocol, header, n_coils=_N_COILS, n_samples=_N, noise=None)
         rehearse(built, Pose(), clock=clock)
         yield method
