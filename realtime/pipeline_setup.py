@@ -1,5 +1,6 @@
 """What is decided before the first frame: the pipeline of a session, and a slice's first state."""
 
+import math
 from dataclasses import fields
 
 import recon
@@ -10,6 +11,7 @@ from realtime.echo import echo_time_and_frequency, echo_times_of, joined_contras
 from realtime.header_in_force import header_in_force
 from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
+from realtime.readout_bandwidth import readout_bandwidth_hz_per_px, require_bandwidth
 from realtime.regions import heated_mask, reference_mask, region_masks
 from thermometry.arrhenius import MODELS
 from thermometry.between_frames import Integration
@@ -22,10 +24,12 @@ def build(
     n_coils: int,
     n_samples: int,
     noise: NoiseScan | None,
+    imaging_sample_time_us: float = math.nan,
 ) -> Pipeline:
     """Return the pipeline for one session.
 
-    header: as received; what the protocol overrides is applied here.
+    header: as received; what the protocol overrides is applied here. imaging_sample_time_us: dwell
+    time of the imaging readouts, NaN while there was none.
     Raises HeaderError or ProtocolError where header and protocol do not suffice.
     """
     whitening = None
@@ -58,7 +62,18 @@ def build(
     echo_times_s = echo_times_of(settings, header, n_joined=n_joined)
     if n_joined > 1:
         reconstructor = recon.EchoTrain(reconstructor, n_joined)
-    return Pipeline(protocol, header, reconstructor, echo_times_s, h1_frequency_hz, n_joined)
+    bandwidth_hz = readout_bandwidth_hz_per_px(plan.encoding, imaging_sample_time_us)
+    if not math.isnan(imaging_sample_time_us):
+        require_bandwidth(settings, plan.encoding, bandwidth_hz)
+    return Pipeline(
+        protocol,
+        header,
+        reconstructor,
+        echo_times_s,
+        h1_frequency_hz,
+        n_joined,
+        readout_bandwidth_hz_per_px=bandwidth_hz,
+    )
 
 
 def reconstruction_settings(protocol: Protocol) -> recon.ReconstructionSettings:
@@ -110,10 +125,12 @@ def open_slice(
             max_std_c=settings.max_std_c,
             alpha_std_ppm_per_c=settings.alpha_std_ppm_per_c,
             voxel_mm=voxel_mm,
+            readout_bandwidth_hz_per_px=pipeline.readout_bandwidth_hz_per_px,
             off_resonance_shift=settings.off_resonance_shift,
             pca_components=settings.pca_components,
             polynomial_order=settings.polynomial_order,
             sparsity=settings.sparsity,
+            library_choice=settings.library_choice,
             tissue=settings.tissue,
         )
     )

@@ -13,6 +13,7 @@ from recon.settings import (
     ReconstructionSettings,
     TrajectorySource,
 )
+from thermometry.plan import LibraryChoice
 
 Therapy = Literal["mrgfus", "mrlinac", "imaging"]
 Role = Literal["target", "organ-at-risk", "reference", "body"]
@@ -104,6 +105,7 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
     pca_components: Annotated[int, Meta(ge=1, le=10)] = 3
     polynomial_order: Annotated[int, Meta(ge=0, le=8)] = 4
     sparsity: Annotated[float, Meta(ge=0.0, le=100.0)] = 1.0
+    library_choice: LibraryChoice = "image"
     tissue: str = "brain"
     dose_integration: Literal["trapezoid", "log-linear", "model"] = "trapezoid"
     arrhenius: Literal["none", "skin-henriques", "coagulation", "liver-jacques"] = "skin-henriques"

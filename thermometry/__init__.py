@@ -12,17 +12,24 @@ from thermometry.arrhenius import (
     interrupt_arrhenius,
     start_arrhenius,
 )
+from thermometry.corrections import correct
 from thermometry.dose import DoseState, accumulate_dose, interrupt, start_dose
+from thermometry.hybrid import Hybrid
 from thermometry.lesion import measure_lesion
+from thermometry.multi_baseline import MultiBaseline
 from thermometry.multi_echo import MultiEcho
 from thermometry.near_harmonic import near_harmonic
+from thermometry.pca import Pca
 from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_rad_per_c
 from thermometry.referenceless import referenceless, referenceless_l1
 from thermometry.single_baseline import SingleBaseline
 
 METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
+    "hybrid": Hybrid,
+    "multi-baseline": MultiBaseline,
     "multi-echo": MultiEcho,
     "near-harmonic": near_harmonic,
+    "pca": Pca,
     "referenceless": referenceless,
     "referenceless-l1": referenceless_l1,
     "single-baseline": SingleBaseline,
@@ -46,6 +53,7 @@ __all__ = [
     "ThermometryPlan",
     "accumulate_arrhenius",
     "accumulate_dose",
+    "correct",
     "interrupt",
     "interrupt_arrhenius",
     "measure_lesion",

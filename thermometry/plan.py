@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from messages import Image, TemperatureMap
 
 Shape = tuple[int, int, int]
+LibraryChoice = Literal["image", "navigator"]
 
 
 def phase_to_temperature_rad_per_c(
@@ -46,6 +47,7 @@ class ThermometryPlan:
     off_resonance_shift: whether the map is moved back along the readout by as much as
         off-resonance has moved it.
     pca_components, polynomial_order, sparsity: of the methods that have them.
+    library_choice: how multi-baseline compares an image with its library.
     tissue: name in the table of heat properties.
     """
 
@@ -69,6 +71,7 @@ class ThermometryPlan:
     pca_components: int = 3
     polynomial_order: int = 4
     sparsity: float = 1.0
+    library_choice: LibraryChoice = "image"
     tissue: str = "brain"
 
     def __post_init__(self) -> None:
