@@ -60,7 +60,7 @@ class NamedPatient:
 
 
 def _breathing_liver(on_s: float, off_s: float) -> Tissue:
-    """A liver under the diaphragm, in a coronal slice: y runs from head to foot."""
+    """Lay a liver under the diaphragm, in a coronal slice: y runs from head to foot."""
     vessels = tuple(
         Ellipse(0.25, (x, y), (2.5, 14), angle)
         for x, y, angle in ((-30, 5, 25), (10, -5, -40), (35, 35, 15), (-15, 55, 70), (-45, 40, 5))
@@ -96,7 +96,7 @@ def _breathing_liver(on_s: float, off_s: float) -> Tissue:
 
 
 def _fatty_breast(on_s: float, off_s: float) -> Tissue:
-    """Glands in fat; the focus lies across their border, and warm fat disturbs the field."""
+    """Put glands into fat; the focus lies across their border, and warm fat disturbs the field."""
     outline = Ellipse(0.8, (0, 10), (85, 75))
     glands = tuple(
         Ellipse(0.7, centre, axes, angle)
@@ -126,7 +126,7 @@ def _fatty_breast(on_s: float, off_s: float) -> Tissue:
 
 
 def _drifting_head(on_s: float, off_s: float) -> Tissue:
-    """A head in a magnet that warms up: order 2 in space, for forty minutes."""
+    """Put a head into a magnet that warms up: order 2 in space, for forty minutes."""
     pattern = MagnetField(order0_hz=9, order1_hz=(4, -3), order2_hz=(3, -2, 4))
     return Tissue(
         parts=(Part(water=HEAD),),
@@ -142,7 +142,7 @@ def _drifting_head(on_s: float, off_s: float) -> Tissue:
 
 
 def _epi_brain(on_s: float, off_s: float) -> Tissue:
-    """A head whose sinus bends an echo-planar image; the beam warms the near field too."""
+    """Take a head whose sinus bends an echo-planar image; the beam warms the near field too."""
     return Tissue(
         parts=(Part(water=HEAD),),
         water=replace(WATER, t2_star_s=0.045),
@@ -160,7 +160,7 @@ def _epi_brain(on_s: float, off_s: float) -> Tissue:
 
 
 def _arfi_brain(on_s: float, off_s: float) -> Tissue:
-    """A head that is pushed by 5 µm in every second pair of frames, and warmed a little by it."""
+    """Push a head by 5 µm in every second pair of frames, which warms it a little."""
     return Tissue(
         parts=(Part(water=HEAD),),
         water=replace(WATER, t2_star_s=0.045),
