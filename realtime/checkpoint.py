@@ -20,8 +20,10 @@ from realtime.pipeline import PipelineState, SliceState, Stream
 
 MAX_BYTES = 4 << 30
 MAX_STREAMS = 4096
-# large, and the same from frame to frame: written only when one of them is another object
+# large, and the same from frame to frame: written only when one of them is another object. So is
+# what a thermometer's state keeps under this name: its baseline, or a whole library of them.
 _LASTING = ("masks", "calibration", "thermometer")
+_REFERENCE = "reference"
 _ENTRY_FIELDS = ("start", "n_bytes", "lasting_start", "lasting_n_bytes", "generation")
 _ROW = np.dtype(
     [
@@ -91,7 +93,7 @@ class CheckpointMemory:
             moving, lasting, generation = self._valid_entry(place)
             marks = [self._read(extent) for extent in (moving, lasting)]
             if all(mark == generation for mark, _ in marks):
-                found[stream] = replace(marks[0][1], **marks[1][1])
+                found[stream] = _joined(marks[0][1], marks[1][1])
         self._written.update(found)
         return PipelineState(found) if found else None
 
@@ -100,16 +102,14 @@ class CheckpointMemory:
         if place == MAX_STREAMS:
             raise CheckpointError(f"at most {MAX_STREAMS} image streams are kept")
         before = self._written.get(stream)
-        is_new = before is None or any(
-            getattr(state, name) is not getattr(before, name) for name in _LASTING
-        )
-        if is_new:
+        rest, parts = _parted(state)
+        known = None if before is None else _parted(before)[1]
+        if known is None or any(parts[name] is not known[name] for name in parts):
             self._generation += 1
             generation = self._generation
-            lasting = self._write(generation, {name: getattr(state, name) for name in _LASTING})
+            lasting = self._write(generation, parts)
         else:
             _, lasting, generation = self._valid_entry(place)
-        rest = replace(state, masks={}, calibration=None, thermometer=None)
         moving = self._write(generation, rest, beside=(lasting,))
         self._point(place, stream, (*moving, *lasting, generation))
         self._places[stream] = place
@@ -180,6 +180,27 @@ class CheckpointMemory:
         if end + n_bytes > len(self._memory):
             self._memory.resize(end + n_bytes)
         return _Extent(end, n_bytes)
+
+
+def _parted(state: SliceState) -> tuple[SliceState, dict[str, Any]]:
+    """Return the state without what lasts, and what lasts by name."""
+    parts = {name: getattr(state, name) for name in _LASTING}
+    parts[_REFERENCE] = getattr(state.thermometry, _REFERENCE, None)
+    rest = replace(state, masks={}, calibration=None, thermometer=None)
+    if parts[_REFERENCE] is not None:
+        rest = replace(rest, thermometry=_with_reference(state.thermometry, None))
+    return rest, parts
+
+
+def _joined(rest: SliceState, parts: dict[str, Any]) -> SliceState:
+    reference = parts[_REFERENCE]
+    if reference is not None:
+        rest = replace(rest, thermometry=_with_reference(rest.thermometry, reference))
+    return replace(rest, **{name: parts[name] for name in _LASTING})
+
+
+def _with_reference(thermometry: Any, reference: object) -> object:  # noqa: ANN401 - the method's own
+    return replace(thermometry, **{_REFERENCE: reference})
 
 
 def _padded(n_bytes: int) -> int:

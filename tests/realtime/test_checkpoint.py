@@ -16,10 +16,11 @@ from thermometry import start_dose
 
 @dataclass(frozen=True)
 class Thermometry:
-    """What a method may keep: sums and a flag."""
+    """What a method may keep: sums, a flag, and the baseline that it compares with."""
 
     sums: np.ndarray
     note: str = ""
+    reference: np.ndarray | None = None
 
 
 def calibration(value, n_pixels=64):
@@ -40,7 +41,9 @@ def slice_state(value, known=None, *, n_pixels=64):
 def moved(one, value):
     """The state after the next frame: what a frame changes, and nothing else."""
     sums = np.full_like(one.thermometry.sums, value)
-    return replace(one, thermometry=Thermometry(sums), previous_time_s=float(value))
+    return replace(
+        one, thermometry=replace(one.thermometry, sums=sums), previous_time_s=float(value)
+    )
 
 
 def only(one, stream=(0, 0, 0, 0)):
@@ -151,6 +154,24 @@ def test_another_calibration_is_written_once(memory):
     found = loaded(memory).slices[0, 0, 0, 0]
     assert (found.calibration.maps.weights == 2).all()
     assert found.previous_time_s == 3
+
+
+def test_a_library_is_written_once_and_comes_back_with_every_frame(memory):
+    writer = Watched(memory)
+    training = slice_state(0, calibration(1))
+    writer.save(only(training))
+    library = np.full((20, 1 << 12), 3, np.complex64)
+    with_library = replace(training.thermometry, reference=library)
+    one = replace(moved(training, 1), thermometry=with_library)
+    assert writer.written_by(only(one)) > library.nbytes
+    one = moved(one, 2)
+    assert writer.written_by(only(one)) < library.nbytes / 50
+    found = loaded(memory).slices[0, 0, 0, 0].thermometry
+    assert (found.sums == 2).all()
+    assert np.array_equal(found.reference, library)
+    second = Watched(memory)
+    resumed = second.load().slices[0, 0, 0, 0]
+    assert second.written_by(only(moved(resumed, 3))) < library.nbytes / 50
 
 
 def test_killed_at_any_store_a_stream_has_its_state_before_or_after(memory):
