@@ -3,6 +3,7 @@
 It holds the deadlines, the lease and the book of alerts of one session, and reads no clock.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -91,6 +92,7 @@ class Answers:
         self._ours: set[int] = set()
         self._open: dict[int, _Open] = {}
         self._answered: set[int] = set()
+        self._least_lag_s = math.inf
         self.counts = Counts()
 
     @property
@@ -136,9 +138,11 @@ class Answers:
             return verdict
         age_ms = (now_ns - opened.received_ns) / 1e6
         if self._protocol is not None and self._is_enforced:
-            stale = faults.too_old(self._protocol, age_ms=age_ms)
-            if stale is not None:
-                findings = (*verdict.findings, stale)
+            too_old = faults.too_old(self._protocol, age_ms=age_ms)
+            skewed = faults.skewed(self._protocol, skew_s=self._skew_s(verdict, opened))
+            stale = tuple(one for one in (too_old, skewed) if one is not None)
+            if stale:
+                findings = (*verdict.findings, *stale)
                 verdict = replace(verdict, findings=findings, decision="HELD")
         stages = dict(verdict.stage_ms or {})
         stages["hand_back"] = max(age_ms - sum(stages.values()), 0.0)
@@ -215,6 +219,14 @@ class Answers:
             self.late(frame_id, f"the run ended: {reason}", now_ns=now_ns)
         self._lease, permit = self._lease.hold(f"no treatment: {reason}", self._lease.frame_id)
         self._announce(permit)
+
+    def _skew_s(self, verdict: Verdict, opened: _Open) -> float:
+        """Return by how much later than the promptest frame this one came, by its own stamp."""
+        if verdict.time_s is None:
+            return 0.0
+        lag_s = opened.received_ns / 1e9 - verdict.time_s
+        self._least_lag_s = min(self._least_lag_s, lag_s)
+        return lag_s - self._least_lag_s
 
     def _expire(self, now_ns: int) -> None:
         for frame_id in self._deadlines.expired(now_ns):

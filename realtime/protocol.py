@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 import recon
 import thermometry
 from messages import MonitorError, ProtocolError
-from realtime.alerts.limits import LIMITS, Limit, TemperatureMax, region_name, rule_name
+from realtime.alerts.limits import (
+    LIMITS,
+    Fat,
+    Limit,
+    TemperatureMax,
+    region_name,
+    rule_name,
+)
 from realtime.epi_reference import load_epi_reference
 from realtime.protocol_ranges import expected_number, value_at
 from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
@@ -24,6 +31,7 @@ from thermometry.tissue import TISSUES
 
 AUTO = "auto"  # the method that the header's own sampling asks for
 MAX_PROTOCOL_BYTES = 1 << 20  # the longest shipped protocol has 4 KB
+TELL_FAT = ("water-fat",)  # methods whose maps have a fat fraction
 MAX_MASK_BYTES = 1 << 28  # 512³ in bool, the largest volume that a scanner sends in real time
 
 
@@ -133,6 +141,7 @@ def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
     _refuse_unsafe(document)
     _refuse_unknown_methods(document)
     _refuse_unknown_regions(document)
+    _refuse_unanswerable(document)
     masks = _read_masks(document, folder)
     reference = _read_epi_reference(document, folder)
     digest = _digest(document, masks, reference)
@@ -229,6 +238,19 @@ def _refuse_unknown_regions(document: Document) -> None:
             about = f" for {name!r}" if name else ""
             raise ProtocolError(f"a second {rule_name(limit)}{about}", key=f"limit[{index}]")
         seen.append((rule_name(limit), name))
+
+
+def _refuse_unanswerable(document: Document) -> None:
+    """Refuse a limit on what the method cannot tell: it would stay silent, and look kept."""
+    method = "none" if document.thermometry is None else document.thermometry.method
+    for index, limit in enumerate(document.limit):
+        if isinstance(limit, Fat) and method not in TELL_FAT:
+            known = ", ".join(TELL_FAT)
+            raise ProtocolError(
+                f"{rule_name(limit)!r} needs a method that tells fat from water ({known}), "
+                f"thermometry.method is {method!r}",
+                key=f"limit[{index}].rule",
+            )
 
 
 def _read_masks(document: Document, folder: Path | None) -> Mapping[str, NDArray[np.bool_]]:

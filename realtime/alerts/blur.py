@@ -53,5 +53,5 @@ def _mean_of_means(sigma: float, width: float) -> float:
     """Mean over every place of a voxel that holds the peak: its triangle-weighted integral."""
     root = sigma * math.sqrt(2.0)
     twice = width * sigma * math.sqrt(math.pi / 2.0) * math.erf(width / root)
-    twice += sigma**2 * (math.exp(-(width**2) / (2.0 * sigma**2)) - 1.0)
+    twice += sigma**2 * math.expm1(-(width**2) / (2.0 * sigma**2))
     return 2.0 * twice / width**2

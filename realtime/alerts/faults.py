@@ -54,10 +54,27 @@ def not_durable(text: str) -> Finding:
 
 def too_old(protocol: Protocol, *, age_ms: float) -> Finding | None:
     """Find a verdict older than the protocol's stale-frame limit; the gateway knows its age."""
-    for limit in protocol.limit:
-        if isinstance(limit, StaleFrame) and limit.max_age_ms is not None:
-            if age_ms < limit.max_age_ms:
-                return None
-            text = f"the verdict is {age_ms:.0f} ms old, limit {limit.max_age_ms:g}"
-            return Finding("stale-frame", "hold", text, "", age_ms, limit.max_age_ms, "ms")
-    return None
+    limit = _stale_frame(protocol)
+    if limit is None or limit.max_age_ms is None or age_ms < limit.max_age_ms:
+        return None
+    text = f"the verdict is {age_ms:.0f} ms old, limit {limit.max_age_ms:g}"
+    return Finding("stale-frame", "hold", text, "", age_ms, limit.max_age_ms, "ms")
+
+
+def skewed(protocol: Protocol, *, skew_s: float) -> Finding | None:
+    """Find frames that come ever later by their own stamps: they wait on the way, or clocks part.
+
+    skew_s: from stamp to arrival, less the least that any frame of the session took.
+    """
+    limit = _stale_frame(protocol)
+    if limit is None or limit.max_skew_s is None or skew_s < limit.max_skew_s:
+        return None
+    text = (
+        f"the frame came {skew_s:.2f} s later than its time stamp says, limit "
+        f"{limit.max_skew_s:g}: it waited on its way, or scanner and monitor clocks run apart"
+    )
+    return Finding("stale-frame", "hold", text, "", skew_s, limit.max_skew_s, "s")
+
+
+def _stale_frame(protocol: Protocol) -> StaleFrame | None:
+    return next((limit for limit in protocol.limit if isinstance(limit, StaleFrame)), None)

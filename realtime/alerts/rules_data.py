@@ -72,7 +72,10 @@ def signal_void(limit: SignalVoid, seen: Observation) -> Finding | None:
         return None
     mask = seen.masks[limit.region]
     around = _box(mask)
-    usual = float(np.median(seen.magnitude[around][~mask[around]]))
+    signal = seen.magnitude[around][~mask[around]]
+    if signal.size == 0:
+        return None
+    usual = float(np.median(signal))
     # false where there is no signal around either, or none that is a number
     is_dark = seen.magnitude[mask] < limit.below_percent / 100.0 * usual
     percent = 100.0 * float(is_dark.mean())

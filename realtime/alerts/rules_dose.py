@@ -13,6 +13,8 @@ from realtime.alerts.limits import DoseLimit, DoseReached, DoseRisk
 from realtime.alerts.observation import Observation, largest
 
 _TWICE_Z_95 = 2.0 * 1.959964  # a 95 % interval spans so many standard deviations
+# beyond any treatment's, within float32: their logarithms are numbers
+_LEAST_DOSE, _MOST_DOSE = np.float32(1e-30), np.float32(1e30)
 
 Doses = NDArray[np.float32]
 
@@ -87,9 +89,9 @@ def _most_probable(low: Doses, high: Doses, limit: DoseRisk) -> float:
     is_known = high > 0  # false for NaN: what is not known has no probability
     if not is_known.any():
         return 0.0
-    low, high = np.maximum(low[is_known], np.float32(1e-30)), high[is_known]
-    low_log, high_log = np.log(low.astype(np.float64)), np.log(high.astype(np.float64))
-    # float64: an infinite dose leaves no number between the two sides
+    low_log, high_log = (
+        np.log(np.clip(side[is_known], _LEAST_DOSE, _MOST_DOSE)) for side in (low, high)
+    )
     std = np.maximum((high_log - low_log) / _TWICE_Z_95, 1e-9)
     above_it = ((low_log + high_log) / 2.0 - math.log(limit.cem43_min)) / std
-    return float(ndtr(np.where(np.isinf(high), np.inf, above_it)).max())
+    return float(ndtr(above_it).max())

@@ -215,8 +215,9 @@ def _heat_mm(
 ) -> tuple[NDArray[np.float64], float] | None:
     """Return the centroid of the rise above half maximum, and its standard deviation.
 
-    With weights w = rise of noise s at places r, the centroid c = Σwr / Σw has the variance
-    Σs²|r - c|² / (Σw)² (first order). None where no rise is significant.
+    Weights w are the rise beyond half maximum: no pixel comes in or goes out with a step. With
+    noise s at places r, the centroid c = Σwr / Σw has the variance Σs²|r - c|² / (Σw)² (first
+    order). None where no rise is significant.
     """
     places = _around(target_mm, seen, limit.within_mm)
     temperature = seen.temperature
@@ -226,10 +227,11 @@ def _heat_mm(
     is_hot &= rise_c >= np.float32(limit.sigma) * std_c  # false for NaN
     if not is_hot.any():
         return None
-    is_hot &= rise_c >= _HALF * float(rise_c[is_hot].max())
+    half_c = np.float32(_HALF * float(rise_c[is_hot].max()))
+    is_hot &= rise_c > half_c
     starts = np.array([one.start for one in places])
     at_mm = (np.argwhere(is_hot) + starts) * np.array(seen.voxel_mm)
-    weight, spread_c = rise_c[is_hot].astype(np.float64), std_c[is_hot].astype(np.float64)
+    weight, spread_c = (rise_c[is_hot] - half_c).astype(np.float64), std_c[is_hot]
     centre_mm = weight @ at_mm / weight.sum()
     distance_mm = np.linalg.norm(at_mm - centre_mm, axis=1)
     return centre_mm, float(np.linalg.norm(spread_c * distance_mm) / weight.sum())

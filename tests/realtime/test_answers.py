@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from messages import Alert, Finding, FrameKey, Permit, Verdict
 from messages.codec import Noun, to_json
 from realtime.answers import AlertIds, Answers
+from realtime.protocol import parse_protocol
 from tests.harness import small_protocol
 
 DEADLINE_MS, LEASE_MS = 100.0, 1000.0
@@ -336,3 +337,19 @@ def test_the_permit_is_never_granted_beside_a_verdict_that_holds(happened):
             last = one
             assert (one.lease_ms > 0) == (one.state == "GRANTED")
             assert one.lease_ms <= LEASE_MS
+
+
+def test_frames_that_come_ever_later_by_their_own_stamps_are_stale(sink):
+    protocol = small_protocol(deadline_ms=DEADLINE_MS, lease_ms=LEASE_MS)
+    text = protocol.text + '[[limit]]\nrule = "stale-frame"\nmax_gap_s = 60.0\nmax_skew_s = 0.5\n'
+    answers = Answers(parse_protocol(text), sink)
+    # stamps are 100 ms apart; the clocks' offset means nothing, nor that the first was slow
+    came_ms = [50_020.0, 50_100.0, 50_699.0, 50_801.0, 50_400.0]
+    for frame_id, at_ms in enumerate(came_ms):
+        opened(answers, frame_id, at_ms)
+        answers.computed(good(frame_id), now_ns=round((at_ms + 5) * MS))
+    rules = [[one.rule for one in verdict.findings] for verdict in sink.of(Verdict)]
+    assert rules == [[], [], [], ["stale-frame"], []]
+    (late,) = sink.of(Verdict)[3].findings
+    assert late.value == pytest.approx(0.501, abs=1e-6)
+    assert sink.of(Verdict)[3].decision == "HELD"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from messages import FrameKey, PowerLog, TemperatureMap, ThermalDose
+from messages import FrameKey, PowerLog
 from messages.codec import encode
 from messages.verdict import Finding, Verdict
 from realtime.alerts import faults
@@ -20,77 +20,22 @@ from realtime.alerts.limits import (
     StaleFrame,
     TemperatureMax,
 )
-from realtime.alerts.rules import (
-    RULES,
-    Observation,
-    decide,
-    judge,
-    limits_in_force,
-    read_regions,
-)
+from realtime.alerts.rules import RULES, decide, judge, limits_in_force, read_regions
 from realtime.protocol import load_protocol, parse_protocol
-
-SHAPE = (1, 16, 16)
-FOCUS = (0, slice(4, 8), slice(4, 8))  # 16 pixels
-BODY_C = 37.0
-
-
-def full(value):
-    return np.full(SHAPE, value, np.float32)
-
-
-def focus_mask():
-    mask = np.zeros(SHAPE, np.bool_)
-    mask[FOCUS] = True
-    return mask
-
-
-def temperature_map(temperature_c=None, *, std_c=None, valid=None, **other):
-    temperature_c = full(BODY_C) if temperature_c is None else temperature_c
-    valid = np.ones(SHAPE, np.bool_) if valid is None else valid
-    return TemperatureMap(
-        frame_id=1,
-        key=FrameKey(),
-        time_s=10.0,
-        temperature_c=np.where(valid, temperature_c, np.nan).astype(np.float32),
-        temperature_std_c=np.where(valid, full(0.5) if std_c is None else std_c, np.nan),
-        common_std_c=full(0.1),
-        valid=valid,
-        **{"is_baseline": False, "baseline_frames": 5, **other},
-    )
-
-
-def dose_map(estimate, *, low=None, high=None, interrupted=False):
-    low = estimate if low is None else low
-    high = estimate if high is None else high
-    return ThermalDose(1, 10.0, estimate, low, high, interrupted)
-
-
-def seen(temperature=None, *, dose=None, **other):
-    known = {"time_s": 10.0, "previous_time_s": 9.8, **other}
-    masks = {"focus": focus_mask()}
-    return Observation(temperature or temperature_map(), dose, masks, **known)
-
-
-def with_focus(values):
-    array = full(BODY_C)
-    array[FOCUS] = values
-    return array
-
-
-def one_pixel(value, *, elsewhere=BODY_C):
-    array = full(elsewhere)
-    array[0, 5, 5] = value
-    return array
-
-
-def find(limit, observation):
-    return RULES[type(limit)](limit, observation)
-
-
-def severity(limit, observation):
-    found = find(limit, observation)
-    return None if found is None else found.severity
+from tests.realtime.alerts.observations import (
+    BODY_C,
+    FOCUS,
+    SHAPE,
+    dose_map,
+    find,
+    focus_mask,
+    full,
+    one_pixel,
+    seen,
+    severity,
+    temperature_map,
+    with_focus,
+)
 
 
 def test_each_limit_has_its_rule():
