@@ -9,7 +9,7 @@ from rich.table import Table
 from realtime.alerts.limits import region_name, rule_name
 from realtime.cli.console import console, facts_table
 from realtime.cli.first_readout import check_first_readout
-from realtime.cli.protocol_check import check_header
+from realtime.cli.protocol_check import check_blur, check_header
 from realtime.protocol import Protocol, load_protocol
 from realtime.protocol_sections import Region
 from realtime.streams.mrd_header import MAX_XML_BYTES, parse_header
@@ -23,8 +23,9 @@ def check(protocol: str, header: Path | None) -> None:
     """Read a treatment protocol strictly and say what it means.
 
     PROTOCOL is a file or the name of a shipped one. With --header, echo time, field strength and
-    regions in pixels are checked against that scan's header; of a recording, the reconstruction is
-    planned too and takes the first imaging readout. What comes after it is not looked at.
+    regions in pixels are checked against that scan's header, and what its voxels and frame time
+    hide of a hot spot; of a recording, the reconstruction is planned too and takes the first
+    imaging readout. What comes after it is not looked at.
     """
     loaded = load_protocol(protocol)
     suits = () if header is None else _suits(loaded, header)
@@ -42,10 +43,12 @@ def _suits(protocol: Protocol, path: Path) -> tuple[str, ...]:
     """Say what of a header, or of a recording, suits; raise MonitorError where any does not."""
     if path.suffix == ".xml":
         with path.open("rb") as file:
-            return (check_header(protocol, parse_header(file.read(MAX_XML_BYTES + 1))),)
+            header = parse_header(file.read(MAX_XML_BYTES + 1))
+        return check_header(protocol, header), *check_blur(protocol, header)
     recording = open_recording(path)
     header = parse_header(recording.header_xml)
-    return check_header(protocol, header), check_first_readout(protocol, header, recording)
+    fits = check_first_readout(protocol, header, recording)
+    return check_header(protocol, header), fits, *check_blur(protocol, header)
 
 
 def _general_rows(protocol: Protocol) -> list[tuple[str, str]]:

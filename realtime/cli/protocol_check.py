@@ -1,6 +1,9 @@
 """Whether a protocol and a scanner's header suit each other, before any data flows."""
 
 from messages import Pose, SessionHeader
+from messages.header import Encoding
+from realtime.alerts.blur import hidden_share
+from realtime.alerts.limits import BlurGuard
 from realtime.echo import echo_time_and_frequency
 from realtime.protocol import Protocol
 from realtime.regions import region_masks
@@ -22,3 +25,35 @@ def check_header(protocol: Protocol, header: SessionHeader) -> str:
     x, y, z = header.encodings[0].recon_matrix
     region_masks(protocol, shape=(z, y, x), fov_mm=header.encodings[0].recon_fov_mm, pose=Pose())
     return "echo time, field strength and regions suit"
+
+
+def check_blur(protocol: Protocol, header: SessionHeader) -> tuple[str, ...]:
+    """Say for each blur-guard how much of the peak's rise this scan hides, by size alone."""
+    encoding = header.encodings[0]
+    (width_mm, height_mm, depth_mm), (nx, ny, nz) = encoding.recon_fov_mm, encoding.recon_matrix
+    voxel_mm = (depth_mm / nz, height_mm / ny, width_mm / nx)
+    frame_time_s = _frame_time_s(encoding, header.repetition_time_s)
+    said = []
+    for limit in protocol.limit:
+        if not isinstance(limit, BlurGuard):
+            continue
+        by_voxel = hidden_share(limit.focus_fwhm_mm, voxel_mm)
+        share = hidden_share(limit.focus_fwhm_mm, voxel_mm, frame_time_s=frame_time_s or 0.0)
+        size = " x ".join(f"{one:.2g}" for one in voxel_mm)
+        text = (
+            f"voxels of {size} mm (z, y, x) hide {by_voxel.least:.0%} to {by_voxel.most:.0%} of "
+            f"the peak's rise in {limit.region} by where they lie"
+        )
+        if frame_time_s is not None:
+            text += f", {share.expected:.0%} on average with {frame_time_s:.1f} s a frame"
+        verdict = "over" if 100.0 * share.expected >= limit.max_hidden_percent else "within"
+        said.append(f"{text}: {verdict} the limit of {limit.max_hidden_percent:g} %")
+    return tuple(said)
+
+
+def _frame_time_s(encoding: Encoding, repetition_time_s: float | None) -> float | None:
+    """Return what a frame takes, where the header tells: one line a repetition."""
+    if repetition_time_s is None or encoding.trajectory != "cartesian" or encoding.n_segments > 1:
+        return None
+    _, n_lines, n_partitions = encoding.encoded_matrix
+    return repetition_time_s * n_lines * n_partitions / encoding.acceleration[0]
