@@ -35,6 +35,9 @@ class TemperatureMap:
     fat_fraction: float32 (z, y, x), 0 to 1; None where the method cannot tell.
     magnitude_ratio: float32 (z, y, x), signal over that of the baseline in use; None where the
         method cannot tell.
+    scale_std_c: float32 (z, y, x), the part of both standard deviations that a wrong α makes. It is
+        no noise: nothing averages it out, and no bias follows from it. None where α is taken as
+        known.
     """
 
     frame_id: int
@@ -57,6 +60,7 @@ class TemperatureMap:
     similarity: float = math.nan
     fat_fraction: NDArray[np.float32] | None = None
     magnitude_ratio: NDArray[np.float32] | None = None
+    scale_std_c: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -76,7 +76,8 @@ def measure(slice_state: SliceState, image: Image) -> Measured:
     thermometer = slice_state.thermometer
     if thermometer is None or slice_state.dose is None:
         return Measured(image, slice_state, None, None)
-    next_thermometry, temperature = thermometer.step(slice_state.thermometry, image)
+    next_thermometry, seen = thermometer.step(slice_state.thermometry, image)
+    temperature = thermometry.correct(thermometer.plan, seen)
     next_dose, dose = thermometry.accumulate_dose(slice_state.dose, temperature)
     next_arrhenius = slice_state.arrhenius
     if next_arrhenius is not None:

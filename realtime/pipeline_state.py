@@ -1,5 +1,6 @@
 """What a session's fold works with and remembers."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ class Pipeline:
     """What stays the same for the whole session.
 
     echo_times_s: by contrast. n_joined: how many contrasts one frame holds.
+    readout_bandwidth_hz_per_px: of the image's pixels along x; NaN where not known.
     """
 
     protocol: Protocol
@@ -37,6 +39,7 @@ class Pipeline:
     echo_times_s: tuple[float, ...]
     h1_frequency_hz: float
     n_joined: int = 1
+    readout_bandwidth_hz_per_px: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -189,6 +189,7 @@ def _open_station(
         n_coils=given.layout.n_coils,
         n_samples=given.layout.n_samples,
         noise=_noise(given),
+        imaging_sample_time_us=given.imaging_sample_time_us,
     )
     mailbox = Mailbox(given.layout, mailbox_fd)
     checkpoint = CheckpointMemory(checkpoint_fd)

@@ -1,9 +1,9 @@
 """Thermal dose: equivalent minutes at 43 °C, with the noise's bias removed and an interval.
 
-Doses above about 50 °C double with every degree, so that a wrong α or a hot spot smaller than the
-voxel weighs more than the noise: the interval covers noise only. It assumes that the rate runs
-from one image to the next as `between_frames` has it. Where a few images below 43 °C with 0.7 °C of
-noise or more make the whole dose, the 95 % interval holds the truth in 87 to 90 %.
+Doses double with every degree, so that a hot spot smaller than the voxel weighs more than the
+noise: the interval covers noise and, where its uncertainty is given, α. It assumes that the rate
+runs from one image to the next as `between_frames` has it. Where a few images below 43 °C with
+0.7 °C of noise or more make the whole dose, the 95 % interval holds the truth in 87 to 90 %.
 """
 
 from dataclasses import dataclass, replace
@@ -82,10 +82,12 @@ def accumulate_dose(state: DoseState, temperature: TemperatureMap) -> tuple[Dose
 
 
 def _advance(state: DoseState, temperature: TemperatureMap) -> DoseState:
+    scale_std_c = temperature.scale_std_c
     rate = dose_rate(
         temperature.temperature_c.ravel(),
         temperature.temperature_std_c.ravel(),
         common_std_c=temperature.common_std_c.ravel(),
+        scale_std_c=None if scale_std_c is None else scale_std_c.ravel(),
     )
     valid = temperature.valid & np.isfinite(temperature.temperature_c)
     mean, by_last, by_now = mean_rate(

@@ -41,15 +41,29 @@ class DoseRate:
     common_std: Volume
 
 
-def dose_rate(temperature_c: Volume, std_c: Volume, *, common_std_c: Volume) -> DoseRate:
+def dose_rate(
+    temperature_c: Volume,
+    std_c: Volume,
+    *,
+    common_std_c: Volume,
+    scale_std_c: Volume | None = None,
+) -> DoseRate:
     """Rate R^(43 - T) / 60 per second, divided by the factor that noise of std_c adds on average.
+
+    scale_std_c: the part of both standard deviations that α makes. It is no noise, so it widens the
+    common deviation but is no reason to divide.
 
     The mean of an exponential exceeds the exponential of the mean: by exp((σ ln R)²/2). The
     division is exact for Gaussian noise except where noise reaches across 43 °C: there it leaves
     -12 % to +2 % at σ = 0.5 °C, -16 % to +10 % at 1 °C. No smooth correction does much better,
     because a kink cannot be unblurred. Chopra 2006 notes the same bias.
     """
-    log_rate, log_own, log_common = _exponents(temperature_c, std_c, common_std_c)
+    log_rate, log_own, log_common = _exponents(
+        temperature_c,
+        std_c,
+        common_std_c,
+        np.zeros_like(std_c) if scale_std_c is None else scale_std_c,
+    )
     # not in the kernel: NumPy's exponentials are vectorised
     per_s = np.exp(log_rate, out=log_rate)
     per_s *= np.float32(1.0 / S_PER_MIN)
@@ -63,7 +77,7 @@ def dose_rate(temperature_c: Volume, std_c: Volume, *, common_std_c: Volume) -> 
 
 @compiled
 def _exponents(
-    temperature_c: Volume, std_c: Volume, common_std_c: Volume
+    temperature_c: Volume, std_c: Volume, common_std_c: Volume, scale_std_c: Volume
 ) -> tuple[Volume, Volume, Volume]:
     """Logarithms of rate per minute and of 1 - own² / rate², and the common log deviation."""
     log_rate, log_own = np.empty_like(std_c), np.empty_like(std_c)
@@ -71,12 +85,15 @@ def _exponents(
     for i in range(std_c.size):
         above_c = min(temperature_c[i], np.float32(MOST_C)) - np.float32(KINK_C)
         ln_r = np.float32(LN_R_ABOVE) if above_c >= ZERO else np.float32(LN_R_BELOW)
-        log_std = ln_r * min(std_c[i], np.float32(MOST_STD_C))
-        common = ln_r * min(common_std_c[i], np.float32(MOST_STD_C))
+        scale2 = scale_std_c[i] * scale_std_c[i]
+        noise = np.sqrt(max(std_c[i] * std_c[i] - scale2, ZERO))
+        log_std = ln_r * min(noise, np.float32(MOST_STD_C))
+        shared = np.sqrt(max(common_std_c[i] * common_std_c[i] - scale2, ZERO))
+        common = ln_r * min(shared, np.float32(MOST_STD_C))
         log_variance = log_std * log_std
         is_cold = above_c < np.float32(LEAST_C - KINK_C)
         log_rate[i] = NOTHING if is_cold else ln_r * above_c - HALF * log_variance
         # E[rate² (1 - exp(-s²))] is the variance of the corrected rate, s its own log deviation
         log_own[i] = min(common * common - log_variance, ZERO)
-        log_common[i] = common
+        log_common[i] = np.sqrt(common * common + ln_r * ln_r * scale2)
     return log_rate, log_own, log_common

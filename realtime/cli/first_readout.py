@@ -52,7 +52,12 @@ def _first_imaging(recording: Recording) -> tuple[int, Acquisition] | None:
 
 def _take_in(protocol: Protocol, header: SessionHeader, first: Acquisition) -> None:
     built = pipeline.build(
-        protocol, header, n_coils=first.n_coils, n_samples=first.n_samples, noise=None
+        protocol,
+        header,
+        n_coils=first.n_coils,
+        n_samples=first.n_samples,
+        noise=None,
+        imaging_sample_time_us=first.sample_time_us,
     )
     pipeline.open_slice(
         built,
