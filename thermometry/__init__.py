@@ -15,6 +15,7 @@ from thermometry.arrhenius import (
 from thermometry.corrections import correct
 from thermometry.dose import DoseState, accumulate_dose, interrupt, start_dose
 from thermometry.hybrid import Hybrid
+from thermometry.kspace_hybrid import KSpaceHybrid
 from thermometry.lesion import measure_lesion
 from thermometry.multi_baseline import MultiBaseline
 from thermometry.multi_echo import MultiEcho
@@ -23,9 +24,11 @@ from thermometry.pca import Pca
 from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_rad_per_c
 from thermometry.referenceless import referenceless, referenceless_l1
 from thermometry.single_baseline import SingleBaseline
+from thermometry.water_fat import WaterFat
 
 METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
     "hybrid": Hybrid,
+    "kspace-hybrid": KSpaceHybrid,
     "multi-baseline": MultiBaseline,
     "multi-echo": MultiEcho,
     "near-harmonic": near_harmonic,
@@ -33,6 +36,7 @@ METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
     "referenceless": referenceless,
     "referenceless-l1": referenceless_l1,
     "single-baseline": SingleBaseline,
+    "water-fat": WaterFat,
 }
 """Name in the protocol to method. A new method is one file and one line here."""
 

@@ -1,0 +1,258 @@
+"""Where the heat is, and how much, from the lines of k-space that one frame measured."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, convolve1d
+
+from thermometry.drift import DriftBasis, fit_drift
+from thermometry.kspace_columns import (
+    Chosen,
+    CoilColumns,
+    Columns,
+    Crop,
+    Lengths,
+    match,
+    only_measured,
+    refit,
+    sparse_change,
+    spread,
+    turn,
+)
+
+BINOMIAL: Final = np.array([1, 4, 6, 4, 1], np.float32) / np.float32(16)
+# Of a binomial neighbourhood, over its noise. Noise alone reaches 3.5 in one of 200 000 (|z| of
+# complex noise), so that what is tried costs no time, and 4 once in ten frames of 5000 pixels.
+WORTH_A_TRY: Final = 3.5
+FOUND: Final = 3.0  # of what was tried and stands in the sparse solution: 1 in 8000
+STANDS_OUT: Final = 4.0
+FLANK_PX: Final = 3  # heat below the threshold around heat above it
+UNKNOWN_RAD: Final = 2.0  # nothing is known of a phase beyond this; only pixels alike need it
+RIDGE: Final = 1e-6  # of the largest weight, for images without noise
+MOST_HEATED: Final = 0.5  # of the pixels; more is not sparse, and would take long
+DRIFT_ROUNDS: Final = 2
+LARGE_TURN_RAD: Final = 0.5
+MEDIAN_OF_NOISE: Final = 0.8326  # √ln 2, of |z| with E|z|² = 1
+TINY: Final = np.float32(np.finfo(np.float32).tiny)
+TURN: Final = np.float32(2 * np.pi)
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """What a frame measured and what it is compared with. Arrays end in (column, y).
+
+    baseline: complex64 (coil, column, y), 0 where it has too little signal to be modelled.
+    coils: the frame's zero-filled coil images. measured: bool (y,), lines of k-space.
+    noise: E|n|² of one sample of one coil. baseline_noise: E|n_b|² of a coil of the baseline.
+    """
+
+    crop: Crop
+    baseline: CoilColumns
+    coils: CoilColumns
+    measured: NDArray[np.bool_]
+    noise: float
+    baseline_noise: float
+
+    @cached_property
+    def kernel(self) -> NDArray[np.complex64]:
+        """How a point spreads along y."""
+        return spread(self.measured)
+
+    @cached_property
+    def modelled(self) -> Chosen:
+        """Pixels with signal."""
+        return np.asarray(self.baseline.any(axis=0))
+
+    @cached_property
+    def weight(self) -> Lengths:
+        """The normal matrix's diagonal: what the lines know of each pixel if all else is known."""
+        share = np.float32(np.mean(self.measured))
+        energy = np.sum(self.baseline.real**2 + self.baseline.imag**2, axis=0)
+        return np.asarray(share * energy)
+
+    @cached_property
+    def total_noise(self) -> Lengths:
+        """E|n|² with what the baseline's own noise adds: that of all pixels that fold onto one."""
+        power = self.kernel.real**2 + self.kernel.imag**2
+        n = self.measured.size
+        folding = power[n - 1 + np.arange(n)[:, None] - np.arange(n)] / np.mean(self.measured)
+        added = self.modelled.astype(np.float32) @ folding.astype(np.float32)
+        total = np.float32(self.noise) + np.float32(self.baseline_noise) * added
+        return np.asarray(total, np.float32)
+
+    def left(self, phase_rad: Lengths) -> tuple[Columns, CoilColumns]:
+        """Return what the model leaves in each pixel's direction, and the model's coil images."""
+        turned = self.baseline * turn(phase_rad)
+        return match(self.coils - only_measured(turned, self.measured), turned), turned
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heat:
+    """Phase beyond the background and its variance; arrays are (column, y).
+
+    chosen: where heat stands out. There every pixel has its own phase; elsewhere the phase is a
+        weighted mean over a binomial neighbourhood of 5 x 5 pixels, on the supposition that what
+        folds onto them and does not stand out is not heated.
+    common_rad2: the part of the variance that comes from the baseline.
+    """
+
+    phase_rad: Lengths
+    total_rad2: Lengths
+    common_rad2: Lengths
+    chosen: Chosen
+
+
+def follow_drift(
+    lines: Lines,
+    basis: DriftBasis,
+    start: NDArray[np.float64],
+    *,
+    theta: Lengths,
+    fitted: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return the drift's coefficients, sought from `start` on, under a heat of `theta`.
+
+    fitted: bool (z, y, x), where the drift shows. What each term does to a pixel is what it does
+    there and in all pixels that fold onto it. Robust: what heat folds there pulls little.
+    """
+    pixels = basis.choose_pixels(fitted & lines.crop.volume(lines.modelled))
+    if basis.n_terms == 0 or pixels.size == 0:
+        return start
+    weight = np.maximum(lines.weight, TINY)
+
+    def at_pixels(columns: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        return np.asarray(lines.crop.volume(columns).ravel()[pixels], np.float32)
+
+    found = _turned(lines, basis, start, theta=theta)
+    _, turned = lines.left(background(lines, basis, found) + theta)
+    terms = np.stack(
+        [
+            at_pixels(match(only_measured(turned * term, lines.measured), turned).real / weight)
+            for term in lines.crop.columns(basis.terms.reshape(-1, *basis.shape))
+        ]
+    )
+    variance = at_pixels(np.float32(0.5) * lines.total_noise / weight)
+    for _ in range(DRIFT_ROUNDS):
+        matched, _ = lines.left(background(lines, basis, found) + theta)
+        step = at_pixels(matched.imag / weight)
+        fit = fit_drift(terms, step, variance_rad2=variance, start=np.zeros(basis.n_terms))
+        if fit is None:
+            return start
+        found = found + fit.coefficients
+    return found
+
+
+def _turned(
+    lines: Lines, basis: DriftBasis, drift_rad: NDArray[np.float64], *, theta: Lengths
+) -> NDArray[np.float64]:
+    """Return the drift with a large turn of the whole image in it; heat makes small ones too."""
+    phase = background(lines, basis, drift_rad) + theta
+    product = np.sum(match(lines.coils, lines.baseline * turn(phase)), dtype=np.complex128)
+    angle, found = float(np.angle(product)), drift_rad.copy()
+    found[0] += angle if abs(angle) > LARGE_TURN_RAD else 0.0
+    return found
+
+
+def background(lines: Lines, basis: DriftBasis, drift_rad: NDArray[np.float64]) -> Lengths:
+    """Return the drift's phase (column, y)."""
+    return np.asarray(lines.crop.columns(basis.evaluate(drift_rad)))
+
+
+def find(
+    lines: Lines, background_rad: Lengths, start: Lengths, *, sign: float, sparsity: float
+) -> tuple[Chosen, Lengths] | None:
+    """Return where heat stands out, with a margin, and its phase, both (column, y).
+
+    None where so much stands out that it cannot be heat alone.
+
+    start: phase beyond the background to begin with, 0 where none is expected; it is where the
+    search begins and leaves no trace in what it finds. sign: of the phase of heat. sparsity:
+    weight of the L1 term over the noise.
+    The search is sparse, because what is heated folds onto what is not and only the fewest heated
+    pixels tell which is which; what it finds is then fitted without sparsity.
+    """
+    matched, turned = lines.left(background_rad + start)
+    noise = _smoothed(lines, lines.weight * lines.total_noise, squared=True)
+    size = np.sqrt(np.maximum(noise, TINY))
+    strength = np.abs(_smoothed(lines, matched)) / size
+    # heat stands out from the rest of the image: where drift is not yet right, only the strongest
+    misfit = max(float(np.median(strength[lines.modelled])) / MEDIAN_OF_NOISE, 1.0)
+    strength, size = strength / np.float32(misfit), size * np.float32(misfit)
+    limit = np.float32(sparsity * misfit) * np.sqrt(lines.weight * lines.total_noise)
+    tried = lines.modelled & (strength > WORTH_A_TRY)
+    change = sparse_change(matched, turned, lines.kernel, tried, limit)
+    found = np.abs(_smoothed(lines, lines.weight * change)) / size > FOUND
+    chosen = _with_flanks(lines, found | (start != 0))
+    if np.count_nonzero(chosen) > MOST_HEATED * np.count_nonzero(lines.modelled):
+        return None
+    theta = np.where(chosen, start, np.float32(0))
+    step, _, _ = refit(matched, turned, lines.kernel, chosen, _least(lines), True)
+    theta, inverse, _ = refine(lines, background_rad, theta + step, chosen, n_steps=2)
+    # the phase of heat runs from 0 on, to one side
+    theta = theta + np.where(sign * theta < -TURN / 4, np.float32(sign) * TURN, np.float32(0))
+    is_known = chosen & (inverse > 0)
+    weight = np.where(is_known, 1 / np.where(is_known, inverse, 1), np.float32(0))
+    noise = _smoothed(lines, np.float32(0.5) * weight * lines.total_noise, squared=True)
+    height = _smoothed(lines, weight * np.float32(sign) * theta) / np.sqrt(np.maximum(noise, TINY))
+    stands_out = _with_flanks(lines, chosen & (height > STANDS_OUT * np.float32(misfit)))
+    return stands_out, np.where(stands_out, theta, np.float32(0))
+
+
+def refine(
+    lines: Lines, background_rad: Lengths, theta: Lengths, chosen: Chosen, *, n_steps: int
+) -> tuple[Lengths, Lengths, Lengths]:
+    """Return the phase of the chosen pixels after some Gauss-Newton steps, without shrinking.
+
+    Also what `refit` says of their certainty and of the others' weight.
+    """
+    inverse = weight = lines.weight
+    for _ in range(n_steps):
+        matched, turned = lines.left(background_rad + theta)
+        step, inverse, weight = refit(matched, turned, lines.kernel, chosen, _least(lines), False)
+        theta = theta + step
+    return theta, inverse, weight
+
+
+def settle(lines: Lines, background_rad: Lengths, theta: Lengths, chosen: Chosen) -> Heat:
+    """Return the phase everywhere: of the chosen pixels one by one, of the others smoothed."""
+    theta, inverse, weight = refine(lines, background_rad, theta, chosen, n_steps=2)
+    matched, _ = lines.left(background_rad + theta)
+    others = lines.modelled & ~chosen
+    weight = np.where(others, weight, np.float32(0))
+    known = np.maximum(_smoothed(lines, weight), TINY)
+    mean = _smoothed(lines, np.where(others, matched.imag, np.float32(0))) / known
+    half = np.float32(0.5) * lines.total_noise
+    spread_rad2 = _smoothed(lines, half * weight, squared=True) / known / known
+    total = np.where(chosen, half * inverse, spread_rad2).astype(np.float32)
+    return Heat(
+        phase_rad=np.where(chosen, theta, mean).astype(np.float32),
+        total_rad2=total,
+        common_rad2=total * (1 - np.float32(lines.noise) / lines.total_noise),
+        chosen=chosen,
+    )
+
+
+def _least(lines: Lines) -> float:
+    """Return what makes the normal matrix invertible, whatever is chosen."""
+    return max(0.5 * lines.noise / UNKNOWN_RAD**2, RIDGE * float(lines.weight.max()))
+
+
+def _smoothed(lines: Lines, columns: NDArray[Any], *, squared: bool = False) -> NDArray[Any]:
+    """Return the binomial mean over 5 x 5 neighbours in the plane; `squared`: by squared weights.
+
+    The latter is the variance of the mean, where `columns` are variances.
+    """
+    weights = BINOMIAL**2 if squared else BINOMIAL
+    planes = columns.reshape(lines.crop.planes)
+    for axis in (1, 2):
+        planes = convolve1d(planes, weights, axis=axis, mode="constant")
+    return planes.reshape(columns.shape)
+
+
+def _with_flanks(lines: Lines, chosen: Chosen) -> Chosen:
+    cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], np.bool_)
+    grown = binary_dilation(chosen.reshape(lines.crop.planes), cross, iterations=FLANK_PX)
+    return np.asarray(grown.reshape(chosen.shape) & lines.modelled)
