@@ -9,6 +9,7 @@ from messages import Pose, SessionHeader
 from realtime import protocol_sections
 from realtime.echo import echo_time_and_frequency, echo_times_of, joined_contrasts
 from realtime.header_in_force import header_in_force
+from realtime.lines_left_out import require_lines
 from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
 from realtime.readout_bandwidth import readout_bandwidth_hz_per_px, require_bandwidth
@@ -57,6 +58,7 @@ def build(
     settings = protocol.thermometry
     if settings is None:
         return Pipeline(protocol, header, reconstructor, (), 0.0)
+    require_lines(settings, plan, recon_method=name)
     _, h1_frequency_hz = echo_time_and_frequency(settings, header)
     n_joined = joined_contrasts(settings, header)
     echo_times_s = echo_times_of(settings, header, n_joined=n_joined)
