@@ -18,14 +18,19 @@ from realtime.streams.time_stamps import ScannerClock
 
 @dataclass(slots=True, eq=False)
 class _Rows:
-    """The rows of one frame, companions among them. `nearest`: distance of the centre's rows."""
+    """The rows of one frame, companions among them.
+
+    aside: rows that do not move the clock. nearest: distance of the centre's rows. last: the last
+        imaging row.
+    """
 
     ticks: list[int] = field(default_factory=list)
     physiology_ticks: list[tuple[int, int, int]] = field(default_factory=list)
     poses: list[Pose] = field(default_factory=list)
-    companions: list[int] = field(default_factory=list)
+    aside: list[int] = field(default_factory=list)
     nearest: int = 1 << 32
     centre: list[int] = field(default_factory=list)
+    last: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class FrameTimes:
 
     A Cartesian or EPI frame crosses the centre with the line nearest to it, once for each average;
     every radial spoke and spiral arm crosses it, so there the mean of all counts. A frame that
-    joins an echo train crosses it with each echo, and the mean over the echoes counts.
+    joins an echo train crosses it with each echo, and the mean over the echoes counts. Its first
+    echo alone moves the clock: that comes once a TR, whatever the order of the others.
     """
 
     def __init__(self, protocol: Protocol, header: SessionHeader) -> None:
@@ -56,13 +62,13 @@ class FrameTimes:
         )
         # of a train of echoes nobody says how many one TR holds
         is_train = encoding.trajectory == "epi" or encoding.n_segments > 1
-        is_train = is_train or joined_contrasts(protocol.thermometry, header) > 1
         self._clock = ScannerClock(
             protocol.stream.time_stamp_unit,
             header.system_vendor,
             header.repetition_time_s,
             readouts_per_tr=None if is_train else 1,
         )
+        self._is_joined = joined_contrasts(protocol.thermometry, header) > 1
         self._frames: dict[int, _Rows] = {}
         self._is_told = protocol.stream.time_stamp_unit == "none"
         self.latest_s = math.nan
@@ -71,8 +77,11 @@ class FrameTimes:
         """Keep a readout's ticks; rows are counted as they come, and companions are no centre."""
         rows = self._frames.setdefault(frame_id, _Rows())
         if is_companion:
-            rows.companions.append(len(rows.ticks))
+            rows.aside.append(len(rows.ticks))
         else:
+            rows.last = len(rows.ticks)
+            if self._is_joined and acquisition.idx.contrast > 0:
+                rows.aside.append(rows.last)
             if self._clock.readout_s is None:
                 readout_s = acquisition.n_samples * acquisition.sample_time_us * 1e-6
                 self._clock = replace(self._clock, readout_s=readout_s)
@@ -115,30 +124,23 @@ class FrameTimes:
         """
         rows = self._frames.pop(frame_id, _Rows())
         ticks = np.array(rows.ticks, np.uint32)
-        if rows.companions:
-            times_s, latest_s = self._with_companions(ticks, rows.companions)
+        if rows.aside:
+            times_s = self._with_rows_aside(ticks, rows.aside)
         else:
             self._clock, times_s = self._clock.advance(ticks)
-            latest_s = float(times_s[-1]) if ticks.size else math.nan
         if not rows.centre:
             return times_s, math.nan
-        self.latest_s = latest_s
+        self.latest_s = float(times_s[rows.last])
         centre = rows.centre
         centre_s = times_s[centre[0]] if len(centre) == 1 else np.mean(times_s[centre])
         return times_s, float(centre_s)
 
-    def _with_companions(
-        self, ticks: NDArray[np.uint32], companions: list[int]
-    ) -> tuple[NDArray[np.float64], float]:
-        """Return all times and the latest of an imaging readout.
-
-        Companions may be older than the frame before: they do not move the clock.
-        """
-        is_imaging = np.ones(ticks.size, np.bool_)
-        is_imaging[companions] = False
+    def _with_rows_aside(self, ticks: NDArray[np.uint32], aside: list[int]) -> NDArray[np.float64]:
+        """Return all times; companions, which may be older than the frame before, among them."""
+        moves = np.ones(ticks.size, np.bool_)
+        moves[aside] = False
         before, times_s = self._clock, np.full(ticks.size, np.nan)
-        self._clock, times_s[is_imaging] = before.advance(ticks[is_imaging])
+        self._clock, times_s[moves] = before.advance(ticks[moves])
         clock = self._clock if before.decision is None else before
-        times_s[~is_imaging] = clock.advance(ticks[~is_imaging])[1]
-        imaging_s = times_s[is_imaging]
-        return times_s, float(imaging_s[-1]) if imaging_s.size else math.nan
+        times_s[~moves] = clock.advance(ticks[~moves])[1]
+        return times_s

@@ -8,6 +8,7 @@ import pytest
 
 from messages import Acquisition, Pose
 from realtime.frame_times import FrameTimes
+from realtime.protocol import parse_protocol
 from realtime.streams.events import HeaderReceived
 from realtime.streams.mrd_decoder import Decoder
 from simulators.mrd import header_message
@@ -145,3 +146,28 @@ def test_a_doubtful_clock_is_told_once(changed, said):
     assert said in told[0]
     assert bool(told[0]) == bool(said)
     assert told[1] == ""
+
+
+@pytest.mark.parametrize("is_interleaved", [True, False])
+def test_an_echo_train_is_dated_by_the_mean_of_its_echoes(is_interleaved):
+    """TR 10 ms, 3 echoes, and no vendor that tells the unit: the first echo's steps tell it."""
+    protocol = parse_protocol(small_protocol().text.replace("single-baseline", "multi-echo"))
+    header, (one, *_) = decoded(SCAN, 1, systemVendor="", TE="2</TE><TE>4</TE><TE>6")
+    header = replace(header, encodings=(replace(header.encodings[0], n_contrasts=3),))
+    times = FrameTimes(protocol, header)
+    for frame in range(2):
+        train = [(line, echo) for line in range(8) for echo in range(3)]
+        if not is_interleaved:
+            train.sort(key=lambda each: each[1])
+        for line, echo in train:
+            # ms; separate echoes are a third of the frame apart
+            since_ms = 10 * line + (2 * echo if is_interleaved else 80 * echo)
+            ticks = 5000 + 80 * (1 if is_interleaved else 3) * frame + since_ms
+            idx = replace(one.idx, kspace_encode_step_1=line, contrast=echo)
+            times.note(frame, replace(one, acquisition_time_stamp=ticks, idx=idx))
+        seconds, centre_s = times.settle(frame)
+        began_s = 0.08 * (1 if is_interleaved else 3) * frame
+        assert seconds[0] == pytest.approx(began_s)
+        assert centre_s == pytest.approx(began_s + 0.04 + (0.002 if is_interleaved else 0.08))
+        assert times.latest_s == pytest.approx(seconds[-1])
+        assert seconds[-1] == pytest.approx(began_s + 0.07 + (0.004 if is_interleaved else 0.16))
