@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 from scipy.optimize import nnls
 
+from thermometry.drift import MAD_TO_STD
 from thermometry.library import Library
 from thermometry.library_fit import Prediction
 from thermometry.library_method import LibraryMethod
@@ -59,12 +60,12 @@ class Hybrid(LibraryMethod):
         noise = np.float32(library.noise_variance)
         energy = np.maximum(image.real**2 + image.imag**2, HALF * noise)
         noise_rad2 = HALF * noise / energy
-        threshold = self._threshold(library) * np.sqrt(noise_rad2 + library.model_rad2)
+        threshold = np.float32(self._threshold_sigma) * np.sqrt(noise_rad2 + library.model_rad2)
         drift = theta = np.zeros(len(image), np.float32)
         for _ in range(ROUNDS):
             phase = np.angle(image * np.conj(_mixed(weights, library.images)))
             drift = self._drift(library, phase - theta, energy)
-            theta = self._heat(phase - drift, threshold)
+            theta = self._heat(phase - drift, threshold, library.outside)
             moments = model.moments(_turned_back(image, drift + theta))
             weights = mixture(gram, moments.real)
         hot = self._with_flanks(theta) & library.outside
@@ -73,13 +74,14 @@ class Hybrid(LibraryMethod):
         weights = mixture(gram, moments.real)
         return Prediction(_mixed(weights, library.images), weights, library.outside & ~hot)
 
-    def _threshold(self, library: Library) -> float:
+    @property
+    def _threshold_sigma(self) -> float:
         """λ in standard deviations: at sparsity 1, what noise alone would not pass anywhere.
 
         Donoho and Johnstone 1994, doi:10.1093/biomet/81.3.425, the universal threshold.
         """
-        n_pixels = max(int(np.count_nonzero(library.usable)), 2)
-        return self.plan.sparsity * math.sqrt(2.0 * math.log(n_pixels))
+        n_pixels = math.prod(self.plan.shape)
+        return self.plan.sparsity * math.sqrt(2.0 * math.log(max(n_pixels, 2)))
 
     def _drift(
         self, library: Library, phase_rad: NDArray[np.float32], energy: NDArray[np.float32]
@@ -93,11 +95,21 @@ class Hybrid(LibraryMethod):
         return drift
 
     def _heat(
-        self, phase_rad: NDArray[np.float32], threshold_rad: NDArray[np.float32]
+        self,
+        phase_rad: NDArray[np.float32],
+        threshold_rad: NDArray[np.float32],
+        outside: NDArray[np.bool_],
     ) -> NDArray[np.float32]:
-        """Minimum over θ of heating's sign: what goes beyond the threshold."""
+        """Minimum over θ of heating's sign: what goes beyond the threshold.
+
+        Where the library explains little, most pixels would pass for heat: the threshold grows
+        with the residual's median outside the targets, over that of noise (Huber 1981).
+        """
         sign = np.float32(math.copysign(1.0, self.plan.rad_per_c))
-        beyond = np.angle(np.exp(1j * phase_rad)).astype(np.float32) * sign - threshold_rad
+        left = np.angle(np.exp(np.complex64(1j) * phase_rad)).astype(np.float32) * sign
+        size = self._threshold_sigma * np.abs(left[outside]) / threshold_rad[outside]
+        scale = max(1.0, MAD_TO_STD * float(np.median(size))) if size.size else 1.0
+        beyond = left - np.float32(scale) * threshold_rad
         theta: NDArray[np.float32] = sign * np.maximum(beyond, ZERO)
         return theta
 

@@ -8,6 +8,7 @@ from scipy.fft import irfft2, rfft2
 
 MARGIN_PX: Final = 16  # around the targets: anatomy that moves with them, and room to move in
 LEAST_PX: Final = 32
+ROUNDS: Final = 3  # each may find a pixel that the one before has missed
 Box = tuple[slice, slice]
 
 
@@ -25,21 +26,45 @@ def measure_shift(
 ) -> tuple[float, float] | None:
     """Return the shift (y, x) in pixels of a magnitude (z, y, x) against a baseline's.
 
-    The peak of their cross-correlation in the box, tapered, a parabola through it; all slices
-    share it. None where there is nothing to see.
+    Whole pixels from the peak of their cross-correlation, the rest by least squares on the
+    baseline's gradient (Lucas and Kanade 1981); all slices share it. None where there is nothing
+    to see.
     """
     rows, columns = box
     taper = np.outer(*(np.hanning(one.stop - one.start + 2)[1:-1] for one in box))
-    seen, known = (
-        (one[:, rows, columns] - one[:, rows, columns].mean()) * taper.astype(np.float32)
-        for one in (magnitude, baseline)
+    weight = taper.astype(np.float32)
+    known = baseline[:, rows, columns]
+    spectrum = np.conj(rfft2((known - known.mean()) * weight))
+    seen = magnitude[:, rows, columns]
+    correlation = irfft2(
+        (rfft2((seen - seen.mean()) * weight) * spectrum).sum(axis=0), s=weight.shape
     )
-    product = (rfft2(seen) * np.conj(rfft2(known))).sum(axis=0)
-    correlation = irfft2(product, s=seen.shape[1:])
     if not float(correlation.max()) > 0:
         return None
-    y, x = np.unravel_index(int(correlation.argmax()), correlation.shape)
-    return _peak(correlation[:, x], int(y)), _peak(correlation[y], int(x))
+    peak = np.unravel_index(int(correlation.argmax()), correlation.shape)
+    y, x = (
+        int(at) if at <= n // 2 else int(at) - n for at, n in zip(peak, weight.shape, strict=True)
+    )
+    for _ in range(ROUNDS):
+        here = np.roll(magnitude, (-y, -x), axis=(1, 2))[:, rows, columns]
+        rest_y, rest_x = _below_a_pixel(here, known, weight)
+        step_y, step_x = round(rest_y), round(rest_x)
+        if step_y == 0 and step_x == 0:
+            break
+        y, x = y + step_y, x + step_x
+    return y + rest_y, x + rest_x
+
+
+def _below_a_pixel(
+    seen: NDArray[np.float32], known: NDArray[np.float32], weight: NDArray[np.float32]
+) -> tuple[float, float]:
+    """Shift that explains seen - known by the gradient, at most a pixel; (y, x)."""
+    along_y, along_x = np.gradient(known, axis=(1, 2))
+    weighted = np.stack([(weight * along_y).ravel(), (weight * along_x).ravel()])
+    normal = weighted @ np.stack([along_y.ravel(), along_x.ravel()]).T
+    moment = weighted @ (known - seen).ravel()
+    rest = np.linalg.pinv(normal.astype(np.float64), hermitian=True) @ moment
+    return float(np.clip(rest[0], -1.0, 1.0)), float(np.clip(rest[1], -1.0, 1.0))
 
 
 def _span(has: NDArray[np.bool_], n: int) -> slice:
@@ -47,12 +72,3 @@ def _span(has: NDArray[np.bool_], n: int) -> slice:
     first, last = int(where[0]) - MARGIN_PX, int(where[-1]) + MARGIN_PX + 1
     short = max(LEAST_PX - (last - first), 0)
     return slice(max(first - short // 2, 0), min(last + short // 2, n))
-
-
-def _peak(correlation: NDArray[np.float32], at: int) -> float:
-    """Vertex of the parabola through the peak and its neighbours, on a circle; signed."""
-    n = len(correlation)
-    before, peak, after = (float(correlation[(at + step) % n]) for step in (-1, 0, 1))
-    bend = before - 2.0 * peak + after
-    offset = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    return (at if at <= n // 2 else at - n) + offset

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from thermometry.phase import wrap
 
 NO_PIXELS, NO_WEIGHTS = np.empty(0, np.intp), np.empty(0, np.float64)
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+TAIL: Final = 1.959964  # standard deviations that 95 % of a Gaussian stay within
 CLIPPED: Final = np.float32(3.0)  # standard deviations
 
 
@@ -39,7 +40,7 @@ class Seen:
     """One image against its prediction; (pixel,) each.
 
     image_rad2, library_rad2: variance of the phase from the noise of either. model_rad2: of what
-        the model does not explain.
+        the model does not explain. outside: bool, away from the targets.
     """
 
     phase_rad: NDArray[np.float32]
@@ -47,6 +48,7 @@ class Seen:
     library_rad2: NDArray[np.float32]
     model_rad2: NDArray[np.float32]
     usable: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
 
     @property
     def noise_rad2(self) -> NDArray[np.float32]:
@@ -60,7 +62,8 @@ class Fitted:
 
     phase_rad, variance_rad2: float32 (pixel,), of drift and terms together.
     model_share: of the model's variance that this image shows outside the heat.
-    misfit_sigma: robust deviation of the fitted pixels over noise; misfit: over all that is known.
+    misfit_sigma: robust deviation outside the targets, over noise. misfit: over all that is known,
+        the tails' where it is larger.
     excess_rad: what goes beyond the noise.
     """
 
@@ -99,7 +102,9 @@ def see(
     own = np.float32(noise) / np.where(usable, seen2, ONE) * np.maximum(ONE - share, ZERO)
     of_image = (HALF * own).astype(np.float32)
     of_library = (HALF * share).astype(np.float32)
-    return Seen(np.angle(product), of_image, of_library, library.model_rad2, usable)
+    return Seen(
+        np.angle(product), of_image, of_library, library.model_rad2, usable, library.outside
+    )
 
 
 def fit(
@@ -115,21 +120,19 @@ def fit(
     nothing = np.zeros_like(seen.phase_rad)
     none = Fitted(last_rad, np.zeros(len(terms) - n_terms), nothing, nothing, robust=None)
     pixels = basis.choose_pixels(seen.usable & prediction.fitted)
-    if pixels.size == 0:
-        return none
-    noise, model = seen.noise_rad2.take(pixels), seen.model_rad2.take(pixels)
+    if pixels.size == 0 or len(terms) == 0:
+        return _judged(none, basis, seen)
+    variance = (seen.noise_rad2 + seen.model_rad2).take(pixels)
     residual = seen.phase_rad.take(pixels)
-    if len(terms) == 0:
-        return _judged(none, residual, noise, model)
-    turn = _mean_angle(residual, noise + model) if n_terms else 0.0
+    turn = _mean_angle(residual, variance) if n_terms else 0.0
     # the common turn first: what remains is small, so that no pixel wraps away from the rest
     residual = wrap(residual - np.float32(turn)) + np.float32(turn)
     start = np.zeros(len(terms))
     start[:n_terms][:1] = turn
     chosen = np.ascontiguousarray(terms.take(pixels, axis=1))
-    robust = fit_drift(chosen, residual, variance_rad2=noise + model, start=start)
+    robust = fit_drift(chosen, residual, variance_rad2=variance, start=start)
     if robust is None:
-        return _judged(none, residual, noise, model)
+        return _judged(none, basis, seen)
     found = robust.coefficients
     fitted = Fitted(
         frozen(last_rad + found[:n_terms]),
@@ -138,25 +141,31 @@ def fit(
         _variance(terms, robust.covariance),
         replace(robust, pixels=pixels),
     )
-    return _judged(fitted, wrap(residual - found.astype(np.float32) @ chosen), noise, model)
+    return _judged(fitted, basis, seen)
 
 
-def _judged(
-    fitted: Fitted,
-    residual_rad: NDArray[np.float32],
-    noise_rad2: NDArray[np.float32],
-    model_rad2: NDArray[np.float32],
-) -> Fitted:
-    size, share = np.abs(residual_rad), _model_share(residual_rad, noise_rad2, model_rad2)
-    known_rad2 = noise_rad2 + np.float32(share) * model_rad2
-    sigma = MAD_TO_STD * float(np.median(size / np.sqrt(noise_rad2)))
+def _judged(fitted: Fitted, basis: DriftBasis, seen: Seen) -> Fitted:
+    """Add what the residual says: of all pixels outside the targets, also those not fitted."""
+    pixels = basis.choose_pixels(seen.usable & seen.outside)
+    if pixels.size == 0:
+        return fitted
+    residual = wrap((seen.phase_rad - fitted.phase_rad).take(pixels))
+    noise, model = seen.noise_rad2.take(pixels), seen.model_rad2.take(pixels)
+    size, share = np.abs(residual), _model_share(residual, noise, model)
+    sigma = MAD_TO_STD * float(np.median(size / np.sqrt(noise)))
     return replace(
         fitted,
         model_share=share,
         misfit_sigma=sigma,
-        misfit=MAD_TO_STD * float(np.median(size / np.sqrt(known_rad2))),
-        excess_rad=math.sqrt(max(sigma**2 - 1.0, 0.0) * float(np.mean(noise_rad2))),
+        misfit=_deviation(size / np.sqrt(noise + np.float32(share) * model)),
+        excess_rad=math.sqrt(max(sigma**2 - 1.0, 0.0) * float(np.mean(noise))),
     )
+
+
+def _deviation(score: NDArray[np.floating[Any]]) -> float:
+    """Return the deviation of scores |r| by their median, or by the tail where that is more."""
+    middle, tail = np.quantile(score, (0.5, 0.95))
+    return max(MAD_TO_STD * float(middle), float(tail) / TAIL)
 
 
 def _mean_angle(phase_rad: NDArray[np.float32], variance_rad2: NDArray[np.float32]) -> float:
