@@ -1,9 +1,13 @@
 """What a phase is turned into temperature with: echo times and the proton frequency."""
 
+from typing import Final
+
 import thermometry
 from messages import HeaderError, SessionHeader
 from realtime.protocol_sections import Thermometry
-from realtime.streams.mrd_header import require_thermometry
+from realtime.streams.mrd_header import GAMMA_BAR_HZ_PER_T, require_thermometry
+
+MAX_OVERRIDE_DISAGREEMENT: Final = 0.1  # as between the header's own frequency and field
 
 
 def echo_time_and_frequency(settings: Thermometry, header: SessionHeader) -> tuple[float, float]:
@@ -18,6 +22,32 @@ def echo_time_and_frequency(settings: Thermometry, header: SessionHeader) -> tup
         else settings.echo_time_ms * 1e-3,
         field_strength_t_override=settings.field_strength_t,
     )
+
+
+def doubtful_overrides(settings: Thermometry, header: SessionHeader) -> str:
+    """Say which override differs from the header by more than a tenth; nothing where none does.
+
+    An override is there to be believed, but a forgotten one scales every temperature.
+    """
+    told_s, told_hz = header.echo_times_s[:1], header.h1_frequency_hz
+    if told_hz is None and header.field_strength_t is not None:
+        told_hz = header.field_strength_t * GAMMA_BAR_HZ_PER_T
+    doubts = []
+    if settings.echo_time_ms is not None and told_s:
+        doubts += _differs("echo_time_ms", settings.echo_time_ms, told_s[0] * 1e3, unit="ms")
+    if settings.field_strength_t is not None and told_hz is not None:
+        told_t = told_hz / GAMMA_BAR_HZ_PER_T
+        doubts += _differs("field_strength_t", settings.field_strength_t, told_t, unit="T")
+    return "; ".join(doubts)
+
+
+def _differs(key: str, used: float, told: float, *, unit: str) -> list[str]:
+    if abs(used - told) <= MAX_OVERRIDE_DISAGREEMENT * told:
+        return []
+    return [
+        f"thermometry.{key} takes {used:g} {unit}, the header says {told:.4g}: each temperature "
+        f"reads {told / used:.2g} times what it would by the header"
+    ]
 
 
 def joined_contrasts(settings: Thermometry | None, header: SessionHeader) -> int:

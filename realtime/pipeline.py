@@ -11,9 +11,11 @@ import numpy as np
 
 import recon
 import thermometry
-from messages import Frame, Image, Maps, PowerLog, RegionReading, Verdict
+from messages import Finding, Frame, Image, Maps, PowerLog, RegionReading, Verdict
+from realtime.alerts import faults
 from realtime.alerts.remembering import remember
 from realtime.alerts.rules import Observation, decide, judge, read_regions, unseen, whole
+from realtime.echo import doubtful_overrides
 from realtime.pipeline_setup import build, open_slice, reconstruction_settings
 from realtime.pipeline_state import (
     Measured,
@@ -122,6 +124,7 @@ def conclude(
         others = (one.masks.keys() for one in state.slices.values())
         findings = judge(protocol, observation)
         findings += unseen(protocol, set(slice_state.masks).union(*others))
+        findings += _doubted(pipeline)
     is_baseline = measured.temperature is not None and measured.temperature.is_baseline
     decision = decide(findings, is_baseline=is_baseline, therapy=protocol.protocol.therapy)
     verdict = Verdict(frame.frame_id, frame.key, "COMPUTED", decision, time_s, findings, readings)
@@ -136,6 +139,13 @@ def conclude(
         slice_state = replace(slice_state, previous_time_s=time_s)
     slices = {**state.slices, _stream(frame): slice_state}
     return replace(state, slices=slices), verdict, _maps(measured, time_s)
+
+
+def _doubted(pipeline: Pipeline) -> tuple[Finding, ...]:
+    """Return what stands against the protocol's own echo time and field strength."""
+    settings = pipeline.protocol.thermometry
+    doubts = "" if settings is None else doubtful_overrides(settings, pipeline.header)
+    return (faults.header_override(doubts),) if doubts else ()
 
 
 def _observe(pipeline: Pipeline, measured: Measured, frame: Frame, power: PowerLog) -> Observation:

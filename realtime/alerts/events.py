@@ -112,6 +112,13 @@ EVENTS: Mapping[str, EventType] = {
         title="Dose is a lower bound",
         advice="Frames were lost to a restart; take the dose from here on as more than shown.",
     ),
+    "library.inform": EventType(
+        "low",
+        latched=True,
+        holds=False,
+        title="The library of baselines is poor",
+        advice="Take a new baseline over more breaths, or have the patient breathe more evenly.",
+    ),
     "late-frame.hold": _poor("No verdict before the deadline", "Check the machine's load."),
     "fault.hold": _hazard("A frame could not be computed", "Read the text, then acknowledge."),
     "stream-lost.hold": _hazard("The scanner's stream was lost", "Check scanner and network."),
@@ -124,6 +131,10 @@ EVENTS: Mapping[str, EventType] = {
     "time-stamps.inform": _notice(
         "The scanner's time stamps are in doubt",
         "Check [stream] time_stamp_unit and the header's TR.",
+    ),
+    "header-override.warn": _poor(
+        "The protocol contradicts the header",
+        "Check echo_time_ms and field_strength_t; a wrong one scales every temperature.",
     ),
     "permit-taken.inform": _notice(
         "A second treatment without a permit",

@@ -37,6 +37,11 @@ def time_stamps(text: str) -> Finding:
     return Finding("time-stamps", "inform", text)
 
 
+def header_override(text: str) -> Finding:
+    """Return the finding on a protocol whose override contradicts the header."""
+    return Finding("header-override", "warn", text)
+
+
 def permit_taken(text: str) -> Finding:
     """Return the finding on a treatment that begins while another one has the permit."""
     return Finding("permit-taken", "inform", text)

@@ -4,7 +4,7 @@ from messages import Pose, SessionHeader
 from messages.header import Encoding
 from realtime.alerts.blur import hidden_share
 from realtime.alerts.limits import BlurGuard
-from realtime.echo import echo_time_and_frequency
+from realtime.echo import doubtful_overrides, echo_time_and_frequency
 from realtime.protocol import Protocol
 from realtime.regions import region_masks
 
@@ -20,6 +20,11 @@ def check_header(protocol: Protocol, header: SessionHeader) -> str:
             "the header reads well; this protocol asks for no echo time, field strength or region"
         )
     echo_time_and_frequency(settings, header)
+    doubts = doubtful_overrides(settings, header)
+    return f"{_suits(protocol, header)}{'; but ' if doubts else ''}{doubts}"
+
+
+def _suits(protocol: Protocol, header: SessionHeader) -> str:
     if any(region.center_mm is not None for region in protocol.region):
         return "echo time and field strength suit; regions in mm are checked when readouts come"
     x, y, z = header.encodings[0].recon_matrix

@@ -32,6 +32,7 @@ SEVERITIES = {
     "non-finite-data": {"hold"},
     "scanner-clock": {"hold"},
     "dose-interrupted": {"warn"},
+    "library": {"inform"},
     "late-frame": {"hold"},
     "fault": {"hold"},
     "stream-lost": {"hold"},
@@ -39,6 +40,7 @@ SEVERITIES = {
     "permit-taken": {"inform"},
     "readouts-unused": {"inform"},
     "time-stamps": {"inform"},
+    "header-override": {"warn"},
     "journal": {"warn"},
 }
 
