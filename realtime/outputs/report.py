@@ -7,6 +7,7 @@ from pathlib import Path
 
 from realtime.outputs import report_figures as figures
 from realtime.outputs import report_html as html
+from realtime.outputs import report_lesion
 from realtime.outputs import report_tables as tables
 from realtime.outputs.report_figures import main_figure
 from realtime.outputs.report_montage import caption as montage_caption
@@ -51,7 +52,7 @@ def _text(run: RunRecord) -> str:
     if run.missing:
         rows = [[text] for text in run.missing]
         body.append(html.section("What is missing", html.table((), rows), kind="missing"))
-    body += [*_pictures(run), tables.alerts(run)]
+    body += [*_pictures(run), *report_lesion.section(run), tables.alerts(run)]
     if run.truth is not None:
         body.append(tables.truth(run))
     if run.closed_loop:

@@ -42,6 +42,7 @@ class MapFile:
         self.shape = (int(z), int(y), int(x))
         self.fov_mm = (fov_x, fov_y, fov_z)
         self.has_interval = all(name in self._file for name in _INTERVAL)
+        self.has_arrhenius = "arrhenius_omega" in self._file
 
     @property
     def pose(self) -> Pose | None:

@@ -3,6 +3,7 @@
 from realtime.alerts.events import EVENTS
 from realtime.outputs import report_html as html
 from realtime.outputs.report_html import Markup
+from realtime.outputs.report_lesion import lesion_mm3
 from realtime.outputs.report_numbers import (
     errors_against_truth,
     hottest,
@@ -59,6 +60,10 @@ def cards(run: RunRecord) -> str:
         found.append(
             html.card(f"{dose.dose_max_cem43_min:,.0f}", f"CEM43 min in {dose.region}", "highest")
         )
+    lesion = lesion_mm3(run)
+    if lesion is not None and lesion.high_mm3 > 0:
+        detail = f"{lesion.low_mm3:.0f} to {lesion.high_mm3:.0f} by the dose's interval"
+        found.append(html.card(f"{lesion.volume_mm3:.0f} mm³", "Beyond 240 CEM43 min", detail))
     found.append(html.card(str(len(run.verdicts)), "Frames answered", _permits(run)))
     ages = [row for row in stage_times(run) if row.stage == "age"]
     if ages:

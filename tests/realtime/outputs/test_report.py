@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import re
 import shutil
 import struct
@@ -374,3 +375,15 @@ def test_the_end_of_power_is_told_in_words(run_folder):
     content = {"overshoot": {"limit_c": 60.0, "power_off": off}, "heated_s": 18.0}
     (run_folder / "closed_loop.json").write_text(json.dumps(content))
     assert "power off because the permit was HELD, at 20.0 s" in page_of(run_folder)
+
+
+def test_the_lesion_is_told_with_its_interval_and_its_source(run_folder):
+    text = page_of(run_folder)
+    row = re.search(r"necrosis</td>(?:<td[^>]*>([^<]*)</td>){1,2}", text)
+    assert row is not None
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", text[row.start() :])[:4]
+    # the last frame's rise of 28 °C · exp(-r²/8) passes 43 °C, where the dose is 10^3.5, at 3.5 px
+    area_px = math.pi * 8 * math.log(28 / 6)
+    assert float(cells[1]) == pytest.approx(area_px * (240 / N) ** 2 * 3, rel=0.3)
+    assert "not read by us" in text
+    assert "Beyond 240 CEM43 min" in text
