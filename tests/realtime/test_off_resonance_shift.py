@@ -97,6 +97,10 @@ def protocol_of(*, is_moved, phase_sign=1):
 
 
 def last_map(scan, protocol):
+    return last_frame(scan, protocol)[1]
+
+
+def last_frame(scan, protocol):
     built = state = None
     landed = []
     for one in acquisitions(scan):
@@ -112,9 +116,9 @@ def last_map(scan, protocol):
             state = pipeline.PipelineState()
         landed.append(one)
         if len(landed) == N:
-            state, _, maps = pipeline.fold(built, state, frame_of(landed))
+            state, verdict, maps = pipeline.fold(built, state, frame_of(landed))
             landed = []
-    return maps
+    return verdict, maps
 
 
 def frame_of(landed):
