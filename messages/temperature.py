@@ -28,7 +28,8 @@ class TemperatureMap:
         may have wrapped unseen; None where the method cannot tell.
     is_drift_trusted: false where too few reference pixels were usable to fit the drift.
     misfit_sigma: what the baselines cannot explain outside the heat, in standard deviations of the
-        noise: 1 where noise is all; NaN where the method cannot tell.
+        noise: 1 where noise is all; NaN where the method cannot tell. Of the last baseline frame:
+        what the other baselines cannot explain of each, which drift_residual_c then says too.
     shift_px: in-plane motion (y, x) against the baseline in use, pixels; None where not measured.
     similarity: correlation of the magnitude with the baseline in use, 1 where equal; NaN where not
         measured.

@@ -9,6 +9,9 @@ from messages import Finding
 from realtime.alerts.observation import Observation
 from realtime.protocol import Protocol
 
+# twice what a still patient's noise gives at SNR 40, and more than noise
+MOST_LIBRARY_ERROR_C, MOST_LIBRARY_SIGMA = 1.0, 1.5
+
 
 def whole(*, is_complete: bool, is_finite: bool, is_calibrated: bool = True) -> tuple[Finding, ...]:
     """Return what an image is judged by, whether a temperature is measured from it or not."""
@@ -51,6 +54,7 @@ def always(seen: Observation) -> tuple[Finding, ...]:
         text = "frames were lost to a restart: the dose is a lower bound"
         findings.append(Finding("dose-interrupted", "warn", text))
     findings.extend(_wrapped(seen))
+    findings.extend(_poor_library(seen))
     return tuple(findings)
 
 
@@ -65,3 +69,17 @@ def _wrapped(seen: Observation) -> Iterator[Finding]:
                 "their temperature may be wrong by a whole turn from here on"
             )
             yield Finding("phase-step", "hold", text, region, float(n_pixels), 0.0, "pixels")
+
+
+def _poor_library(seen: Observation) -> Iterator[Finding]:
+    """Find a library, as it is finished, whose images do not explain one another."""
+    trained = seen.temperature
+    if not (trained.is_baseline and trained.misfit_sigma >= MOST_LIBRARY_SIGMA):
+        return
+    if trained.drift_residual_c >= MOST_LIBRARY_ERROR_C:
+        text = (
+            f"each of the {trained.baseline_wanted} baseline images is explained by the others to "
+            f"{trained.drift_residual_c:.1f} °C only: temperature will be no better"
+        )
+        value, limit = trained.drift_residual_c, MOST_LIBRARY_ERROR_C
+        yield Finding("library", "inform", text, "", value, limit, "°C")
