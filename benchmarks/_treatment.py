@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import READOUT, Acquisition, Frame, FrameKey, Maps, readout_row
+from messages import READOUT, Acquisition, Frame, FrameKey, Maps, PowerLog, Verdict, readout_row
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime import pipeline
 from realtime.frame_times import FrameTimes
@@ -161,7 +161,10 @@ def see(played: Played, protocol: Protocol, *, snr: float, seed: int) -> Seen:
 
 
 class Monitor:
-    """Readouts in, maps out: assembler, scanner clock and the pipeline's fold."""
+    """Readouts in, maps out: assembler, scanner clock and the pipeline's fold.
+
+    power: what the therapy device has said so far; set it before a frame ends. verdicts: so far.
+    """
 
     def __init__(self, protocol: Protocol, header_xml: bytes) -> None:
         self._protocol, self._header = protocol, parse_header(header_xml)
@@ -171,6 +174,8 @@ class Monitor:
         self._landed: list[Acquisition] = []
         self._pipeline: pipeline.Pipeline | None = None
         self._state = PipelineState()
+        self.power = PowerLog()
+        self.verdicts: list[Verdict] = []
 
     def take(self, acquisition: Acquisition) -> list[Maps]:
         """Take a readout; return the maps of the frame that it ends, if any."""
@@ -184,7 +189,8 @@ class Monitor:
         if not placement.is_last:
             return []
         frame = self._frame(placement.frame.frame_id, acquisition)
-        self._state, _, maps = pipeline.fold(built, self._state, frame)
+        self._state, verdict, maps = pipeline.fold(built, self._state, frame, self.power)
+        self.verdicts.append(verdict)
         return [maps]
 
     def _build(self, first: Acquisition) -> pipeline.Pipeline:
