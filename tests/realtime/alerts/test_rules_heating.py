@@ -223,14 +223,14 @@ def test_the_centroid_is_found_to_a_tenth_of_a_pixel():
 
 def test_no_heat_has_no_place():
     assert find(TARGET, seen(spot(10.0, 10.0, rise_c=3.9))) is None
-    assert find(TARGET, seen(spot(10.0, 10.0, rise_c=8.0, std_c=2.1))) is None, "under 4 sigma"
+    assert find(TARGET, seen(spot(10.0, 10.0, rise_c=10.0, std_c=2.1))) is None, "under 5 sigma"
     assert find(TARGET, seen(temperature_map(valid=np.zeros(full(0).shape, bool)))) is None
 
 
 def test_an_uncertain_centroid_must_be_off_by_more():
     size = {"voxel_mm": (3.0, 2.0, 2.0)}
     assert severity(TARGET, seen(spot(CENTRE, 6.65), **size)) == "warn"
-    assert find(TARGET, seen(spot(CENTRE, 6.65, std_c=4.9), **size)) is None
+    assert find(TARGET, seen(spot(CENTRE, 6.65, std_c=3.9), **size)) is None
 
 
 def test_the_stated_error_of_the_centroid_is_true():
