@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from simulators.phantom import HEAD, Ellipse
+from simulators.physiology import Physiology
 from simulators.sequences import CATALOGUE, ScanSequence
 from simulators.tissue import (
     FAT,
@@ -44,11 +45,17 @@ class NamedPatient:
         snr: float = 40.0,
         seed: int = 20260501,
         heat: bool = True,
+        has_waveforms: bool = False,
+        compression_bits: int = 0,
     ) -> TissueScan:
-        """Return a scan whose heat is on from a quarter of its time to three quarters."""
+        """Return a scan whose heat is on from a quarter of its time to three quarters.
+
+        has_waveforms: ECG and the breath that moves the tissue, lag and depth apart.
+        """
         playing_s = sequence.lead_s + sum(map(sequence.frame_time_s, range(sequence.n_frames)))
         whole_s = max(self.over_s or 0.0, playing_s)
         tissue = self.tissue(whole_s / 4, 3 * whole_s / 4)
+        breath_s = tissue.breathing.period_s if tissue.breathing else Physiology().breath_s
         return TissueScan(
             sequence,
             tissue if heat else replace(tissue, heat=None, push=None),
@@ -56,6 +63,8 @@ class NamedPatient:
             snr=snr,
             seed=seed,
             pause_s=(whole_s - playing_s) / sequence.n_frames,
+            physiology=Physiology(breath_s=breath_s) if has_waveforms else None,
+            compression_bits=compression_bits,
         )
 
 
@@ -121,6 +130,8 @@ def _fatty_breast(on_s: float, off_s: float) -> Tissue:
             medium=Medium(perfusion_per_s=0.001),
             center_mm=(-6, 8),
             extent_mm=(60, 60),
+            half_depth_mm=15,
+            grid_mm=1.0,
         ),
     )
 

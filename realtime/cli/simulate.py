@@ -14,7 +14,13 @@ from realtime.cli.open_loop import OpenLoop, write_recording
 from realtime.cli.played import tell_played
 from realtime.cli.progress import ReadoutProgress
 from realtime.cli.simulated_faults import fault_options, faults_of
-from realtime.cli.simulated_scan import ScanSwitches, SimulatedScan, named_scan, write_scan
+from realtime.cli.simulated_scan import (
+    ScanSwitches,
+    SimulatedScan,
+    named_scan,
+    patient_scan,
+    write_scan,
+)
 from realtime.clock import MonotonicClock
 from realtime.streams.links import open_link
 from realtime.streams.player import PlayerSettings, parse_speed, play
@@ -22,8 +28,10 @@ from realtime.streams.recording import Recording
 from simulators import GradientEcho, Scan, Treatment, TreatmentSimulator, default_treatment
 from simulators.closed_loop import ClosedLoop, ClosedLoopResult, Monitor
 from simulators.faults import Fault
-from simulators.scan_truth import write_scan_truth
+from simulators.patients import PATIENTS
+from simulators.scan_truth import write_scan_truth, write_tissue_truth
 from simulators.sequences import CATALOGUE
+from simulators.tissue_scan import TissueScan
 from simulators.truth import write_truth
 
 _TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be played against
@@ -31,7 +39,10 @@ _TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be p
 
 @click.command()
 @click.option("--to", "to", required=True, help="tcp://host:port, zmq://host:port or a file.")
-@click.option("--sequence", type=click.Choice(["treatment", *CATALOGUE]), default="treatment")
+@click.option(
+    "--sequence", type=click.Choice(["treatment", *CATALOGUE]), help="treatment by default."
+)
+@click.option("--patient", type=click.Choice([*PATIENTS]), help="Tissue that a scan plays over.")
 @click.option("--waveforms", is_flag=True, help="Send ECG and breath too; not with a treatment.")
 @click.option("--compress", type=click.IntRange(2, 31), help="Bits a number; not in a treatment.")
 @click.option("--frames", type=click.IntRange(1, 100_000), help="How many; 30, or 10 of a scan.")
@@ -49,7 +60,8 @@ _TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be p
 @fault_options
 def simulate(
     to: str,
-    sequence: str,
+    sequence: str | None,
+    patient: str | None,
     waveforms: bool,
     compress: int | None,
     frames: int | None,
@@ -69,22 +81,26 @@ def simulate(
     """Play a simulated treatment to a file or a monitor.
 
     --sequence plays a scan of that kind instead, whose focus warms by 1 °C/s from a quarter on (a
-    volume stays cold). A file ending in .h5 becomes ISMRMRD HDF5, any other an MRD stream. With
-    --events-port the simulated therapy device obeys the permit; without, it heats as planned.
+    volume stays cold). --patient plays over tissue that breathes, holds fat, drifts or is pushed,
+    in its own sequence or in the one that is given. A file ending in .h5 becomes ISMRMRD HDF5, any
+    other an MRD stream. With --events-port the simulated therapy device obeys the permit; without,
+    it heats as planned.
     """
     _check_folders(to if "://" not in to else None, truth, summary)
     faults = faults_of(fault_switches)
     pace = parse_speed(speed)
-    config = config or (_TREATMENT_CONFIG if sequence == "treatment" else _SCAN_CONFIG)
+    is_treatment = patient is None and sequence in (None, "treatment")
+    config = config or (_TREATMENT_CONFIG if is_treatment else _SCAN_CONFIG)
     if events_port is not None and not to.startswith("tcp://"):
         raise MonitorError(f"--to {to}: the loop closes over tcp://host:port only")
-    if sequence != "treatment":
+    if not is_treatment:
         if events_port is not None:
-            raise MonitorError(f"--sequence {sequence}: only a treatment closes the loop")
+            raise MonitorError("--events-port: only a treatment closes the loop, no other scan")
         switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
-        scan = _play_scan(sequence, switches, to, pace=pace, config=config, faults=faults)
+        scan = _scan(sequence, patient, switches, to)
+        _play_scan(scan, to, pace=pace, config=config, faults=faults)
         if truth is not None:
-            write_scan_truth(truth, scan)
+            _write_truth(truth, scan)
         return
     treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
     simulator = TreatmentSimulator(treatment)
@@ -109,26 +125,40 @@ def _check_folders(*files: str | Path | None) -> None:
             raise MonitorError(f"{file}: there is no folder {Path(file).parent}")
 
 
+def _scan(
+    sequence: str | None, patient: str | None, switches: ScanSwitches, to: str
+) -> Scan | TissueScan:
+    if switches.compress_bits and to.endswith(".h5"):
+        raise MonitorError(f"--compress: {to} is HDF5, which holds plain readouts only")
+    if patient is None:
+        return named_scan(sequence or "", switches)
+    if sequence == "treatment":
+        raise MonitorError(f"--patient {patient}: a treatment has its own, expected a --sequence")
+    return patient_scan(patient, sequence, switches)
+
+
 def _play_scan(
-    name: str,
-    switches: ScanSwitches,
+    scan: Scan | TissueScan,
     to: str,
     *,
     pace: float | None,
     config: str,
     faults: tuple[Fault, ...],
-) -> Scan:
-    if switches.compress_bits and to.endswith(".h5"):
-        raise MonitorError(f"--compress: {to} is HDF5, which holds plain readouts only")
-    scan = named_scan(name, switches)
+) -> None:
     recording = SimulatedScan(scan, faults=faults)
     if "://" in to:
         _stream(recording, to, pace=pace, config=config)
+        return
+    with ReadoutProgress() as progress:
+        n_readouts = write_scan(Path(to), progress.counting(recording))
+    click.echo(f"{to}: {n_readouts} readouts")
+
+
+def _write_truth(path: Path, scan: Scan | TissueScan) -> None:
+    if isinstance(scan, TissueScan):
+        write_tissue_truth(path, scan)
     else:
-        with ReadoutProgress() as progress:
-            n_readouts = write_scan(Path(to), progress.counting(recording))
-        click.echo(f"{to}: {n_readouts} readouts")
-    return scan
+        write_scan_truth(path, scan)
 
 
 def _treatment(

@@ -12,12 +12,14 @@ from realtime.streams.recording import RecordedMessage, Recording
 from simulators.faults import Fault, chain
 from simulators.mrd import acquisition_head
 from simulators.patient import Patient
+from simulators.patients import PATIENTS
 from simulators.physiology import Physiology
 from simulators.readout import Readout
 from simulators.recording import write_hdf5
 from simulators.scan import Scan
 from simulators.sequences import CATALOGUE, ScanSequence
 from simulators.spot import HeatedSpot, ramp
+from simulators.tissue_scan import TissueScan
 from simulators.waveforms import is_waveform
 
 _FOCUS_MM, _FOCUS_FWHM_MM, _HEATING_C_PER_S = (13.3, 15.2), (6.0, 9.0), 1.0
@@ -42,7 +44,7 @@ class SimulatedScan:
 
     has_config = False
 
-    def __init__(self, scan: Scan, *, faults: tuple[Fault, ...] = ()) -> None:
+    def __init__(self, scan: Scan | TissueScan, *, faults: tuple[Fault, ...] = ()) -> None:
         self.header_xml = scan.header_xml()
         self.n_readouts: int | None = None
         self._scan, self._fault = scan, chain(*faults)
@@ -60,22 +62,42 @@ class SimulatedScan:
 
 def named_scan(name: str, switches: ScanSwitches) -> Scan:
     """Return a scan of a sequence of the catalogue, heated by 1 °C/s once a quarter is played."""
-    chosen = {
-        "n_frames": switches.frames or 10,
-        "matrix": switches.matrix and (switches.matrix, switches.matrix),
-    }
     try:
-        sequence = CATALOGUE[name](**{key: value for key, value in chosen.items() if value})
-        given = {"n_coils": switches.coils, "snr": switches.snr, "seed": switches.seed}
+        sequence = _sequence(name, switches)
         return Scan(
             sequence,
             patient=_patient(sequence, heat=switches.heat),
             physiology=Physiology() if switches.waveforms else None,
-            compression_bits=switches.compress_bits,
-            **{"snr": 40.0} | {key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
+            **_given(switches),  # type: ignore[arg-type]
         )
     except ValueError as error:
         raise MonitorError(f"--sequence {name}: {error}") from error
+
+
+def patient_scan(patient: str, sequence: str | None, switches: ScanSwitches) -> TissueScan:
+    """Return a patient of the catalogue in a sequence of the other; by default in its own."""
+    chosen = PATIENTS[patient]
+    try:
+        return chosen.scan(
+            _sequence(sequence or chosen.sequence, switches),
+            heat=switches.heat,
+            has_waveforms=switches.waveforms,
+            **_given(switches),  # type: ignore[arg-type]
+        )
+    except ValueError as error:
+        raise MonitorError(f"--patient {patient}: {error}") from error
+
+
+def _sequence(name: str, switches: ScanSwitches) -> ScanSequence:
+    matrix = switches.matrix and (switches.matrix, switches.matrix)
+    chosen = {"n_frames": switches.frames or 10, "matrix": matrix}
+    return CATALOGUE[name](**{key: value for key, value in chosen.items() if value})
+
+
+def _given(switches: ScanSwitches) -> dict[str, object]:
+    given: dict[str, object] = {"snr": 40.0, "compression_bits": switches.compress_bits}
+    chosen = {"n_coils": switches.coils, "snr": switches.snr, "seed": switches.seed}
+    return given | {key: value for key, value in chosen.items() if value is not None}
 
 
 def write_scan(path: Path, recording: Recording) -> int:

@@ -49,7 +49,7 @@ def test_counters_stay_within_the_limits_and_reach_them(scan, heads):
     played = [head["idx"] for head in heads if not int(head["flags"]) & NOISE_MEASUREMENT]
     names = {"kspace_encode_step_1": "kspace_encoding_step_1"}
     names |= {"kspace_encode_step_2": "kspace_encoding_step_2"}
-    names |= {name: name for name in ("slice", "contrast", "repetition")}
+    names |= {name: name for name in ("slice", "contrast", "repetition", "set")}
     for name, limit_name in names.items():
         limit, found = getattr(limits, limit_name), [int(idx[name]) for idx in played]
         assert limit.minimum <= min(found), name
@@ -68,7 +68,7 @@ def test_time_and_counter_only_go_on(scan, heads):
 
 def test_a_slice_ends_once_a_frame(scan, heads):
     ends = [head["idx"] for head in heads if int(head["flags"]) & LAST_IN_SLICE]
-    keys = [(int(i["repetition"]), int(i["slice"]), int(i["contrast"])) for i in ends]
+    keys = [tuple(int(i[n]) for n in ("repetition", "slice", "contrast", "set")) for i in ends]
     n_slices, n_contrasts = len(scan.sequence.slices_z_mm), len(scan.sequence.echo_times_s)
     assert len(set(keys)) == len(keys) == 2 * n_slices * n_contrasts
     assert [i for i, head in enumerate(heads) if int(head["flags"]) & LAST_IN_MEASUREMENT] == [
