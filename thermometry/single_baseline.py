@@ -127,6 +127,7 @@ class SingleBaseline:
             valid=frozen(valid.reshape(plan.shape)),
             is_baseline=False,
             baseline_frames=plan.baseline_frames,
+            baseline_wanted=plan.baseline_frames,
             drift_rad=tuple(drift_rad.tolist()),
             drift_c=float(np.max(np.abs(drift.ravel() * valid)) * abs(c_per_rad)),
             drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
@@ -175,6 +176,7 @@ class SingleBaseline:
             valid=frozen(np.zeros(self.plan.shape, np.bool_)),
             is_baseline=False,
             baseline_frames=self._n_gathered(state),
+            baseline_wanted=self.plan.baseline_frames,
             drift_rad=tuple(float(c) for c in state.drift_rad),
         )
 

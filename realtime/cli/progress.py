@@ -62,7 +62,7 @@ class FrameProgress(_Line):
             self._progress.refresh()
 
     def _describe(self, verdict: Verdict) -> str:
-        parts = []
+        parts = training(verdict)
         for region in verdict.regions:
             if region.name == self._target and region.temperature_max_c is not None:
                 parts.append(f"{region.name} {region.temperature_max_c:5.1f} °C")
@@ -73,6 +73,13 @@ class FrameProgress(_Line):
         colour = "green" if self._permit == "GRANTED" else "red"
         parts += [f"[{colour}]{self._permit:7s}[/]", f"age {verdict.age_ms:.1f} ms"]
         return "  ".join(parts)
+
+
+def training(verdict: Verdict) -> list[str]:
+    """Return how far the training phase has come, nothing where it is over or there is none."""
+    if verdict.baseline_frames >= verdict.baseline_wanted:
+        return []
+    return [f"baseline {verdict.baseline_frames} of {verdict.baseline_wanted}"]
 
 
 class ReadoutProgress(_Line):
