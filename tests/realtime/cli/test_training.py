@@ -1,4 +1,4 @@
-"""The operator sees how far the training has come, in `watch` and in the line of serve and replay."""
+"""The operator sees how far the training is, in `watch` and in the line of serve and replay."""
 
 from messages import FrameKey, Verdict
 from realtime.cli.progress import FrameProgress
