@@ -10,8 +10,8 @@ from _treatment import Monitor
 from numpy.typing import NDArray
 
 from messages import Acquisition, Finding, PowerLog
-from realtime import clock
 from realtime.alerts.life_cycle import AlertBook, step
+from realtime.clock import MonotonicClock
 from realtime.protocol import Protocol, parse_protocol
 from realtime.streams.mrd_decoder import Decoder
 from simulators.drift import Drift
@@ -141,7 +141,7 @@ def see(case: Case) -> Seen:
     protocol, simulator = protocol_of(case), TreatmentSimulator(case.treatment)
     monitor, decoder = Monitor(protocol, simulator.header()), Decoder()
     decoder.feed(header_message(simulator.header()))
-    book, end_s, took_s = AlertBook(), [], []
+    book, clock, end_s, took_s = AlertBook(), MonotonicClock(), [], []
     findings: list[tuple[Finding, ...]] = []
     alerts: list[frozenset[str]] = []
     for readout in _played(case, simulator):
