@@ -11,6 +11,7 @@ import numpy as np
 from messages import Frame, MonitorError, Pose, PowerLog
 from realtime import pipeline
 from realtime.clock import Clock
+from realtime.lines_left_out import whole_frames
 from realtime.synthetic_frame import synthetic_frame
 from recon import Partial, Reconstructor
 
@@ -26,9 +27,11 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
     settings = built.protocol.thermometry
     n_warm = 2 if settings is None else settings.baseline_frames + 2
     state = pipeline.PipelineState()
-    frame = synthetic_frame(built, pose)
+    n_whole = 0 if settings is None else whole_frames(settings)
+    first, later = synthetic_frame(built, pose, is_whole=n_whole > 0), synthetic_frame(built, pose)
     took: list[dict[str, float]] = []
     for number in range(n_warm + N_MEASURED):
+        frame = first if number < n_whole else later
         # rules that look back need frames that follow one another in scanner time
         state, stages = _timed_step(built, state, replace(frame, time_s=float(number)), clock)
         took.append(stages)

@@ -1,4 +1,4 @@
-"""Who may be given images whose missing lines of k-space nobody has filled."""
+"""Who may be given images whose missing lines of k-space nobody has filled, and what first."""
 
 from messages import HeaderError, ProtocolError
 from realtime.protocol_sections import Thermometry
@@ -6,6 +6,11 @@ from recon import ReconstructionPlan
 
 FOR_FOLDED_IMAGES = "kspace-hybrid"
 _ACCELERATION = "encoding.parallelImaging.accelerationFactor"
+
+
+def whole_frames(settings: Thermometry) -> int:
+    """Return how many whole frames have to come before any that leaves lines out."""
+    return settings.baseline_frames if settings.method == FOR_FOLDED_IMAGES else 0
 
 
 def require_lines(settings: Thermometry, plan: ReconstructionPlan, *, recon_method: str) -> None:

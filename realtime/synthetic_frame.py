@@ -19,12 +19,15 @@ _N_CALIBRATION_LINES = 24  # about what scanners acquire; it only decides what t
 _BRIGHT = 50.0  # of the k-space centre over the noise of a sample, before the matrix's size
 
 
-def synthetic_frame(built: Pipeline, pose: Pose) -> Frame:
-    """Return a complete frame of this geometry, every readout in place."""
+def synthetic_frame(built: Pipeline, pose: Pose, *, is_whole: bool = False) -> Frame:
+    """Return a complete frame of this geometry, every readout in place.
+
+    is_whole: with every line, even where the header says that lines are left out.
+    """
     plan = built.reconstructor.plan
     if not plan.encoding.is_on_grid:
         return _with_contrasts(_off_the_grid(plan, pose), built.n_joined)
-    rows = _lines(plan)
+    rows = _lines(plan, 1 if is_whole else plan.encoding.acceleration[0])
     at_centre = rows["kspace_encode_step_1"] == plan.line_center
     return _with_contrasts(_frame(plan, rows, at_centre, None, pose), built.n_joined)
 
@@ -44,11 +47,10 @@ def _with_contrasts(frame: Frame, n_joined: int) -> Frame:
     )
 
 
-def _lines(plan: ReconstructionPlan) -> NDArray[np.void]:
+def _lines(plan: ReconstructionPlan, factor: int) -> NDArray[np.void]:
     """Return the rows of a Cartesian or EPI frame: navigators, then lines in linear order."""
     lines = np.arange(plan.n_lines) - plan.line_offset
     lines = lines[(lines >= 0) & _in_limits(plan.encoding, lines)]
-    factor = plan.encoding.acceleration[0]
     is_regular = (lines - plan.line_center) % factor == 0
     is_calibration = np.abs(lines - plan.line_center) <= _N_CALIBRATION_LINES // 2
     kept = is_regular | (is_calibration if factor > 1 else False)

@@ -47,6 +47,7 @@ _CASES = (
     ("cg-sense", "goldenangle", 1, "single-baseline"),
     ("sense", "cartesian", 2, "single-baseline"),
     ("l1-wavelet", "cartesian", 2, "single-baseline"),
+    ("fft", "cartesian", 2, "kspace-hybrid"),
 )
 _ECHO_TIMES_S = (0.005, 0.01)
 _N, _N_COILS = 32, 4

@@ -27,8 +27,10 @@ BINOMIAL: Final = np.array([1, 4, 6, 4, 1], np.float32) / np.float32(16)
 # Of a binomial neighbourhood, over its noise. Noise alone reaches 3.5 in one of 200 000 (|z| of
 # complex noise), so that what is tried costs no time, and 4 once in ten frames of 5000 pixels.
 WORTH_A_TRY: Final = 3.5
-FOUND: Final = 3.0  # of what was tried and stands in the sparse solution: 1 in 8000
+L1: Final = 0.5  # of the noise of a pixel: ghosts fall away, and a weak heat does not
+FOUND: Final = 2.0  # what the sparse solution has left of that, which it has shrunk
 STANDS_OUT: Final = 4.0
+SHOWS: Final = 2.5
 FLANK_PX: Final = 3  # heat below the threshold around heat above it
 UNKNOWN_RAD: Final = 2.0  # nothing is known of a phase beyond this; only pixels alike need it
 RIDGE: Final = 1e-6  # of the largest weight, for images without noise
@@ -181,7 +183,7 @@ def find(
     # heat stands out from the rest of the image: where drift is not yet right, only the strongest
     misfit = max(float(np.median(strength[lines.modelled])) / MEDIAN_OF_NOISE, 1.0)
     strength, size = strength / np.float32(misfit), size * np.float32(misfit)
-    limit = np.float32(sparsity * misfit) * np.sqrt(lines.weight * lines.total_noise)
+    limit = np.float32(L1 * sparsity * misfit) * np.sqrt(lines.weight * lines.total_noise)
     tried = lines.modelled & (strength > WORTH_A_TRY)
     change = sparse_change(matched, turned, lines.kernel, tried, limit)
     found = np.abs(_smoothed(lines, lines.weight * change)) / size > FOUND
@@ -216,7 +218,9 @@ def refine(
     return theta, inverse, weight
 
 
-def settle(lines: Lines, background_rad: Lengths, theta: Lengths, chosen: Chosen) -> Heat:
+def settle(
+    lines: Lines, background_rad: Lengths, theta: Lengths, chosen: Chosen, *, sign: float
+) -> Heat:
     """Return the phase everywhere: of the chosen pixels one by one, of the others smoothed."""
     theta, inverse, weight = refine(lines, background_rad, theta, chosen, n_steps=2)
     matched, _ = lines.left(background_rad + theta)
@@ -226,6 +230,9 @@ def settle(lines: Lines, background_rad: Lengths, theta: Lengths, chosen: Chosen
     mean = _smoothed(lines, np.where(others, matched.imag, np.float32(0))) / known
     half = np.float32(0.5) * lines.total_noise
     spread_rad2 = _smoothed(lines, half * weight, squared=True) / known / known
+    # what shows and does not stand out may be as sharp as the neighbourhood, and twice as high
+    shows = np.float32(sign) * mean > SHOWS * np.sqrt(spread_rad2)
+    spread_rad2 += np.where(shows, mean**2, np.float32(0))
     total = np.where(chosen, half * inverse, spread_rad2).astype(np.float32)
     return Heat(
         phase_rad=np.where(chosen, theta, mean).astype(np.float32),

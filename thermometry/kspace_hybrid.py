@@ -176,7 +176,7 @@ class KSpaceHybrid:
             if found is None:
                 return None, drift_rad
             chosen, theta = found
-        return settle(lines, rest, theta, chosen), drift_rad
+        return settle(lines, rest, theta, chosen, sign=sign), drift_rad
 
     def _lines(self, state: KSpaceState, image: Image, baselines: Baselines) -> Lines | None:
         """Return what the image measured; None where it holds what is not a number."""
