@@ -50,12 +50,14 @@ class NamedPatient:
     ) -> TissueScan:
         """Return a scan whose heat is on from a quarter of its time to three quarters.
 
-        has_waveforms: ECG and the breath that moves the tissue, lag and depth apart.
+        has_waveforms: ECG and the breath that moves the tissue.
         """
         playing_s = sequence.lead_s + sum(map(sequence.frame_time_s, range(sequence.n_frames)))
         whole_s = max(self.over_s or 0.0, playing_s)
         tissue = self.tissue(whole_s / 4, 3 * whole_s / 4)
-        breath_s = tissue.breathing.period_s if tissue.breathing else Physiology().breath_s
+        breathing, physiology = tissue.breathing, Physiology()
+        if breathing is not None:
+            physiology = Physiology(breath_s=breathing.period_s, drive=breathing.drive)
         return TissueScan(
             sequence,
             tissue if heat else replace(tissue, heat=None, push=None),
@@ -63,7 +65,7 @@ class NamedPatient:
             snr=snr,
             seed=seed,
             pause_s=(whole_s - playing_s) / sequence.n_frames,
-            physiology=Physiology(breath_s=breath_s) if has_waveforms else None,
+            physiology=physiology if has_waveforms else None,
             compression_bits=compression_bits,
         )
 

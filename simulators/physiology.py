@@ -31,12 +31,15 @@ class Physiology:
 
     Each signal has two channels: the signal about 2048, and its trigger, 1 at the R wave or at
     full inspiration, else 0.
+
+    drive: the breath at scanner times where it is not even; breath_s then is for its triggers.
     """
 
     beat_s: float = 0.86
     breath_s: float = 4.0
     ecg_sample_time_us: float = 2500.0
     respiration_sample_time_us: float = 10000.0
+    drive: Callable[[float], float] | None = None
 
     def xml(self) -> str:
         """Return the header's waveformInformation."""
@@ -53,6 +56,8 @@ class Physiology:
 
     def respiration(self, t_s: Real) -> Real:
         """Return the breath at scanner times, 1 at full inspiration (Lujan et al. 1999)."""
+        if self.drive is not None:
+            return np.array([self.drive(float(t)) for t in t_s], np.float64)
         return np.asarray(1 - np.cos(np.pi * t_s / self.breath_s) ** 4)
 
     def readouts(self, ticks: Callable[[float], int]) -> Iterator[Readout]:

@@ -172,6 +172,21 @@ class TissueScan:
         """Return the rise (y, x) averaged over each pixel's box, weighted by water; NaN outside."""
         return self._seen_water(frame, contrast)[2]
 
+    def voxel_fat_fraction(self, frame: int, *, contrast: int = 0) -> Real:
+        """Return the fat fraction (y, x) of each pixel's box, decay apart; NaN outside."""
+        t_s = self.center_time_s(frame, contrast=contrast)
+        nx, ny = self.sequence.matrix
+        fats, amounts = np.zeros((ny, nx)), np.zeros((ny, nx))
+        pixels = Pixels(self.sequence.matrix, self.sequence.fov_mm)
+        for points in self.points:
+            moment = points.at_time(t_s, exactly=True)
+            for grid, is_fat in ((points.water, 0.0), (points.fat, 1.0)):
+                if grid is not None:
+                    amount = pixels.averaged(abs(grid), points, moment)
+                    fats, amounts = fats + is_fat * amount, amounts + amount
+        empty = np.full((ny, nx), np.nan)
+        return np.asarray(np.divide(fats, amounts, out=empty, where=amounts > 0.05))
+
     def _seen_water(self, frame: int, contrast: int) -> tuple[Complex, Complex, Real]:
         """Return images of warm and of cold water, and the rise averaged over the pixels."""
         t_s = self.center_time_s(frame, contrast=contrast)

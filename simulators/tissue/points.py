@@ -1,15 +1,14 @@
 """A part of the tissue as material points on a fine grid, and what they are doing at a moment."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.phantom import Ellipse
 from simulators.tissue.heated_box import HeatedBox
+from simulators.tissue.raster import bounds, smooth
 from simulators.tissue.tissue import Part, Tissue
 
 Real = NDArray[np.floating[Any]]
@@ -17,8 +16,7 @@ Map = NDArray[np.float32]
 Complex = NDArray[np.complexfloating[Any, Any]]
 
 _OFFSET = 0.37  # no ellipse's middle lies on a point
-_FINE = 8  # rows of an ellipse between two points
-STANDS_STILL_S = 0.002  # echoes this close share a moment
+STANDS_STILL_S = 0.002  # echoes of a train share their moment; 0.03 mm of a fast breath
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +52,15 @@ class Points:
     ) -> None:
         self.part, self._tissue, self._hertz = part, tissue, h1_frequency_hz
         self.step_mm = step_mm
-        low, high = _bounds((*part.water, *part.fat))
+        low, high = bounds((*part.water, *part.fat))
         self.x_mm, self.y_mm = (
             first - 2 * step + step * (np.arange(math.ceil((last - first) / step) + 5) + _OFFSET)
             for first, last, step in zip(low, high, step_mm, strict=True)
         )
-        self.water = self._smooth(part.water) if part.water else None
-        self.fat = self._smooth(part.fat) if part.fat else None
+        self.water = smooth(part.water, self.x_mm, self.y_mm) if part.water else None
+        self.fat = smooth(part.fat, self.x_mm, self.y_mm) if part.fat else None
+        filled = [grid != 0 for grid in (self.water, self.fat) if grid is not None]
+        self._filled = np.logical_or.reduce(filled)
         self._box = box
         if box is not None:
             rows, columns = box.rows(self.y_mm), box.columns(self.x_mm)
@@ -78,11 +78,13 @@ class Points:
         self._still = self._still_hz()
 
     def at_time(self, t_s: float, *, exactly: bool = False) -> Moment:
-        """Return what the points do; echoes within 2 ms share a moment unless it is `exactly`."""
-        held = self._held
-        if held is None or exactly or not 0 <= t_s - held.t_s < STANDS_STILL_S:
-            held = self._held = self._moment(t_s)
-        return held
+        """Return what the points do, to the nearest 2 ms unless it is `exactly`."""
+        if exactly:
+            return self._moment(t_s)
+        rounded_s = round(t_s / STANDS_STILL_S) * STANDS_STILL_S
+        if self._held is None or self._held.t_s != rounded_s:
+            self._held = self._moment(rounded_s)
+        return self._held
 
     def weights(self, k_per_mm: Real) -> Real:
         """Return what a sum over the points is multiplied by at positions k (sample, 2 or more)."""
@@ -104,7 +106,7 @@ class Points:
                 hz = still + drifting * np.float32(tissue.drift.share(t_s))
         else:
             x, y = self.x_mm[None] + across_mm, y_mm[:, None]
-            hz = _map(tissue.field_hz(x, y, t_s=t_s, h1_frequency_hz=self._hertz), self._shape)
+            hz = self._map(tissue.field_hz(x, y, t_s=t_s, h1_frequency_hz=self._hertz))
         if self._box is None:
             return Moment(t_s, y_mm, across_mm, hz, None)
         warm_fat = self._in_box(self._box.field_plane(t_s))
@@ -124,60 +126,8 @@ class Points:
         x, y = self.x_mm[None], self.y_mm[:, None]
         start = tissue.field_hz(x, y, t_s=0.0, h1_frequency_hz=self._hertz)
         pattern = tissue.drift.pattern.hz(x, y) if tissue.drift else None
-        return _map(start, self._shape), None if pattern is None else _map(pattern, self._shape)
+        return self._map(start), None if pattern is None else self._map(pattern)
 
-    @property
-    def _shape(self) -> tuple[int, int]:
-        return self.y_mm.size, self.x_mm.size
-
-    def _smooth(self, ellipses: Sequence[Ellipse]) -> Complex:
-        """Average ellipses under the triangle: in closed form along x, by fine rows along y."""
-        inner = np.arange(-_FINE + 1, _FINE) / _FINE
-        triangle = (1 - abs(inner)) / _FINE
-        y_mm = self.y_mm[:, None] + inner * self.step_mm[1]
-        value: Complex = np.zeros(self._shape, np.complex64)
-        for ellipse in ellipses:
-            first, last = _crossings(ellipse, y_mm.ravel())
-            covered = _left_of(last, self.x_mm, self.step_mm[0])
-            covered -= _left_of(first, self.x_mm, self.step_mm[0])
-            rows = covered.reshape(*y_mm.shape, -1)
-            value += ellipse.weight * np.einsum("i,yix->yx", triangle, rows)
-        return value
-
-
-def _crossings(ellipse: Ellipse, y_mm: Real) -> tuple[Real, Real]:
-    """Return where rows enter and leave an ellipse; the same place twice where they miss it."""
-    turn, (a, b) = math.radians(ellipse.angle_deg), ellipse.semi_axes_mm
-    cos, sin = math.cos(turn), math.sin(turn)
-    y = y_mm - ellipse.center_mm[1]
-    square = (cos / a) ** 2 + (sin / b) ** 2
-    half = y * cos * sin * (a**-2 - b**-2)
-    rest = y**2 * ((sin / a) ** 2 + (cos / b) ** 2) - 1
-    width = np.sqrt(np.maximum(half**2 - square * rest, 0))
-    middle = ellipse.center_mm[0] - half / square
-    return middle - width / square, middle + width / square
-
-
-def _left_of(edge_mm: Real, x_mm: Real, step_mm: float) -> Real:
-    """Return how much of the triangle about each point lies left of an edge: (edge, point)."""
-    u = np.clip(np.subtract.outer(edge_mm, x_mm) / step_mm, -1, 1)
-    return np.asarray((0.5 + u - u * abs(u) / 2).astype(np.float32))
-
-
-def _bounds(ellipses: Sequence[Ellipse]) -> tuple[Real, Real]:
-    low, high = [], []
-    for one in ellipses:
-        turn, (a, b) = math.radians(one.angle_deg), one.semi_axes_mm
-        reach = np.array(
-            [
-                math.hypot(a * math.cos(turn), b * math.sin(turn)),
-                math.hypot(a * math.sin(turn), b * math.cos(turn)),
-            ]
-        )
-        low.append(one.center_mm - reach)
-        high.append(one.center_mm + reach)
-    return np.min(low, axis=0), np.max(high, axis=0)
-
-
-def _map(values: Real, shape: tuple[int, int]) -> Map:
-    return np.broadcast_to(values, shape).astype(np.float32)
+    def _map(self, values: Real) -> Map:
+        """Return values where there is tissue, and 0 where what they are matters to nobody."""
+        return np.asarray(np.where(self._filled, values, 0.0).astype(np.float32))

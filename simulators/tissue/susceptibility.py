@@ -37,7 +37,8 @@ class Sphere:
         radius = self.radius_mm * (1 + self.swells * drive)
         outside = square > radius**2
         safe = np.where(outside, square, np.inf)
-        shape = (3 * along / safe - 1) * (radius**2 / safe) ** 1.5
+        near = radius**2 / safe
+        shape = (3 * along / safe - 1) * near * np.sqrt(near)
         return np.asarray(np.where(outside, self.chi_ppm * 1e-6 / 3 * shape, 0.0))
 
 

@@ -61,8 +61,10 @@ def test_a_patient_plays_in_another_sequence_with_its_breath():
     )
     assert b"RESP" in scan.header_xml()
     assert acquisition_samples(next(scan.messages())).shape[0] == 1
-    drive = [scan.tissue.breathing.drive(t) for t in (0.0, 2.0)]
-    assert drive[0] < 0.1 < 0.8 < drive[1]
+    physiology, times_s = scan._player.physiology, np.array([0.0, 2.0, 6.0])
+    drive = [scan.tissue.breathing.drive(float(t)) for t in times_s]
+    assert physiology.respiration(times_s) == pytest.approx(drive)
+    assert drive[0] < 0.1 < 0.8 < drive[1] != drive[2]
 
 
 @pytest.mark.parametrize(
