@@ -19,13 +19,15 @@ LEAST_DRIFTS = 5
 class RegionGlance:
     """A region in one frame; rises over body temperature, of the pixels that may be believed.
 
-    mean_std_c: standard deviation of the mean. hot_c: the hottest pixel but for one in twenty;
-    hot_std_c: of such a pixel. dark_ratio: mean of the darkest tenth's signal over the baseline's;
+    mean_std_c: standard deviation of the mean. max_c: the hottest pixel; hot_c: the same but for
+    one in twenty, which may be artefacts; hot_std_c: of such a pixel.
+    dark_ratio: mean of the darkest tenth's signal over the baseline's;
     NaN where the method cannot tell.
     """
 
     mean_c: float
     mean_std_c: float
+    max_c: float
     hot_c: float
     hot_std_c: float
     dark_ratio: float = math.nan

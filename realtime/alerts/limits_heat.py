@@ -1,8 +1,8 @@
 """What a protocol may limit of heat and dose: one struct for each rule, units in the names."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from realtime.alerts.limit_ranges import (
     Above,
@@ -25,6 +25,8 @@ class TemperatureMax(
     stop_by: what stops: the upper bound (at the price of false stops), the estimate, or the lower
         bound (at the price of heat that a warning alone tells). The peak between two frames stops
         by the same bound, where a trusted heat model knows it.
+    warn_ahead_frames: a straight line through the last two frames that reaches stop_above_c so
+        soon warns too. The next verdict comes one and a half frames after the middle of this one.
     """
 
     region: str
@@ -32,6 +34,7 @@ class TemperatureMax(
     warn_above_c: Celsius | None = None
     noise_margin_sigma: Margin = 0.0
     stop_by: Literal["upper-bound", "estimate", "lower-bound"] = "upper-bound"
+    warn_ahead_frames: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.5
 
     def __post_init__(self) -> None:
         refuse_crossed("warn_above_c", self.warn_above_c, "stop_above_c", self.stop_above_c)

@@ -59,6 +59,7 @@ def _regions(seen: Observation) -> Iterator[tuple[str, RegionGlance]]:
             RegionGlance(
                 mean_c=float(rise_c.mean()),
                 mean_std_c=typical_c / math.sqrt(n_valid),
+                max_c=float(rise_c.max()),
                 hot_c=float(np.partition(rise_c, -1 - spared)[-1 - spared]),
                 hot_std_c=typical_c,
                 dark_ratio=_dark_ratio(seen, mask),

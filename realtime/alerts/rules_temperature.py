@@ -15,8 +15,8 @@ _LEAST_SHOWN_C = 3.0  # below it a share of the rise says more of the noise than
 
 
 def temperature_max(limit: TemperatureMax, seen: Observation) -> Finding | None:
-    """Find the hottest believable pixel, or the peak between frames, at or above a limit."""
-    return gravest(_shown(limit, seen), _between_frames(limit, seen))
+    """Find the hottest believable pixel, or the peak between or after frames, at a limit."""
+    return gravest(_shown(limit, seen), _between_frames(limit, seen), _ahead(limit, seen))
 
 
 def _shown(limit: TemperatureMax, seen: Observation) -> Finding | None:
@@ -65,6 +65,26 @@ def _between_frames(limit: TemperatureMax, seen: Observation) -> Finding | None:
         f"model, limit {limit.stop_above_c:g}"
     )
     return finding(limit, "hold", text, value=highest_c, reached=limit.stop_above_c, unit="°C")
+
+
+def _ahead(limit: TemperatureMax, seen: Observation) -> Finding | None:
+    """Find heat that will have reached the limit before the next verdict tells.
+
+    Under steady power a place in the beam warms ever more slowly, so that a straight line comes
+    before the truth.
+    """
+    last = seen.history.of_region(limit.region)[-2:]
+    if len(last) < 2 or last[-1][0] != seen.time_s or seen.power.now_w == 0.0:
+        return None
+    before_c, now_c = (glance.max_c + seen.body_temperature_c for _, glance in last)
+    coming_c = now_c + limit.warn_ahead_frames * (now_c - before_c)
+    if now_c <= before_c or not coming_c >= limit.stop_above_c:
+        return None
+    text = (
+        f"hottest pixel of {limit.region} heads for {coming_c:.4g} °C before the next verdict, "
+        f"limit {limit.stop_above_c:g}"
+    )
+    return finding(limit, "warn", text, value=coming_c, reached=limit.stop_above_c, unit="°C")
 
 
 def _side(limit: TemperatureMax) -> int:

@@ -11,6 +11,7 @@ from tests.realtime.alerts.observations import (
     forecast,
     full,
     one_pixel,
+    power,
     seen,
     severity,
     temperature_map,
@@ -86,6 +87,32 @@ def test_a_peak_that_was_told_before_does_not_end_the_next_sonication():
 def test_the_first_frame_with_a_forecast_counts():
     first = seen(forecast=forecast(peak_c=one_pixel(61.0)))
     assert severity(limit(), told([first])) == "hold"
+
+
+def heading(before_c, now_c, **changes):
+    return told(
+        [
+            seen(temperature_map(one_pixel(before_c)), time_s=8.0, **changes),
+            seen(temperature_map(one_pixel(now_c)), time_s=10.0, **changes),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("before_c", "now_c", "expected"),
+    [(46.0, 51.5, None), (46.0, 51.7, "warn"), (51.7, 46.0, None), (59.0, 59.3, None)],
+)
+def test_heat_that_will_pass_the_limit_before_the_next_verdict_warns(before_c, now_c, expected):
+    certain = limit("estimate", noise_margin_sigma=0.0)
+    assert severity(certain, heading(before_c, now_c)) == expected
+    never = limit("estimate", noise_margin_sigma=0.0, warn_ahead_frames=0.0)
+    assert find(never, heading(before_c, now_c)) is None
+
+
+def test_what_heads_nowhere_because_the_power_is_off_is_no_warning():
+    certain = limit("estimate", noise_margin_sigma=0.0)
+    assert find(certain, heading(46.0, 52.0, power=power((0.0, 30.0), (9.9, 0.0)))) is None
+    assert severity(certain, heading(46.0, 52.0, power=power((0.0, 30.0)))) == "warn"
 
 
 GUARD = BlurGuard(region="focus", focus_fwhm_mm=(10.0, 3.0, 3.0))
