@@ -19,8 +19,9 @@ from thermometry.drift import MAD_TO_STD
 from thermometry.library import Library
 from thermometry.library_fit import Prediction
 from thermometry.library_method import LibraryMethod
-from thermometry.library_phase import Phases, polynomials, wrapped_residual
+from thermometry.library_phase import Phases, polynomials, turned, wrapped_residual
 from thermometry.likeness import Likeness
+from thermometry.phase import wrap
 
 ROUNDS: Final = 3  # of the alternation; it starts from the frame before
 FLANK_PX: Final = 2  # heat below the threshold around heat above it
@@ -66,10 +67,10 @@ class Hybrid(LibraryMethod):
             phase = np.angle(image * np.conj(_mixed(weights, library.images)))
             drift = self._drift(library, phase - theta, energy)
             theta = self._heat(phase - drift, threshold, library.outside)
-            moments = model.moments(_turned_back(image, drift + theta))
+            moments = model.moments(turned(image, -drift - theta))
             weights = mixture(gram, moments.real)
         hot = self._with_flanks(theta) & library.outside
-        without = _turned_back(image, drift)
+        without = turned(image, -drift)
         gram, moments = _without(gram, model.moments(without), library, without, hot)
         weights = mixture(gram, moments.real)
         return Prediction(_mixed(weights, library.images), weights, library.outside & ~hot)
@@ -106,7 +107,7 @@ class Hybrid(LibraryMethod):
         with the residual's median outside the targets, over that of noise (Huber 1981).
         """
         sign = np.float32(math.copysign(1.0, self.plan.rad_per_c))
-        left = np.angle(np.exp(np.complex64(1j) * phase_rad)).astype(np.float32) * sign
+        left = wrap(phase_rad) * sign
         size = self._threshold_sigma * np.abs(left[outside]) / threshold_rad[outside]
         scale = max(1.0, MAD_TO_STD * float(np.median(size))) if size.size else 1.0
         beyond = left - np.float32(scale) * threshold_rad
@@ -141,13 +142,6 @@ def _mixed(weights: NDArray[np.float64], images: NDArray[np.complex64]) -> NDArr
     used = np.flatnonzero(weights)
     parts = weights[used].astype(np.float32) @ images[used].view(np.float32)
     return parts.view(np.complex64)
-
-
-def _turned_back(
-    image: NDArray[np.complex64], phase_rad: NDArray[np.float32]
-) -> NDArray[np.complex64]:
-    turned: NDArray[np.complex64] = image * np.exp(np.complex64(-1j) * phase_rad)
-    return turned
 
 
 def _without(

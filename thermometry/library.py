@@ -15,7 +15,7 @@ from thermometry.baseline import ROUNDING
 from thermometry.coil_images import Coils, frozen
 from thermometry.coil_profile import CoilProfile, coil_profile
 from thermometry.drift import MAD_TO_STD, DriftBasis
-from thermometry.library_phase import Phases, polynomials, slow_drift, unwrapped
+from thermometry.library_phase import Phases, polynomials, slow_drift, turned, unwrapped
 from thermometry.likeness import Likeness, likeness
 from thermometry.noise import noise_variance_from_detail
 from thermometry.plan import ThermometryPlan
@@ -105,7 +105,7 @@ def finish(training: Training, plan: ThermometryPlan, basis: DriftBasis) -> Libr
         n_components=plan.pca_components,
     )
     drift = moved.astype(np.float32) @ basis.terms
-    images = (images * np.exp(-1j * drift)).astype(np.complex64)
+    images = turned(images, -drift)
     compared = likeness(images, outside, shape=plan.shape, choice="image")
     return Library(
         profile=training.profile,

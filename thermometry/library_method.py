@@ -15,7 +15,7 @@ from thermometry.drift import DriftBasis
 from thermometry.in_plane_shift import box_around, measure_shift
 from thermometry.library import Library, Training, finish, gather, judge_library
 from thermometry.library_fit import Fitted, Prediction, Seen, fit, see, that_pulled
-from thermometry.library_phase import Phases
+from thermometry.library_phase import Phases, turned
 from thermometry.moving_heat import followed
 from thermometry.phase import wrap
 from thermometry.plan import ThermometryPlan
@@ -128,7 +128,7 @@ class LibraryMethod(ABC):
         )
         seen_image, finite = library.profile.project(coils)
         drift = self.basis.evaluate(state.drift_rad).ravel()
-        still = (seen_image * np.exp(-1j * drift)).astype(np.complex64)
+        still = turned(seen_image, -drift)
         prediction = self._predict(library, model, still)
         seen = see(library, still, finite, prediction, noise=noise, min_snr=self.plan.min_snr)
         fitted = fit(self.basis, seen, prediction, last_rad=state.drift_rad)

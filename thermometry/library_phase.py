@@ -94,3 +94,15 @@ def wrapped_residual(images: NDArray[np.complex64], predicted: NDArray[np.comple
     turn = np.angle(np.sum(product, axis=1, dtype=np.complex128, keepdims=True))
     left: Phases = np.angle(product) - turn.astype(np.float32)
     return wrap(left)
+
+
+def turned(
+    image: NDArray[np.complex64] | NDArray[np.float32], phase_rad: NDArray[np.float32]
+) -> NDArray[np.complex64]:
+    """Return an image (…, pixel) turned forward by a phase of the same shape."""
+    # a complex exponential takes five times as long as cosine and sine
+    phasor = np.empty(phase_rad.shape, np.complex64)
+    np.cos(phase_rad, out=phasor.real)
+    np.sin(phase_rad, out=phasor.imag)
+    product: NDArray[np.complex64] = image * phasor
+    return product

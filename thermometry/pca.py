@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from thermometry.library import Library
 from thermometry.library_fit import Prediction
 from thermometry.library_method import LibraryMethod
-from thermometry.library_phase import Phases, polynomials, principal_scores
+from thermometry.library_phase import Phases, polynomials, principal_scores, turned
 from thermometry.phase import wrap
 
 
@@ -90,7 +90,7 @@ class Pca(LibraryMethod):
         phase = model.mean + scores.astype(np.float32) @ model.components
         n_images = len(model.scores)
         return Prediction(
-            np.abs(library.images[nearest]) * np.exp(np.complex64(1j) * phase),
+            turned(np.abs(library.images[nearest]), phase),
             1.0 / n_images + model.scores @ scores,
             library.outside,
             model.components,
