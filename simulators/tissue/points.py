@@ -59,7 +59,7 @@ class Points:
         )
         self.water = smooth(part.water, self.x_mm, self.y_mm) if part.water else None
         self.fat = smooth(part.fat, self.x_mm, self.y_mm) if part.fat else None
-        filled = [grid != 0 for grid in (self.water, self.fat) if grid is not None]
+        filled = [abs(grid) > 1e-5 for grid in (self.water, self.fat) if grid is not None]
         self._filled = np.logical_or.reduce(filled)
         self._box = box
         if box is not None:
