@@ -71,7 +71,10 @@ class NamedPatient:
 
 
 def _breathing_liver(on_s: float, off_s: float) -> Tissue:
-    """Lay a liver under the diaphragm, in a coronal slice: y runs from head to foot."""
+    """Lay a liver under the diaphragm, in a coronal slice: y runs from head to foot.
+
+    Against one baseline a thermometer errs by about 12 °C rms over the organ.
+    """
     vessels = tuple(
         Ellipse(0.25, (x, y), (2.5, 14), angle)
         for x, y, angle in ((-30, 5, 25), (10, -5, -40), (35, 35, 15), (-15, 55, 70), (-45, 40, 5))
@@ -86,9 +89,9 @@ def _breathing_liver(on_s: float, off_s: float) -> Tissue:
         breathing=Breathing(reach_mm=11, lag_s=0.25, across_mm=2, depth_varies=0.15),
         bodies=(
             Sphere(
-                chi_ppm=2.2,
-                center_mm=(8, -96, 0),
-                radius_mm=42,
+                chi_ppm=3.5,
+                center_mm=(8, -116, 0),
+                radius_mm=60,
                 follows_mm=(0, 9),
                 swells=0.08,
             ),
