@@ -216,6 +216,17 @@ def _refuse_unknown_methods(document: Document) -> None:
         methods = tuple(thermometry.METHODS)
         _refuse_unknown("thermometry.method", document.thermometry.method, methods)
         _refuse_unknown("thermometry.tissue", document.thermometry.tissue, tuple(TISSUES))
+        _refuse_large_library(document.thermometry)
+
+
+def _refuse_large_library(settings: Thermometry) -> None:
+    most = thermometry.MOST_LIBRARY_IMAGES
+    if settings.method in thermometry.KEEPS_LIBRARY and settings.baseline_frames > most:
+        raise ProtocolError(
+            f"is {settings.baseline_frames}, expected at most {most} for {settings.method}, which "
+            "keeps every one of them",
+            key="thermometry.baseline_frames",
+        )
 
 
 def _refuse_unknown(key: str, name: str, known: Sequence[str]) -> None:

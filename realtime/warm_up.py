@@ -42,6 +42,7 @@ _CASES = (
     ("grappa", "cartesian", 2, "single-baseline"),
     ("fft", "epi", 1, "single-baseline"),
     ("fft", "cartesian", 1, "multi-echo"),
+    ("fft", "cartesian", 1, "hybrid"),
     ("nufft", "goldenangle", 1, "single-baseline"),
     ("nufft", "spiral", 1, "single-baseline"),
     ("cg-sense", "goldenangle", 1, "single-baseline"),

@@ -24,6 +24,8 @@ from thermometry.pca import Pca
 from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_rad_per_c
 from thermometry.referenceless import referenceless, referenceless_l1
 from thermometry.single_baseline import SingleBaseline
+from thermometry.t1 import T1Thermometry
+from thermometry.water_fat import LEAST_ECHOES as LEAST_OF_WATER_FAT
 from thermometry.water_fat import WaterFat
 
 METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
@@ -36,6 +38,7 @@ METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
     "referenceless": referenceless,
     "referenceless-l1": referenceless_l1,
     "single-baseline": SingleBaseline,
+    "t1": T1Thermometry,
     "water-fat": WaterFat,
 }
 """Name in the protocol to method. A new method is one file and one line here."""
@@ -46,12 +49,27 @@ NEEDS_ECHO_TIMES: Final = frozenset({"multi-echo", "water-fat"})
 JOINS_CONTRASTS: Final = NEEDS_ECHO_TIMES | {"t1"}
 """Methods that need all contrasts of a dynamic at once: one frame joins them."""
 
+LEAST_ECHOES: Final[Mapping[str, int]] = {"water-fat": LEAST_OF_WATER_FAT}
+"""How many echoes a method needs at least, where one does not do."""
+
+KEEPS_LIBRARY: Final = frozenset({"hybrid", "multi-baseline", "pca"})
+"""Methods that keep every baseline image and compare each with all others."""
+
+MOST_LIBRARY_IMAGES: Final = 64
+"""More take longer to learn than a frame may; 10 to 30 hold what a breath does."""
+
 __all__ = [
     "JOINS_CONTRASTS",
+    "KEEPS_LIBRARY",
+    "LEAST_ECHOES",
     "METHODS",
+    "MOST_LIBRARY_IMAGES",
     "NEEDS_ECHO_TIMES",
     "ArrheniusState",
     "DoseState",
+    "Hybrid",
+    "MultiBaseline",
+    "Pca",
     "SingleBaseline",
     "Thermometer",
     "ThermometryPlan",

@@ -25,6 +25,7 @@ from thermometry.phase import wrap
 
 ROUNDS: Final = 3  # of the alternation; it starts from the frame before
 FLANK_PX: Final = 2  # heat below the threshold around heat above it
+LEAST_PER_IMAGE: Final = 10  # pixels; fewer do not determine the mixture
 SUM_WEIGHT: Final = 1e3  # of Σw = 1 over the fit, in units of the largest product
 RIDGE: Final = 1e-7  # images that are all alike
 ZERO, HALF = np.float32(0), np.float32(0.5)
@@ -61,18 +62,19 @@ class Hybrid(LibraryMethod):
         noise = np.float32(library.noise_variance)
         energy = np.maximum(image.real**2 + image.imag**2, HALF * noise)
         noise_rad2 = HALF * noise / energy
-        threshold = np.float32(self._threshold_sigma) * np.sqrt(noise_rad2 + library.model_rad2)
+        std_rad = np.sqrt(noise_rad2 + library.model_rad2)
         drift = theta = np.zeros(len(image), np.float32)
         for _ in range(ROUNDS):
             phase = np.angle(image * np.conj(_mixed(weights, library.images)))
             drift = self._drift(library, phase - theta, energy)
-            theta = self._heat(phase - drift, threshold, library.outside)
+            theta = self._heat(phase - drift, std_rad, library.outside)
             moments = model.moments(turned(image, -drift - theta))
             weights = mixture(gram, moments.real)
         hot = self._with_flanks(theta) & library.outside
-        without = turned(image, -drift)
-        gram, moments = _without(gram, model.moments(without), library, without, hot)
-        weights = mixture(gram, moments.real)
+        if np.count_nonzero(library.outside & ~hot) >= LEAST_PER_IMAGE * len(library.images):
+            without = turned(image, -drift)
+            gram, moments = _without(gram, model.moments(without), library, without, hot)
+            weights = mixture(gram, moments.real)
         return Prediction(_mixed(weights, library.images), weights, library.outside & ~hot)
 
     @property
@@ -98,7 +100,7 @@ class Hybrid(LibraryMethod):
     def _heat(
         self,
         phase_rad: NDArray[np.float32],
-        threshold_rad: NDArray[np.float32],
+        std_rad: NDArray[np.float32],
         outside: NDArray[np.bool_],
     ) -> NDArray[np.float32]:
         """Minimum over θ of heating's sign: what goes beyond the threshold.
@@ -108,9 +110,9 @@ class Hybrid(LibraryMethod):
         """
         sign = np.float32(math.copysign(1.0, self.plan.rad_per_c))
         left = wrap(phase_rad) * sign
-        size = self._threshold_sigma * np.abs(left[outside]) / threshold_rad[outside]
+        size = np.abs(left[outside]) / std_rad[outside]
         scale = max(1.0, MAD_TO_STD * float(np.median(size))) if size.size else 1.0
-        beyond = left - np.float32(scale) * threshold_rad
+        beyond = left - np.float32(scale * self._threshold_sigma) * std_rad
         theta: NDArray[np.float32] = sign * np.maximum(beyond, ZERO)
         return theta
 

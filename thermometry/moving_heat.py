@@ -14,6 +14,7 @@ HOT_RAD: Final = np.float32(0.25 * math.pi)
 REACH_PX: Final = 6  # of an organ between two frames
 BETTER: Final = np.float32(0.5)  # a shift must explain so much that staying does not
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
+NOTHING = np.zeros((1, 1, 1), np.complex64)
 Volume = NDArray[np.float32]
 
 
@@ -28,6 +29,7 @@ def followed(held_rad: Volume, wrapped_rad: Volume, usable: NDArray[np.bool_]) -
     """
     hot = np.flatnonzero((np.abs(held_rad) > HOT_RAD).any(axis=0).ravel())
     if hot.size == 0 or float(np.max(np.abs(held_rad))) <= SURE_RAD:
+        _best_shift(NOTHING, NOTHING, 0, 0, 0, 0)  # compiled before there is heat
         return held_rad
     y, x = np.unravel_index(hot, held_rad.shape[1:])
     box = (

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import thermometry
 from messages import ProtocolError
 from realtime.protocol import load_protocol, parse_protocol, shipped_protocols
 
@@ -328,3 +329,16 @@ def test_a_number_out_of_range_is_told_with_its_whole_range(old, new, said):
     with pytest.raises(ProtocolError) as error:
         parse_protocol(changed(old, new))
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize("method", sorted(thermometry.KEEPS_LIBRARY))
+def test_a_library_larger_than_a_frame_can_learn_is_refused(method):
+    large = GOOD.replace("single-baseline", method).replace("frames = 5", "frames = 65")
+    with pytest.raises(ProtocolError, match="is 65, expected at most 64 for") as refused:
+        parse_protocol(large)
+    assert refused.value.key == "thermometry.baseline_frames"
+    parse_protocol(large.replace("frames = 65", "frames = 64"))
+
+
+def test_every_method_with_a_library_is_a_method():
+    assert set(thermometry.METHODS) > thermometry.KEEPS_LIBRARY

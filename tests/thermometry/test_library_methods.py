@@ -133,6 +133,11 @@ def test_hybrid_needs_no_target_and_does_not_shrink_the_peak():
     assert np.mean((maps[-1].temperature_c - BODY_C - rise)[peak]) == pytest.approx(0, abs=0.15)
 
 
+def test_without_a_price_all_may_be_heat_and_nothing_is_left_to_fit():
+    _, maps, _, _ = measured("hybrid", sparsity=0.0, n_heated=1)
+    assert maps[-1].is_drift_trusted is False
+
+
 @EVERY_LIBRARY
 def test_wrong_sign_shows_as_cooling_not_as_nothing(name):
     rng = np.random.default_rng(5)
