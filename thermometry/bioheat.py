@@ -19,7 +19,7 @@ Real = NDArray[np.float64]
 
 def cosine_wave_numbers(n: int, spacing_mm: float) -> Real:
     """Return the wave numbers, rad/mm, of a cosine series over n samples; (n,)."""
-    return np.pi * np.arange(n) / (n * spacing_mm)
+    return np.asarray(np.pi * np.arange(n) / (n * spacing_mm), np.float64)
 
 
 def grown(rate_per_s: Real, time_s: float) -> Real:

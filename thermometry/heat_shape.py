@@ -1,0 +1,198 @@
+"""Where the power goes: the deposition map, from what its modes say and that it lies in one place.
+
+A focus has no shape that is known beforehand, but it lies somewhere and is smooth: a Gaussian
+process under a window (Rasmussen and Williams 2006, chapters 2 and 5). Its place is where the maps
+show it; its window and its length are those under which the maps are most likely.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from thermometry.heat_bank import HeatBank
+from thermometry.heat_fit import ANY_C_PER_S, HeatState
+
+Real = NDArray[np.float64]
+
+# standard deviation of the window and correlation length, mm: from a spot to a swept area, and
+# spots on a wide halo
+SCALES_MM: Final = (
+    ((1.5, 1.2),),
+    ((2.5, 1.2),),
+    ((2.5, 2.5),),
+    ((4.0, 1.2),),
+    ((4.0, 3.0),),
+    ((7.0, 6.0),),
+    ((1.2, 1.2), (5.0, 4.0)),
+)
+AMPLITUDES_C_PER_S: Final = (0.5, 2.0, 8.0)
+LEAST_SHARE: Final = 1e-3  # of the largest: below it, a component of the process is left out
+MOST_COMPONENTS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Process:
+    """Deposition modes = sum of w · along_y[row] ⊗ along_x[column], w independent, of variance 1.
+
+    along_y, along_x: (part, mode). rows, columns: (component,), indices into them.
+    """
+
+    along_y: Real
+    along_x: Real
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+    def modes(self, weights: Real) -> Real:
+        """Return the deposition's modes (member, y, x) of weights (member, component)."""
+        grid = np.zeros((len(weights), len(self.along_y), len(self.along_x)))
+        grid[:, self.rows, self.columns] = weights
+        return np.asarray(self.along_y.T @ grid @ self.along_x)
+
+
+def process(
+    bank: HeatBank,
+    centre_px: tuple[float, float],
+    spacing_mm: tuple[float, float],
+    scales_mm: tuple[tuple[float, float], ...],
+) -> Process:
+    """Return the process about a centre (y, x), the sum of one for each window and length."""
+    bases = (bank.basis_y, bank.basis_x)
+    along_y: list[Real] = []
+    along_x: list[Real] = []
+    rows: list[NDArray[np.intp]] = []
+    columns: list[NDArray[np.intp]] = []
+    for scale in scales_mm:
+        (values_y, modes_y), (values_x, modes_x) = (
+            _parts(basis, centre, spacing, scale)
+            for basis, centre, spacing in zip(bases, centre_px, spacing_mm, strict=True)
+        )
+        shares = np.outer(values_y, values_x)
+        order = np.argsort(shares, axis=None)[::-1][:MOST_COMPONENTS]
+        order = order[shares.ravel()[order] > LEAST_SHARE * shares.max()]
+        y, x = np.unravel_index(order, shares.shape)
+        rows.append(y + sum(len(one) for one in along_y))
+        columns.append(x + sum(len(one) for one in along_x))
+        along_y.append(modes_y[: y.max() + 1])
+        along_x.append(modes_x[: x.max() + 1])
+    return Process(
+        np.concatenate(along_y),
+        np.concatenate(along_x),
+        np.concatenate(rows),
+        np.concatenate(columns),
+    )
+
+
+def _parts(
+    basis: Real, centre_px: float, spacing_mm: float, scale_mm: tuple[float, float]
+) -> tuple[Real, Real]:
+    """Return the variances of the parts along an axis, largest first, and their modes."""
+    window_mm, length_mm = scale_mm
+    at_mm = (np.arange(len(basis)) - centre_px) * spacing_mm
+    window = np.exp(-((at_mm / (2 * window_mm)) ** 2))
+    # heavier in fine detail than a Gaussian: a source may be sharp somewhere and smooth elsewhere
+    kernel = 1 / (1 + np.subtract.outer(at_mm, at_mm) ** 2 / (2 * length_mm**2))
+    values, vectors = np.linalg.eigh(window[:, None] * kernel * window)
+    values = np.maximum(values[::-1], 0)
+    return values, (basis.T @ (vectors[:, ::-1] * np.sqrt(values))).T
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shapes:
+    """The deposition of some members: modes (member, y, x), and its error as components.
+
+    error: (member, component, component); the covariance of the weights is error · errorᵀ.
+    evidence: (member,), logarithm of the likelihood under the process over that under none.
+    """
+
+    process: Process
+    amplitude_c_per_s: float
+    deposition: Real
+    error: Real
+    evidence: Real
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """What members' modes tell of a process's weights: (member, component, …)."""
+
+    process: Process
+    precision: Real
+    mean: Real
+    without: Real
+
+
+def shapes(
+    state: HeatState, members: NDArray[np.intp], one: Process, *, amplitude_c_per_s: float
+) -> Shapes:
+    """Return the depositions that the members' modes and a process agree on."""
+    told = _told(state, members, one)
+    factor = _factor(told, amplitude_c_per_s)
+    inverse = np.linalg.inv(factor)
+    whitened = np.einsum("mij,mj->mi", inverse, amplitude_c_per_s * told.mean)
+    weights = amplitude_c_per_s * np.einsum("mij,mi->mj", inverse, whitened)
+    return Shapes(
+        one,
+        amplitude_c_per_s,
+        one.modes(weights),
+        amplitude_c_per_s * np.swapaxes(inverse, 1, 2),
+        _evidence(told, factor, whitened),
+    )
+
+
+def _told(state: HeatState, members: NDArray[np.intp], one: Process) -> _Told:
+    variance = state.var_deposition[members]
+    precision = np.maximum(1 / variance - 1 / ANY_C_PER_S**2, 0)
+    mean = state.deposition[members] / variance
+    y, x, rows, columns = one.along_y, one.along_x, one.rows, one.columns
+    pairs_y = (y[:, None] * y).reshape(-1, y.shape[1])
+    pairs_x = (x[:, None] * x).reshape(-1, x.shape[1])
+    table = pairs_y @ precision @ pairs_x.T
+    of_pairs = table[:, rows[:, None] * len(y) + rows, columns[:, None] * len(x) + columns]
+    without = mean**2 * variance + np.log(variance / ANY_C_PER_S**2)
+    told = (y @ mean @ x.T)[:, rows, columns]
+    return _Told(one, of_pairs, told, 0.5 * without.sum(axis=(1, 2)))
+
+
+def _factor(told: _Told, amplitude_c_per_s: float) -> Real:
+    matrix = amplitude_c_per_s**2 * told.precision + np.eye(told.mean.shape[1])
+    return np.asarray(np.linalg.cholesky(matrix))
+
+
+def _evidence(told: _Told, factor: Real, whitened: Real) -> Real:
+    determinant = np.log(np.einsum("mii->mi", factor)).sum(axis=1)
+    return np.asarray(0.5 * np.sum(whitened**2, axis=1) - determinant - told.without)
+
+
+def centre_px(bank: HeatBank, state: HeatState, member: int) -> tuple[float, float]:
+    """Return where the maps show heat that follows the power, (y, x)."""
+    modes = state.deposition[member] / state.var_deposition[member]
+    seen = bank.basis_y @ modes @ bank.basis_x.T
+    above = np.maximum(seen - 0.5 * seen.max(), 0)
+    total = above.sum()
+    if not total > 0:
+        return (seen.shape[0] - 1) / 2, (seen.shape[1] - 1) / 2
+    y, x = np.indices(seen.shape)
+    return float((y * above).sum() / total), float((x * above).sum() / total)
+
+
+def likeliest_process(
+    bank: HeatBank, state: HeatState, member: int, spacing_mm: tuple[float, float]
+) -> tuple[Process, float]:
+    """Return the process, and its amplitude, under which a member's modes are most likely."""
+    centre, some = centre_px(bank, state, member), np.array([member])
+    best, found = -np.inf, None
+    for scales in SCALES_MM:
+        one = process(bank, centre, spacing_mm, scales)
+        told = _told(state, some, one)
+        for amplitude in AMPLITUDES_C_PER_S:
+            factor = _factor(told, amplitude)
+            whitened = solve_triangular(factor[0], amplitude * told.mean[0], lower=True)
+            evidence = float(_evidence(told, factor, whitened[None])[0])
+            if found is None or evidence > best:
+                best, found = evidence, (one, amplitude)
+    if found is None:
+        raise ValueError("no scale is known")
+    return found
