@@ -80,7 +80,7 @@ class Seen:
 
 def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
     """Return what was promised, and the figures of the train and of each echo alone."""
-    n, n_baseline, n_hot = (32, 3, 3) if quick else (128, 8, 12)
+    n, n_baseline, n_hot = (32, 3, 6) if quick else (128, 8, 12)
     scene = play_scene(n, n_baseline=n_baseline, n_hot=n_hot)
     weights = echo_weights(scene)
     joined = watched(scene, "multi-echo", rise_c=np.tensordot(weights, scene.rise_c, axes=1))
@@ -127,7 +127,7 @@ def play_scene(n: int, *, n_baseline: int, n_hot: int) -> Scene:
         drift=FieldDrift(pattern=MagnetField(order0_hz=6, order1_hz=(2, -1)), after_s=60),
         heat=Heat(
             source=Gaussian(center_mm=_SPOT_MM, fwhm_mm=(14, 18, 30)),
-            plan=on_off(n_baseline * sequence.frame_time_s(0), 1e4, watts=60),
+            plan=on_off(n_baseline * sequence.frame_time_s(0), 1e4, watts=30),
             rate_c_per_s_w=0.03,
             extent_mm=(80, 80),
             center_mm=_SPOT_MM,
@@ -261,8 +261,9 @@ def _table(names: list[str], figures: list[_Figures], joined: Seen, n: int) -> T
         ),
         rows,
         "Single echoes by `single-baseline`. Truth: the rise as each echo's extent of k-space "
-        "shows it, weighed as the echoes are. The bound is of a change against the mean baseline, "
-        "from the simulator's coils and noise, and knows no drift. A frame of the train takes "
+        "shows it at the frame's centre, weighed as the echoes are; it rises slowly enough that "
+        "the seconds of a frame hardly blur it. The bound is of a change against the mean "
+        "baseline, from the simulator's coils and noise, and knows no drift. A frame takes "
         f"{np.median(joined.took_ms):.0f} ms here from its readouts to its verdict "
         f"({joined.took_ms.max():.0f} ms at most), readouts not yet absorbed.",
     )  # fmt: skip

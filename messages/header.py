@@ -69,13 +69,14 @@ class SessionHeader:
     """A session's MRD header: what is needed of it, and its own bytes.
 
     xml: the header as received, forwarded and stored byte for byte.
-    echo_times_s: indexed by contrast; empty where the header gives none.
+    echo_times_s, flip_angles_deg: indexed by contrast; empty where the header gives none.
     h1_frequency_hz, field_strength_t: None where the header gives none.
     """
 
     xml: bytes
     encodings: tuple[Encoding, ...]
     echo_times_s: tuple[float, ...] = ()
+    flip_angles_deg: tuple[float, ...] = ()
     repetition_time_s: float | None = None
     h1_frequency_hz: float | None = None
     field_strength_t: float | None = None

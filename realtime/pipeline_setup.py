@@ -114,6 +114,10 @@ def open_slice(
         thermometry.ThermometryPlan(
             echo_time_s=pipeline.echo_times_s[contrast],
             echo_times_s=pipeline.echo_times_s if pipeline.n_joined > 1 else (),
+            flip_angles_deg=pipeline.header.flip_angles_deg[: pipeline.n_joined],
+            repetition_time_s=pipeline.header.repetition_time_s or math.nan,
+            t1_change_percent_per_c=settings.t1_change_percent_per_c,
+            t1_change_std_percent_per_c=settings.t1_change_std_percent_per_c,
             h1_frequency_hz=pipeline.h1_frequency_hz,
             alpha_ppm_per_c=settings.alpha_ppm_per_c,
             phase_sign=settings.phase_sign,

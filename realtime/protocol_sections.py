@@ -87,6 +87,7 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
     min_snr, max_std_c: a pixel below this SNR, or above this standard deviation, is not valid.
     heated_margin_px: heat spreads; so far around the targets no drift reference is taken.
     sparsity: weight of the L1 term over the noise, of the methods that have one.
+    t1_change_percent_per_c, its standard deviation: of T1 at rest, for method t1; 0: not given.
     """
 
     method: str
@@ -106,6 +107,8 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
     polynomial_order: Annotated[int, Meta(ge=0, le=8)] = 4
     sparsity: Annotated[float, Meta(ge=0.0, le=100.0)] = 1.0
     library_choice: LibraryChoice = "image"
+    t1_change_percent_per_c: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
+    t1_change_std_percent_per_c: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
     tissue: str = "brain"
     dose_integration: Literal["trapezoid", "log-linear", "model"] = "trapezoid"
     arrhenius: Literal["none", "skin-henriques", "coagulation", "liver-jacques"] = "skin-henriques"

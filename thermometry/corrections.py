@@ -22,14 +22,16 @@ def correct(plan: ThermometryPlan, temperature: TemperatureMap) -> TemperatureMa
         return temperature
     if plan.off_resonance_shift and math.isfinite(plan.readout_bandwidth_hz_per_px):
         temperature = moved_along_readout(temperature, displacement_px(plan, temperature))
-    if plan.alpha_std_ppm_per_c <= 0.0:
+    share = plan.alpha_std_ppm_per_c / abs(plan.alpha_ppm_per_c)
+    return with_scale(temperature, share=share, body_c=plan.body_temperature_c)
+
+
+def with_scale(temperature: TemperatureMap, *, share: float, body_c: float) -> TemperatureMap:
+    """Return the map with what an uncertain scale adds to its deviation: a share of the rise."""
+    if share <= 0.0:
         return temperature
-    return _with_alpha(plan, temperature)
-
-
-def _with_alpha(plan: ThermometryPlan, temperature: TemperatureMap) -> TemperatureMap:
-    share = np.float32(plan.alpha_std_ppm_per_c / abs(plan.alpha_ppm_per_c))
-    scale_std_c = np.abs(temperature.temperature_c - np.float32(plan.body_temperature_c)) * share
+    rise_c = np.abs(temperature.temperature_c - np.float32(body_c))
+    scale_std_c = rise_c * np.float32(share)
     return replace(
         temperature,
         temperature_std_c=frozen(np.hypot(temperature.temperature_std_c, scale_std_c)),

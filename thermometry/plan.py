@@ -42,6 +42,9 @@ class ThermometryPlan:
     alpha_std_ppm_per_c: how uncertain α is; it travels into the standard deviation of every
         temperature, in proportion to the rise.
     echo_times_s: of all echoes of a joined train, by contrast; empty where frames hold one echo.
+    flip_angles_deg: by contrast; repetition_time_s: NaN where the header gives none.
+    t1_change_percent_per_c, t1_change_std_percent_per_c: of T1 with temperature, relative to its
+        value at rest, and how uncertain that is; 0 where nobody says.
     voxel_mm: (z, y, x).
     readout_bandwidth_hz_per_px: of the image's pixels along x; NaN where not known.
     off_resonance_shift: whether the map is moved back along the readout by as much as
@@ -65,6 +68,10 @@ class ThermometryPlan:
     max_std_c: float = 5.0
     alpha_std_ppm_per_c: float = 0.0
     echo_times_s: tuple[float, ...] = ()
+    flip_angles_deg: tuple[float, ...] = ()
+    repetition_time_s: float = math.nan
+    t1_change_percent_per_c: float = 0.0
+    t1_change_std_percent_per_c: float = 0.0
     voxel_mm: tuple[float, float, float] = (5.0, 1.0, 1.0)
     readout_bandwidth_hz_per_px: float = math.nan
     off_resonance_shift: bool = False

@@ -55,6 +55,7 @@ def parse_header(xml: bytes) -> SessionHeader:
         xml=raw,
         encodings=encodings,
         echo_times_s=tuple(value * 1e-3 for value in echo_times_ms),
+        flip_angles_deg=tuple(numbers(sequence, "flipAngle_deg", "sequenceParameters")),
         repetition_time_s=next((t * 1e-3 for t in repetition_times_ms[:1] if t > 0), None),
         h1_frequency_hz=optional(
             child(root, "experimentalConditions"),

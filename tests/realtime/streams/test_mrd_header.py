@@ -36,6 +36,15 @@ def test_a_header_gives_its_figures_in_si_units(header_xml: bytes) -> None:
     assert header.system_vendor == "SIEMENS"
 
 
+def test_flip_angles_stand_in_the_order_of_the_contrasts(header_xml: bytes) -> None:
+    assert parse_header(without(header_xml, "flipAngle_deg")).flip_angles_deg == ()
+    two = b"<flipAngle_deg>4</flipAngle_deg><flipAngle_deg>22.5</flipAngle_deg>"
+    xml = without(header_xml, "flipAngle_deg").replace(
+        b"</sequenceParameters>", two + b"</sequenceParameters>"
+    )
+    assert parse_header(xml).flip_angles_deg == (4.0, 22.5)
+
+
 def test_the_xml_is_kept_byte_for_byte_but_for_its_nul(header_xml: bytes) -> None:
     assert parse_header(header_xml + b"\0").xml == header_xml
 
