@@ -36,7 +36,8 @@ class TissueScan:
     """A sequence, tissue and coils. Plays once or again: the same seed gives the same bytes.
 
     Everything that precesses does so during the readout too: fat and off-resonance are displaced
-    along it, and along an echo train. Scaled as `Scan` is.
+    along it, and along an echo train. Within one readout tissue stands still, and what heat does to
+    T2* counts from its middle. Scaled as `Scan` is.
 
     snr: as in `Scan`, of the still tissue's water and fat together at snr_at_mm.
     pause_s: scanner time that passes between frames without being played.

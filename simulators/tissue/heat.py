@@ -74,7 +74,7 @@ class Heat:
     center_mm, extent_mm: of the box in the plane, (x, y); half_depth_mm: on each side of it. Its
         walls let no heat through, so it has to reach well beyond the source.
     grid_mm: between the nodes. follows: whether the source is steered with the tissue; otherwise it
-        stays where it is in space and smears over what breathes past it.
+        stays where it is in space and smears over what breathes past it (all of the box does).
     """
 
     source: Source

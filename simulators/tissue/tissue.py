@@ -65,6 +65,10 @@ class Part:
     fat: tuple[Ellipse, ...] = ()
     moves: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.water and not self.fat:
+            raise ValueError("a part without ellipses, expected water or fat")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tissue:
