@@ -6,6 +6,8 @@ Research software: not validated in fat, and no substitute for the therapy devic
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from thermometry.arfi import Arfi, ArfiState, Displacement, encoding_rad_per_um
+from thermometry.arfi_focus import Focus
 from thermometry.arrhenius import (
     ArrheniusState,
     accumulate_arrhenius,
@@ -65,8 +67,12 @@ __all__ = [
     "METHODS",
     "MOST_LIBRARY_IMAGES",
     "NEEDS_ECHO_TIMES",
+    "Arfi",
+    "ArfiState",
     "ArrheniusState",
+    "Displacement",
     "DoseState",
+    "Focus",
     "Hybrid",
     "MultiBaseline",
     "Pca",
@@ -76,6 +82,7 @@ __all__ = [
     "accumulate_arrhenius",
     "accumulate_dose",
     "correct",
+    "encoding_rad_per_um",
     "interrupt",
     "interrupt_arrhenius",
     "measure_lesion",
