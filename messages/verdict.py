@@ -29,7 +29,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class RegionReading:
-    """A region's figures in one frame; None where no pixel of it may be believed."""
+    """A region's figures in one frame; None where no pixel of it may be believed.
+
+    peak_c: the highest temperature from the first frame to the end of cooling, were the power to
+        end now. final_cem43_min, final_high_cem43_min: the largest dose then, and the largest high
+        end of its interval. All three None where no forecast reaches.
+    """
 
     name: str
     role: str
@@ -40,6 +45,9 @@ class RegionReading:
     temperature_std_c: float | None = None
     dose_max_cem43_min: float | None = None
     dose_min_cem43_min: float | None = None
+    peak_c: float | None = None
+    final_cem43_min: float | None = None
+    final_high_cem43_min: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ MAX_BYTES = 4 << 30
 MAX_STREAMS = 4096
 # large, and the same from frame to frame: written only when one of them is another object. So is
 # what a thermometer's state keeps under this name: its baseline, or a whole library of them.
-_LASTING = ("masks", "calibration", "thermometer")
+_LASTING = ("masks", "calibration", "thermometer", "forecaster")
 _REFERENCE = "reference"
 _ENTRY_FIELDS = ("start", "n_bytes", "lasting_start", "lasting_n_bytes", "generation")
 _ROW = np.dtype(
@@ -186,7 +186,7 @@ def _parted(state: SliceState) -> tuple[SliceState, dict[str, Any]]:
     """Return the state without what lasts, and what lasts by name."""
     parts = {name: getattr(state, name) for name in _LASTING}
     parts[_REFERENCE] = getattr(state.thermometry, _REFERENCE, None)
-    rest = replace(state, masks={}, calibration=None, thermometer=None)
+    rest = replace(state, masks={}, calibration=None, thermometer=None, forecaster=None)
     if parts[_REFERENCE] is not None:
         rest = replace(rest, thermometry=_with_reference(state.thermometry, None))
     return rest, parts

@@ -16,6 +16,7 @@ from realtime.alerts import faults
 from realtime.alerts.remembering import remember
 from realtime.alerts.rules import Observation, decide, judge, read_regions, unseen, whole
 from realtime.echo import doubtful_overrides
+from realtime.pipeline_heat import foresee
 from realtime.pipeline_setup import build, open_slice, reconstruction_settings
 from realtime.pipeline_state import (
     Measured,
@@ -101,6 +102,7 @@ def conclude(
 ) -> tuple[PipelineState, Verdict, Maps]:
     """Return the verdict on a measured frame, its maps, and the state for the next frame."""
     protocol = pipeline.protocol
+    measured = foresee(pipeline, measured, frame, power)
     slice_state = measured.slice
     time_s = frame.time_s if math.isfinite(frame.time_s) else None
     is_finite = bool(np.isfinite(measured.image.pixels).all())
@@ -109,9 +111,11 @@ def conclude(
     findings = whole(is_complete=is_complete, is_finite=is_finite, is_calibrated=is_calibrated)
     readings: tuple[RegionReading, ...] = ()
     if measured.temperature is not None:
-        readings = read_regions(protocol, slice_state.masks, measured.temperature, measured.dose)
+        readings = read_regions(
+            protocol, slice_state.masks, measured.temperature, measured.dose, measured.forecast
+        )
         observation = replace(
-            _observe(pipeline, measured, frame, power),
+            _observe(pipeline, measured, frame),
             regions=readings,
             time_s=time_s,
             is_complete=is_complete,
@@ -148,7 +152,7 @@ def _doubted(pipeline: Pipeline) -> tuple[Finding, ...]:
     return (faults.header_override(doubts),) if doubts else ()
 
 
-def _observe(pipeline: Pipeline, measured: Measured, frame: Frame, power: PowerLog) -> Observation:
+def _observe(pipeline: Pipeline, measured: Measured, frame: Frame) -> Observation:
     """Return what the rules may look at; `measured` has a temperature."""
     slice_state, settings = measured.slice, pipeline.protocol.thermometry
     if measured.temperature is None or settings is None:
@@ -158,7 +162,7 @@ def _observe(pipeline: Pipeline, measured: Measured, frame: Frame, power: PowerL
         dose=measured.dose,
         masks=slice_state.masks,
         previous_time_s=slice_state.previous_time_s,
-        power=power,
+        power=slice_state.power,
         forecast=measured.forecast,
         voxel_mm=slice_state.voxel_mm,
         body_temperature_c=settings.body_temperature_c,

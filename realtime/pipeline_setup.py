@@ -1,6 +1,7 @@
 """What is decided before the first frame: the pipeline of a session, and a slice's first state."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields
 
 import recon
@@ -13,9 +14,11 @@ from realtime.lines_left_out import require_lines
 from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
 from realtime.readout_bandwidth import readout_bandwidth_hz_per_px, require_bandwidth
-from realtime.regions import heated_mask, reference_mask, region_masks
+from realtime.regions import Mask, heated_mask, reference_mask, region_masks
 from thermometry.arrhenius import MODELS
 from thermometry.between_frames import Integration
+from thermometry.forecast import Forecaster
+from thermometry.tissue import tissue
 
 
 def build(
@@ -140,14 +143,30 @@ def open_slice(
             tissue=settings.tissue,
         )
     )
+    forecaster = Forecaster.around(
+        _targets(protocol, masks),
+        voxel_mm=voxel_mm,
+        tissue=tissue(settings.tissue),
+        body_c=settings.body_temperature_c,
+    )
     return SliceState(
         masks,
         voxel_mm=voxel_mm,
+        forecaster=forecaster,
+        forecasts=() if forecaster is None else forecaster.start(),
         thermometer=thermometer,
         thermometry=thermometer.start(),
         dose=thermometry.start_dose(shape, integration=_between_frames(settings)),
         arrhenius=_start_arrhenius(settings.arrhenius, shape),
     )
+
+
+def _targets(protocol: Protocol, masks: Mapping[str, Mask]) -> dict[str, Mask]:
+    return {
+        one.name: masks[one.name]
+        for one in protocol.region
+        if one.role == "target" and one.name in masks
+    }
 
 
 def _start_arrhenius(name: str, shape: tuple[int, int, int]) -> thermometry.ArrheniusState | None:

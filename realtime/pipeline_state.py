@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import recon
-from messages import Forecast, Image, SessionHeader, TemperatureMap, ThermalDose
+from messages import Forecast, Image, PowerLog, SessionHeader, TemperatureMap, ThermalDose
 from realtime.alerts.history import History
 from realtime.protocol import Protocol
-from thermometry import ArrheniusState, DoseState, Thermometer
+from thermometry import ArrheniusState, DoseState, Forecaster, ForecastState, Thermometer
 
 Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
 
@@ -48,6 +48,7 @@ class SliceState:
 
     is_refined: its calibration is as good as it gets. is_settled: a temperature has been measured
         against its baseline, so that the phase of its images may no longer change.
+    forecaster: None where there is no target. power: all that the therapy device has said.
     """
 
     masks: Mapping[str, NDArray[np.bool_]]
@@ -61,6 +62,9 @@ class SliceState:
     is_settled: bool = False
     voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)  # (z, y, x)
     history: History = field(default_factory=History)
+    forecaster: Forecaster | None = None
+    forecasts: ForecastState = ()
+    power: PowerLog = field(default_factory=PowerLog)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from thermometry.arrhenius import (
 )
 from thermometry.corrections import correct
 from thermometry.dose import DoseState, accumulate_dose, interrupt, start_dose
+from thermometry.forecast import Forecaster, ForecastState
 from thermometry.hybrid import Hybrid
 from thermometry.kspace_hybrid import KSpaceHybrid
 from thermometry.lesion import measure_lesion
@@ -27,7 +28,6 @@ from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_
 from thermometry.referenceless import referenceless, referenceless_l1
 from thermometry.single_baseline import SingleBaseline
 from thermometry.t1 import T1Thermometry
-from thermometry.water_fat import LEAST_ECHOES as LEAST_OF_WATER_FAT
 from thermometry.water_fat import WaterFat
 
 METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
@@ -51,7 +51,7 @@ NEEDS_ECHO_TIMES: Final = frozenset({"multi-echo", "water-fat"})
 JOINS_CONTRASTS: Final = NEEDS_ECHO_TIMES | {"t1"}
 """Methods that need all contrasts of a dynamic at once: one frame joins them."""
 
-LEAST_ECHOES: Final[Mapping[str, int]] = {"water-fat": LEAST_OF_WATER_FAT}
+LEAST_ECHOES: Final[Mapping[str, int]] = {"water-fat": WaterFat.least_echoes}
 """How many echoes a method needs at least, where one does not do."""
 
 KEEPS_LIBRARY: Final = frozenset({"hybrid", "multi-baseline", "pca"})
@@ -73,6 +73,8 @@ __all__ = [
     "Displacement",
     "DoseState",
     "Focus",
+    "ForecastState",
+    "Forecaster",
     "Hybrid",
     "MultiBaseline",
     "Pca",

@@ -61,22 +61,29 @@ def read_regions(
     masks: Mapping[str, Mask],
     temperature: TemperatureMap,
     dose: ThermalDose | None,
+    forecast: Forecast | None = None,
 ) -> tuple[RegionReading, ...]:
     """Return the figures of each region in this slice, in the protocol's order."""
     return tuple(
-        _read(region.name, region.role, masks[region.name], temperature, dose)
+        _read(region.name, region.role, masks[region.name], temperature, dose, forecast)
         for region in protocol.region
         if region.name in masks  # the others lie in other slices
     )
 
 
 def _read(
-    name: str, role: str, mask: Mask, temperature: TemperatureMap, dose: ThermalDose | None
+    name: str,
+    role: str,
+    mask: Mask,
+    temperature: TemperatureMap,
+    dose: ThermalDose | None,
+    forecast: Forecast | None,
 ) -> RegionReading:
     inside = mask & temperature.valid & np.isfinite(temperature.temperature_c)
     n_pixels, n_valid = int(np.count_nonzero(mask)), int(np.count_nonzero(inside))
+    to_come = _to_come(mask, forecast)
     if n_valid == 0 or temperature.is_baseline:
-        return RegionReading(name, role, n_pixels, n_valid)
+        return RegionReading(name, role, n_pixels, n_valid, **to_come)
     inside_c = temperature.temperature_c[inside]
     std_c = float(np.median(temperature.temperature_std_c[inside]))
     most = None if dose is None else largest(dose.cem43_min[inside])
@@ -91,7 +98,20 @@ def _read(
         temperature_std_c=_finite(std_c),
         dose_max_cem43_min=_finite(most),
         dose_min_cem43_min=None if least is None else _finite(-least),
+        **to_come,
     )
+
+
+def _to_come(mask: Mask, forecast: Forecast | None) -> dict[str, float | None]:
+    """Return a region's figures of a forecast; a lost frame has them too."""
+    if forecast is None:
+        return {}
+    maps = {
+        "peak_c": forecast.peak_c,
+        "final_cem43_min": forecast.final_cem43_min,
+        "final_high_cem43_min": forecast.final_high_cem43_min,
+    }
+    return {name: _finite(largest(values[mask])) for name, values in maps.items()}
 
 
 def n_spared(n_valid: int) -> int:

@@ -32,6 +32,7 @@ _VERDICT_COLUMNS = (
 _READING_COLUMNS = (
     "frame", "scanner_time_s", "region", "role", "n_pixels", "n_valid", "temperature_max_c",
     "temperature_mean_c", "temperature_std_c", "dose_max_cem43_min", "dose_min_cem43_min",
+    "peak_c", "final_cem43_min", "final_high_cem43_min",
 )  # fmt: skip
 _MAP_FIELDS = (
     "magnitude",
@@ -108,6 +109,8 @@ class RunFolder:
                     one.n_valid, _cell(one.temperature_max_c, 3), _cell(one.temperature_mean_c, 3),
                     _cell(one.temperature_std_c, 3), _cell(one.dose_max_cem43_min, 4),
                     _cell(one.dose_min_cem43_min, 4),
+                    _cell(one.peak_c, 3), _cell(one.final_cem43_min, 4),
+                    _cell(one.final_high_cem43_min, 4),
                 ]
             )  # fmt: skip
         self._reading_file.flush()
