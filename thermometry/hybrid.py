@@ -57,8 +57,10 @@ class Hybrid(LibraryMethod):
         image: NDArray[np.complex64],
     ) -> Prediction:
         gram, moments = model.gram, model.moments(image)
-        turn = np.angle(moments[model.nearest(moments)])
-        weights = mixture(gram, (moments * np.exp(-1j * turn)).real)
+        # the common turn first: what remains is small, so that no pixel wraps away from the rest
+        turn = np.complex64(np.exp(-1j * np.angle(moments[model.nearest(moments)])))
+        image = image * turn
+        weights = mixture(gram, (moments * turn).real)
         noise = np.float32(library.noise_variance)
         energy = np.maximum(image.real**2 + image.imag**2, HALF * noise)
         noise_rad2 = HALF * noise / energy

@@ -16,7 +16,7 @@ from thermometry.coil_images import Coils, frozen
 from thermometry.coil_profile import CoilProfile, coil_profile
 from thermometry.drift import MAD_TO_STD, DriftBasis
 from thermometry.library_phase import Phases, polynomials, slow_drift, turned, unwrapped
-from thermometry.likeness import Likeness, likeness
+from thermometry.likeness import Likeness, likeness, similarity
 from thermometry.noise import noise_variance_from_detail
 from thermometry.plan import ThermometryPlan
 
@@ -95,9 +95,8 @@ def finish(training: Training, plan: ThermometryPlan, basis: DriftBasis) -> Libr
     enough = (energy > 0) & (energy >= 0.5 * plan.min_snr**2 * noise_variance)
     usable = training.finite & enough
     outside = usable & (plan.reference_mask & ~plan.heated_mask).ravel()
-    compared = likeness(images, outside, shape=plan.shape, choice="image")
-    phases = unwrapped(images, compared.similarity)
     chosen = basis.choose_pixels(outside)
+    phases = unwrapped(images, similarity(images[:, chosen]))
     moved = slow_drift(
         phases[:, chosen] - phases[0, chosen],
         basis.terms[:, chosen],
@@ -106,12 +105,11 @@ def finish(training: Training, plan: ThermometryPlan, basis: DriftBasis) -> Libr
     )
     drift = moved.astype(np.float32) @ basis.terms
     images = turned(images, -drift)
-    compared = likeness(images, outside, shape=plan.shape, choice="image")
     return Library(
         profile=training.profile,
         images=frozen(images),
         phases=frozen(phases - drift),
-        likeness=compared,
+        likeness=likeness(images, outside, shape=plan.shape, choice="image"),
         drift_rad=frozen(moved[-1].copy()),
         noise_variance=noise_variance,
         usable=frozen(usable),

@@ -35,14 +35,6 @@ class Likeness:
         turned: NDArray[np.complex128] = np.conj(moments)
         return turned
 
-    @property
-    def similarity(self) -> NDArray[np.float64]:
-        """Correlation (image, image) of the library's images, blind to a common turn."""
-        norms = np.sqrt(self.products.real.diagonal())
-        norms = np.where(norms > 0, norms, np.inf)
-        correlation: NDArray[np.float64] = np.abs(self.products) / np.outer(norms, norms)
-        return correlation
-
     def nearest(self, moments: NDArray[np.complex128]) -> int:
         """Return the library image most like the one of these moments, a common turn aside."""
         norms = np.sqrt(self.products.real.diagonal())
@@ -67,6 +59,15 @@ def likeness(
     # float64: the images of a library are nearly alike, so that their products nearly cancel
     exact = features.astype(np.complex128)
     return Likeness(features, exact @ exact.conj().T, weight, shape, choice)
+
+
+def similarity(images: NDArray[np.complex64]) -> NDArray[np.float64]:
+    """Return the correlation (image, image) of images (image, pixel), blind to a common turn."""
+    products = np.abs(images @ images.conj().T).astype(np.float64)
+    norms = np.sqrt(products.diagonal())
+    norms = np.where(norms > 0, norms, np.inf)
+    correlation: NDArray[np.float64] = products / np.outer(norms, norms)
+    return correlation
 
 
 def _features(

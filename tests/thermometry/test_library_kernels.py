@@ -11,7 +11,7 @@ from thermometry.drift import DriftBasis
 from thermometry.hybrid import mixture
 from thermometry.in_plane_shift import box_around, measure_shift
 from thermometry.library_phase import polynomials, principal_scores, slow_drift, unwrapped
-from thermometry.likeness import likeness
+from thermometry.likeness import likeness, similarity
 from thermometry.moving_heat import followed
 from thermometry.multi_baseline import between_two
 
@@ -81,8 +81,7 @@ def library_phases(n=20, *, swing=6.0, drift=0.0, noise=0.0, seed=3):
 def test_phases_are_unwrapped_from_like_to_like():
     truth = library_phases()
     images = np.exp(1j * truth).astype(np.complex64)
-    similarity = np.abs(images @ images.conj().T)
-    found = unwrapped(images, similarity)
+    found = unwrapped(images, similarity(images))
     difference = found - found[0] - (truth - truth[0])
     # one common number of turns for each image is no matter
     difference -= 2 * np.pi * np.rint(np.median(difference, axis=1, keepdims=True) / (2 * np.pi))

@@ -99,6 +99,23 @@ def test_drift_during_training_and_after_is_told_from_breath(name):
 
 
 @EVERY_LIBRARY
+def test_a_field_that_jumps_while_frames_are_lost_is_found_again(name):
+    rng = np.random.default_rng(2)
+    _, y, x = coordinates(SHAPE)
+    std = float(np.sqrt(2) / 40)
+    images = []
+    for index in range(18):
+        jump = np.exp(4j * (index >= 16) * (1 + 0.4 * y - 0.3 * x))
+        coils = body(SHAPE, breath(index)) * jump + complex_noise(rng, (4, *SHAPE), std)
+        images.append(make_image(coils, index, noise_std=std))
+    _, maps = fold(METHODS[name](plan_for()), images)
+    error = (maps[16].temperature_c - BODY_C)[maps[16].valid]
+    assert np.sqrt(np.mean(error**2)) < 1.0
+    # 4 rad, up to whole turns
+    assert np.angle(np.exp(1j * (maps[16].drift_rad[0] - 4))) == pytest.approx(0, abs=0.1)
+
+
+@EVERY_LIBRARY
 def test_a_deeper_breath_than_any_in_training_widens_the_deviation(name):
     rng = np.random.default_rng(3)
     images = [image for image, _ in breathing_images(rng, SHAPE, n_baseline=16, n_heated=1, snr=80)]
