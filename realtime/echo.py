@@ -66,9 +66,16 @@ def echo_times_of(
 ) -> tuple[float, ...]:
     """Return the echo time (s) of each contrast: the protocol's one where it gives it.
 
-    Raises HeaderError where the contrasts of a frame cannot be told apart by what is given.
+    Raises HeaderError where the contrasts of a frame are too few, or cannot be told apart by what
+    is given.
     """
     echo_time_s, _ = echo_time_and_frequency(settings, header)
+    least = thermometry.LEAST_ECHOES.get(settings.method, 1)
+    if n_joined < least:
+        raise HeaderError(
+            f"names {n_joined}, {settings.method} needs {least} or more",
+            field="encoding[0].encodingLimits.contrast",
+        )
     if n_joined == 1:
         return header.echo_times_s if settings.echo_time_ms is None else (echo_time_s,)
     if header.encodings[0].trajectory == "epi":

@@ -5,6 +5,10 @@ their relative phase is fitted. Six-peak fat: Hamilton 2011, doi:10.1002/nbm.162
 are fitted one by one, without a sparsity prior, so that no temperature is drawn towards zero, and
 each comes with the standard deviation of its own mixture.
 
+The echo times decide what an error in the spectrum of fat costs. At 3 T, 14, 18, 22, 26 and 30 ms
+leave water in equal parts of both within 1 % of the truth for each of five spectra that are
+published or plausible; 12, 15.5, 19, 22.5 and 26 ms let it be off by 6 %, and every rise with it.
+
 It needs a target that stays where it was and a readout of one polarity (of a bipolar train, odd and
 even echoes differ, and water and fat are told apart wrongly). Not modelled: the susceptibility of
 fat, 0.01 ppm/°C, whose field reaches beyond the heated fat (Sprinkhuizen 2010,
@@ -14,7 +18,7 @@ doi:10.1002/mrm.22498). Fat's own temperature is not seen: pure fat is not valid
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +40,6 @@ Volume = NDArray[np.float32]
 Echoes = NDArray[np.complex64]
 NEVER: Final = np.float32(np.nan)
 RISE, BY_FRAME, BY_REFERENCE, BY_FIELD, BY_COMMON, CHI2, RATIO, ADVANTAGE = range(8)
-LEAST_ECHOES: Final = 3  # water, fat, field and R2* are six numbers: three echoes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,12 +77,14 @@ class WaterFatState:
 class WaterFat:
     """Rise of water's temperature against the mean of the first trains, fat set aside."""
 
+    least_echoes: ClassVar[int] = 3  # water, fat, field and R2* are six numbers
+
     def __init__(self, plan: ThermometryPlan) -> None:
         times = plan.echo_times_s
-        if len(times) < LEAST_ECHOES:
+        if len(times) < self.least_echoes:
             raise ValueError(
-                f"water-fat has {len(times)} echoes, expected {LEAST_ECHOES} or more: it tells "
-                "water from fat by how they turn from echo to echo"
+                f"water-fat has {len(times)} echoes, expected {self.least_echoes} or more: water "
+                "and fat are told apart by how they turn from echo to echo"
             )
         if any(not later > earlier > 0 for earlier, later in pairwise(times)):
             raise ValueError(
