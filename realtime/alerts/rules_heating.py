@@ -61,6 +61,8 @@ def _unexpected(limit: HeatingResponse, seen: Observation, rise_c: float) -> Fin
     last = seen.history.glances[-limit.unexpected_frames :]
     if seen.forecast is None or len(last) < limit.unexpected_frames:
         return None
+    if not _is_hottest(limit.region, seen):
+        return None  # the model speaks of the hottest place
     # NaN compares as expected
     if not all(abs(one.rise_z) >= limit.sigma for one in last):
         return None
@@ -74,6 +76,16 @@ def _unexpected(limit: HeatingResponse, seen: Observation, rise_c: float) -> Fin
     return finding(
         limit, "hold", text, value=abs(seen.forecast.rise_z), reached=limit.sigma, unit="sigma"
     )
+
+
+def _is_hottest(name: str, seen: Observation) -> bool:
+    """Whether no other target is hotter than this one."""
+    known = {
+        one.name: one.temperature_max_c
+        for one in seen.regions
+        if one.role == "target" and one.temperature_max_c is not None
+    }
+    return name not in known or known[name] == max(known.values())
 
 
 def heating_rate(limit: HeatingRate, seen: Observation) -> Finding | None:

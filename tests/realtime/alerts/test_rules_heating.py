@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from messages import RegionReading
 from realtime.alerts.limits import FocusOffset, HeatingRate, HeatingResponse, NearField
 from realtime.alerts.rules_heating import _heat_mm
 from tests.realtime.alerts.observations import (
@@ -144,6 +145,15 @@ def test_a_rise_that_the_model_did_not_expect_holds_after_some_frames(z, expecte
 def test_many_standard_deviations_of_little_are_little():
     assert find(RESPONSE, told(unexpected(40.0, 40.0, expected_c=3.1))) is None
     assert find(RESPONSE, told(unexpected(40.0, 40.0, expected_c=np.nan))) is None
+
+
+def test_what_the_model_says_of_the_hottest_target_is_not_said_of_another():
+    course = unexpected(4.1, 4.1)
+    cool = RegionReading("focus", "target", 16, 16, temperature_max_c=43.0)
+    hot = RegionReading("other", "target", 16, 16, temperature_max_c=60.0)
+    skin = RegionReading("skin", "organ-at-risk", 16, 16, temperature_max_c=60.0)
+    assert severity(RESPONSE, replace(told(course), regions=(cool, skin))) == "hold"
+    assert find(RESPONSE, replace(told(course), regions=(cool, hot))) is None
 
 
 SKIN = NearField(region="focus", warn_above_c=3.0, hold_above_c=6.0, max_residual_c=1.0)
