@@ -16,6 +16,7 @@ from realtime.alerts import faults
 from realtime.alerts.remembering import remember
 from realtime.alerts.rules import Observation, decide, judge, read_regions, unseen, whole
 from realtime.echo import doubtful_overrides
+from realtime.pipeline_arfi import place_of, seek_focus
 from realtime.pipeline_heat import foresee
 from realtime.pipeline_setup import build, open_slice, reconstruction_settings
 from realtime.pipeline_state import (
@@ -103,6 +104,7 @@ def conclude(
     """Return the verdict on a measured frame, its maps, and the state for the next frame."""
     protocol = pipeline.protocol
     measured = foresee(pipeline, measured, frame, power)
+    state = seek_focus(pipeline, state, measured)
     slice_state = measured.slice
     time_s = frame.time_s if math.isfinite(frame.time_s) else None
     is_finite = bool(np.isfinite(measured.image.pixels).all())
@@ -117,6 +119,7 @@ def conclude(
         observation = replace(
             _observe(pipeline, measured, frame),
             regions=readings,
+            focus_px=state.focus_px.get(place_of(frame.key)),
             time_s=time_s,
             is_complete=is_complete,
             is_calibrated=is_calibrated,
@@ -224,7 +227,7 @@ def interrupt(state: PipelineState) -> PipelineState:
         stream: replace(one, dose=None if one.dose is None else thermometry.interrupt(one.dose))
         for stream, one in state.slices.items()
     }
-    return PipelineState(slices, is_interrupted=True)
+    return replace(state, slices=slices, is_interrupted=True)
 
 
 def _stream(frame: Frame) -> Stream:

@@ -114,33 +114,8 @@ def open_slice(
             f"contrast {contrast} has no echo time, the header names {len(pipeline.echo_times_s)}"
         )
     thermometer = thermometry.METHODS[settings.method](
-        thermometry.ThermometryPlan(
-            echo_time_s=pipeline.echo_times_s[contrast],
-            echo_times_s=pipeline.echo_times_s if pipeline.n_joined > 1 else (),
-            flip_angles_deg=pipeline.header.flip_angles_deg[: pipeline.n_joined],
-            repetition_time_s=pipeline.header.repetition_time_s or math.nan,
-            t1_change_percent_per_c=settings.t1_change_percent_per_c,
-            t1_change_std_percent_per_c=settings.t1_change_std_percent_per_c,
-            h1_frequency_hz=pipeline.h1_frequency_hz,
-            alpha_ppm_per_c=settings.alpha_ppm_per_c,
-            phase_sign=settings.phase_sign,
-            body_temperature_c=settings.body_temperature_c,
-            baseline_frames=settings.baseline_frames,
-            drift_order=settings.drift_order,
-            shape=shape,
-            reference_mask=reference_mask(masks, protocol, shape=shape),
-            heated_mask=heated_mask(masks, protocol, shape=shape),
-            min_snr=settings.min_snr,
-            max_std_c=settings.max_std_c,
-            alpha_std_ppm_per_c=settings.alpha_std_ppm_per_c,
-            voxel_mm=voxel_mm,
-            readout_bandwidth_hz_per_px=pipeline.readout_bandwidth_hz_per_px,
-            off_resonance_shift=settings.off_resonance_shift,
-            pca_components=settings.pca_components,
-            polynomial_order=settings.polynomial_order,
-            sparsity=settings.sparsity,
-            library_choice=settings.library_choice,
-            tissue=settings.tissue,
+        _thermometry_plan(
+            pipeline, settings, masks, shape=shape, voxel_mm=voxel_mm, contrast=contrast
         )
     )
     forecaster = Forecaster.around(
@@ -158,6 +133,46 @@ def open_slice(
         thermometry=thermometer.start(),
         dose=thermometry.start_dose(shape, integration=_between_frames(settings)),
         arrhenius=_start_arrhenius(settings.arrhenius, shape),
+    )
+
+
+def _thermometry_plan(
+    pipeline: Pipeline,
+    settings: protocol_sections.Thermometry,
+    masks: Mapping[str, Mask],
+    *,
+    shape: tuple[int, int, int],
+    voxel_mm: tuple[float, float, float],
+    contrast: int,
+) -> thermometry.ThermometryPlan:
+    protocol = pipeline.protocol
+    return thermometry.ThermometryPlan(
+        echo_time_s=pipeline.echo_times_s[contrast],
+        echo_times_s=pipeline.echo_times_s if pipeline.n_joined > 1 else (),
+        flip_angles_deg=pipeline.header.flip_angles_deg[: pipeline.n_joined],
+        repetition_time_s=pipeline.header.repetition_time_s or math.nan,
+        t1_change_percent_per_c=settings.t1_change_percent_per_c,
+        t1_change_std_percent_per_c=settings.t1_change_std_percent_per_c,
+        h1_frequency_hz=pipeline.h1_frequency_hz,
+        alpha_ppm_per_c=settings.alpha_ppm_per_c,
+        phase_sign=settings.phase_sign,
+        body_temperature_c=settings.body_temperature_c,
+        baseline_frames=settings.baseline_frames,
+        drift_order=settings.drift_order,
+        shape=shape,
+        reference_mask=reference_mask(masks, protocol, shape=shape),
+        heated_mask=heated_mask(masks, protocol, shape=shape),
+        min_snr=settings.min_snr,
+        max_std_c=settings.max_std_c,
+        alpha_std_ppm_per_c=settings.alpha_std_ppm_per_c,
+        voxel_mm=voxel_mm,
+        readout_bandwidth_hz_per_px=pipeline.readout_bandwidth_hz_per_px,
+        off_resonance_shift=settings.off_resonance_shift,
+        pca_components=settings.pca_components,
+        polynomial_order=settings.polynomial_order,
+        sparsity=settings.sparsity,
+        library_choice=settings.library_choice,
+        tissue=settings.tissue,
     )
 
 

@@ -110,8 +110,16 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
     t1_change_percent_per_c: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
     t1_change_std_percent_per_c: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
     tissue: str = "brain"
+    arfi_gradient_mt_per_m: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
+    arfi_encoding_ms: Annotated[float, Meta(gt=0.0, le=100.0)] | None = None
     dose_integration: Literal["trapezoid", "log-linear", "model"] = "trapezoid"
     arrhenius: Literal["none", "skin-henriques", "coagulation", "liver-jacques"] = "skin-henriques"
+
+    def __post_init__(self) -> None:
+        if (self.arfi_gradient_mt_per_m is None) != (self.arfi_encoding_ms is None):
+            raise ValueError(
+                "`arfi_gradient_mt_per_m`: expected it and arfi_encoding_ms, or neither"
+            )
 
 
 class Motion(Struct, frozen=True, forbid_unknown_fields=True):
