@@ -42,13 +42,9 @@ from realtime.alerts.rules_data import (
     stale_frame,
 )
 from realtime.alerts.rules_dose import dose_limit, dose_reached, dose_risk
-from realtime.alerts.rules_heating import (
-    focus_offset,
-    heating_rate,
-    heating_response,
-    near_field,
-)
+from realtime.alerts.rules_heating import heating_rate, heating_response
 from realtime.alerts.rules_motion import baseline_invalid, motion
+from realtime.alerts.rules_place import focus_offset, near_field
 from realtime.alerts.rules_temperature import blur_guard, temperature_max
 from realtime.protocol import Protocol
 from realtime.protocol_sections import Therapy

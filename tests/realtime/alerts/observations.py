@@ -104,3 +104,15 @@ def told(observations, *, history=None):
         before = history
         history = remember(history, one)
     return replace(observations[-1], history=history, previous_peak_c=before.peak_c)
+
+
+def frames(*rises_c, steps=(), step_s=2.0, std_c=0.3, **changes):
+    return [
+        seen(
+            temperature_map(with_focus(BODY_C + rise_c), std_c=full(std_c)),
+            time_s=step_s * (n + 1),
+            power=power(*[one for one in steps if one[0] <= step_s * (n + 1)]),
+            **changes,
+        )
+        for n, rise_c in enumerate(rises_c)
+    ]
