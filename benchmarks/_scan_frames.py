@@ -13,14 +13,22 @@ from realtime.streams.mrd_header import parse_header
 from recon import METHODS, Calibration, ReconstructionSettings, Reconstructor
 from simulators.mrd import header_message
 from simulators.scan import Scan
+from simulators.tissue_scan import TissueScan
 
 _SAME_NAME = ("center_sample", "n_samples", "discard_pre", "discard_post", "flags")
-_COUNTED = ("kspace_encode_step_1", "kspace_encode_step_2", "segment", "average", "repetition")
+_COUNTED = (
+    "kspace_encode_step_1",
+    "kspace_encode_step_2",
+    "segment",
+    "average",
+    "repetition",
+    "contrast",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """frames: of each dynamic, in order; of several slices or echoes, those of the first."""
+    """frames: of each dynamic, in order; of several slices the first, of echoes as asked for."""
 
     header: SessionHeader
     noise: NDArray[np.complex64]
@@ -33,8 +41,8 @@ class Played:
         return METHODS[name](plan)
 
 
-def play(scan: Scan) -> Played:
-    """Return the frames of a scan."""
+def play(scan: Scan | TissueScan, *, joins_echoes: bool = False) -> Played:
+    """Return the frames of a scan; each holds the first echo, or the whole train."""
     xml = scan.header_xml()
     decoder = Decoder()
     decoder.feed(header_message(xml))
@@ -42,7 +50,9 @@ def play(scan: Scan) -> Played:
     for readout in scan.readouts():
         decoder.feed(readout.message)
         for event in decoder.events():
-            if isinstance(event, Acquisition) and not (event.idx.slice or event.idx.contrast):
+            if not isinstance(event, Acquisition) or event.idx.slice:
+                continue
+            if joins_echoes or not event.idx.contrast:
                 groups.setdefault(readout.frame, []).append(event)
     noise = [one.samples for one in groups.pop(-1, []) if one.flags & NOISE_MEASUREMENT]
     frames = [_frame(number, groups[number]) for number in sorted(groups)]

@@ -43,10 +43,12 @@ def _profile(echoes: NDArray[np.complex64], gain: np.float64) -> NDArray[np.comp
     for i in range(n_pixels):
         brightest = 0
         for n in range(n_echoes):
-            for m in range(n_echoes):
-                gram[n, m] = 0.0
+            for m in range(n + 1):
+                product = 0j
                 for c in range(n_coils):
-                    gram[n, m] += echoes[n, c, i] * np.conj(echoes[m, c, i]) * gain**2
+                    product += echoes[n, c, i] * np.conj(echoes[m, c, i])
+                gram[n, m] = product * gain**2
+                gram[m, n] = np.conj(gram[n, m])
             if gram[n, n].real > gram[brightest, brightest].real:
                 brightest = n
         if not 0.0 < gram[brightest, brightest].real < np.inf:

@@ -17,6 +17,7 @@ Seconds = NDArray[np.float64]
 Work = NDArray[np.complex128]  # float64 within a pixel: its normal equations are ill-conditioned
 
 ROUNDS: Final = 6
+NEAR: Final = 0.02  # of a step of the search, and of R2*: the next step is a hundred times smaller
 LEAST_R2_HZ, MOST_R2_HZ = -20.0, 500.0  # R2* of tissue: 10 to 100 /s; below 0 is noise
 LEAST_DETERMINANT: Final = 1e-9  # below it the echoes do not tell f from R2*
 WATER, FAT, DECAY, REST, TURNED, DECAYED, N_ROWS = 0, 1, 2, 3, 4, 5, 6
@@ -56,12 +57,15 @@ def fit_echoes(
         part_w, part_f, a, b, c, u, v, turned_w, decayed_w = _derive(work, measured, echo_times_s)
         for _ in range(ROUNDS):
             step_hz, step_r2 = _solved(a, b, c, u, v)
+            is_near = abs(step_hz) < NEAR * most_step_hz and abs(step_r2) < NEAR * start_r2_hz
             hz += min(max(step_hz, -most_step_hz), most_step_hz)
             r2 = min(max(r2 + step_r2, LEAST_R2_HZ), MOST_R2_HZ)
             size_w, size_f, overlap = _span(work, fat, echo_times_s, hz, r2)
             part_w, part_f, a, b, c, u, v, turned_w, decayed_w = _derive(
                 work, measured, echo_times_s
             )
+            if is_near:
+                break
         amount_w = part_w / size_w
         amount_f = (part_f - overlap * amount_w) / size_f
         if not 0.0 < abs(amount_w) < np.inf:

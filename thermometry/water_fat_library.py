@@ -25,7 +25,7 @@ MOST_WATER_STD: Final = 0.1
 # Fat spectra differ by some per cent from body to body; so much of pure fat looks like water.
 MOST_FAT_FRACTION: Final = 0.9
 SHIFT_ROUNDS: Final = 3
-SHIFT_PIXELS: Final = 2048  # that calibrate fat's shift
+SHIFT_PIXELS: Final = 1024  # that calibrate fat's shift
 SHIFT_STD_PPM: Final = 0.1  # water 10 °C off, or fat lying in sheets along the field
 MISFIT: Final = 4.0  # χ² per degree of freedom that noise does not reach
 
