@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import Image, TemperatureMap
+from thermometry.baseline import Reference
 from thermometry.coil_images import frozen
 from thermometry.echo_phases import (
     TrainPhases,
@@ -33,12 +34,15 @@ STEP_C: Final = 10.0
 class TrainState:
     """What the next echo train is compared with.
 
-    echoes: of each echo, in order of echo time, its baseline; the first one's state also holds the
-        joined phase and drift, both at the first echo time.
+    gathering: while the baseline lasts, that of each echo, in order of echo time; then empty.
+    reference: the finished baseline of each echo; the same object from frame to frame.
+    joined: the joined phase and drift, both at the first echo time.
     offset_rad: the last phase that all echoes and pixels shared.
     """
 
-    echoes: tuple[BaselineState, ...]
+    gathering: tuple[BaselineState, ...]
+    joined: BaselineState
+    reference: tuple[Reference, ...] | None = None
     offset_rad: float = 0.0
 
 
@@ -72,7 +76,8 @@ class MultiEcho:
 
     def start(self) -> TrainState:
         """State before the first train."""
-        return TrainState((self.first.start(),) * len(self.order))
+        nothing = self.first.start()
+        return TrainState((nothing,) * len(self.order), nothing)
 
     def step(self, state: TrainState, image: Image) -> tuple[TrainState, TemperatureMap]:
         """State and map after one more echo train.
@@ -81,16 +86,21 @@ class MultiEcho:
         one gives no temperature and leaves no trace.
         """
         if not image.is_complete:
-            return state, self.first.blank(state.echoes[0], image)
+            return state, self.first.blank(self._first(state), image)
         echoes = self._echoes(image)
-        references = tuple(one.reference for one in state.echoes if one.reference is not None)
-        if not references:
+        if state.reference is None:
             return self._gather(state, echoes, image)
         seen = tuple(
             see(echo, reference, plan=self.plan)
-            for echo, reference in zip(echoes, references, strict=True)
+            for echo, reference in zip(echoes, state.reference, strict=True)
         )
         return self._measure(state, image, stack(seen, self.ratio), seen[0].magnitude)
+
+    def _first(self, state: TrainState) -> BaselineState:
+        """Return the first echo's state, whose phase and drift are those of all echoes."""
+        if state.reference is None:
+            return state.gathering[0]
+        return replace(state.joined, reference=state.reference[0])
 
     def _echoes(self, image: Image) -> tuple[Image, ...]:
         given = image.echoes or (image,)
@@ -104,19 +114,23 @@ class MultiEcho:
         self, state: TrainState, echoes: tuple[Image, ...], image: Image
     ) -> tuple[TrainState, TemperatureMap]:
         steps = [
-            self.first.gather(one, echo) for one, echo in zip(state.echoes, echoes, strict=True)
+            self.first.gather(one, echo) for one, echo in zip(state.gathering, echoes, strict=True)
         ]
         gathered = tuple(one for one, _ in steps)
         made = replace(steps[0][1], frame_id=image.frame_id, key=image.key, time_s=image.time_s)
-        if gathered[0].reference is None or self.first.basis.n_terms == 0:
-            return TrainState(gathered), made
+        reference = tuple(one.reference for one in gathered if one.reference is not None)
+        if not reference:
+            return replace(state, gathering=gathered), made
+        state = replace(state, gathering=(), reference=reference)
+        if self.first.basis.n_terms == 0:
+            return state, made
         # each echo has followed its own drift while the baseline lasted
         constants = np.array([one.drift_rad[0] for one in gathered])
         offset_rad, growing_rad = line_through(constants, self.ratio)
         drift_rad = gathered[0].drift_rad.copy()
         drift_rad[0] = growing_rad
-        first = replace(gathered[0], drift_rad=frozen(drift_rad))
-        return TrainState((first, *gathered[1:]), offset_rad), made
+        joined = replace(state.joined, drift_rad=frozen(drift_rad))
+        return replace(state, joined=joined, offset_rad=offset_rad), made
 
     def _measure(
         self,
@@ -125,7 +139,7 @@ class MultiEcho:
         train: TrainPhases,
         magnitude: NDArray[np.float32] | None,
     ) -> tuple[TrainState, TemperatureMap]:
-        first, plan = state.echoes[0], self.first.plan
+        first, plan = self._first(state), self.first.plan
         drift = self.first.basis.evaluate(first.drift_rad)
         expected = (first.phase_rad + drift).ravel()
         turns, jump_rad, pixels = self._turns(state, train, expected)
@@ -151,19 +165,20 @@ class MultiEcho:
             np.float32(offset_rad),
         )
         shape = plan.shape
-        joined = Observation(
+        seen = Observation(
             phase.reshape(shape),
             total.reshape(shape),
             common.reshape(shape),
             usable.reshape(shape),
             magnitude,
         )
-        first, measured = self.first.convert(first, image, joined)
+        first, measured = self.first.convert(first, image, seen)
         if measured.ambiguous is not None:
             wrapped = measured.valid & (measured.ambiguous | doubtful.reshape(shape))
             measured = replace(measured, ambiguous=frozen(wrapped))
         offset_rad = float(wrap(np.array([offset_rad], np.float32))[0])
-        return TrainState((first, *state.echoes[1:]), offset_rad), measured
+        joined = replace(first, reference=None)
+        return replace(state, joined=joined, offset_rad=offset_rad), measured
 
     def _turns(
         self, state: TrainState, train: TrainPhases, expected: NDArray[np.float32]

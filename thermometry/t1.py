@@ -25,19 +25,27 @@ ROUNDS: Final = 2  # weights need T1, and T1 weights: the second round moves it 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class T1Reference:
+    """T1 at rest, s, and its variance, s²; float64 (z, y, x)."""
+
+    t1_s: Real
+    variance: Real
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class T1State:
     """What the next image is compared with.
 
-    signal2, variance: float64 (flip, z, y, x), means over the baseline of the squared signal and of
-        the noise variance of a signal's real part; None before the first image.
-    t1_s, t1_variance: float64 (z, y, x), of the finished baseline; None before.
+    signal2, variance: float64 (flip, z, y, x), means over the baseline so far of the squared signal
+        and of the noise variance of a signal's real part; None before the first image and after
+        the last.
+    reference: of the finished baseline.
     """
 
     n_frames: int = 0
     signal2: Real | None = None
     variance: Real | None = None
-    t1_s: Real | None = None
-    t1_variance: Real | None = None
+    reference: T1Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +94,10 @@ class T1Thermometry:
         if not image.is_complete:
             return state, self._blank(state, image)
         signal2, variance = self._signals(image)
-        if state.t1_s is None or state.t1_variance is None:
+        if state.reference is None:
             state = self._gather(state, signal2, variance)
             return state, replace(self._blank(state, image), is_baseline=True)
-        return state, self._measure(state.t1_s, state.t1_variance, image, signal2, variance)
+        return state, self._measure(state.reference, image, signal2, variance)
 
     def _signals(self, image: Image) -> tuple[Real, Real]:
         """Return squared signal and noise variance of the real part, (flip, z, y, x).
@@ -130,7 +138,7 @@ class T1Thermometry:
         if n < self.plan.baseline_frames:
             return state
         t1_s, t1_variance = self._t1(signal2, variance / n)
-        return T1State(n_frames=n, t1_s=frozen(t1_s), t1_variance=frozen(t1_variance))
+        return T1State(n, reference=T1Reference(frozen(t1_s), frozen(t1_variance)))
 
     def _t1(self, signal2: Real, variance: Real) -> tuple[Real, Real]:
         """Return T1 (s) and its variance, (z, y, x); NaN where the signals are no steady state."""
@@ -144,14 +152,14 @@ class T1Thermometry:
         )
 
     def _measure(
-        self, before_s: Real, before_variance: Real, image: Image, signal2: Real, variance: Real
+        self, before: T1Reference, image: Image, signal2: Real, variance: Real
     ) -> TemperatureMap:
         plan = self.plan
         per_c = plan.t1_change_percent_per_c / 100
         t1_s, t1_variance = self._t1(signal2, variance)
-        ratio = t1_s / before_s
-        common_c = ratio * np.sqrt(before_variance) / before_s / per_c
-        std_c = np.hypot(np.sqrt(t1_variance) / before_s / per_c, common_c)
+        ratio = t1_s / before.t1_s
+        common_c = ratio * np.sqrt(before.variance) / before.t1_s / per_c
+        std_c = np.hypot(np.sqrt(t1_variance) / before.t1_s / per_c, common_c)
         temperature_c = plan.body_temperature_c + (ratio - 1) / per_c
         # false for NaN
         valid = np.isfinite(temperature_c) & (std_c <= plan.max_std_c)

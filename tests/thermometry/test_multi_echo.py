@@ -168,7 +168,7 @@ def test_an_incomplete_train_leaves_no_trace():
     thermometer = MULTI_ECHO(train_plan(SHAPE))
     state, map_ = thermometer.step(thermometer.start(), train_image(COILS, is_complete=False))
     assert not map_.valid.any()
-    assert state.echoes[0].gathering is None
+    assert state.gathering[0].gathering is None
 
 
 def test_echo_times_must_differ():
