@@ -55,6 +55,17 @@ def test_phase_of_the_image_is_the_rise_that_should_be_seen():
         assert np.abs(error_c).max() < 1.5
 
 
+def test_what_should_be_seen_is_the_image_of_tissue_that_stands_still():
+    # a slow readout would shift it; this one takes 0.1 ms
+    quick = replace(SEQUENCE, sample_time_us=1.0)
+    tissue = replace(STILL, field=MagnetField(order1_hz=(20.0, -15.0), order2_hz=(9.0, 4.0, 2.0)))
+    scan = TissueScan(quick, tissue, n_coils=1)
+    _, cold, _ = scan._seen_water(0, 0)
+    error = np.abs(images(scan)[0, 0] - cold)
+    assert np.sqrt((error**2).mean()) < 2e-3
+    assert error.max() < 0.03
+
+
 def test_point_voxel_and_band_limited_truths_agree_where_heat_is_smooth():
     scan = TissueScan(SEQUENCE, replace(STILL, heat=HEAT), n_coils=1)
     x, y = SEQUENCE.columns_mm[None, :], SEQUENCE.rows_mm[:, None]
