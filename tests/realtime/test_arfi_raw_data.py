@@ -1,10 +1,14 @@
 """Raw data of a head that is pushed: displacement, temperature and focus of each pair of frames."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 import recon
-from messages import READOUT, Acquisition, Frame, FrameKey
+from messages import READOUT, Acquisition, Frame, FrameKey, ProtocolError
+from realtime import pipeline
+from realtime.protocol import parse_protocol
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.mrd_header import parse_header
 from simulators.mrd import header_message
@@ -38,8 +42,8 @@ def scan_of(phase_sign):
     return TissueScan(sequence, tissue, n_coils=4, snr=50.0, seed=4)
 
 
-def images_of(scan):
-    decoder, landed, reconstructor = Decoder(), [], None
+def frames_of(scan):
+    decoder, landed = Decoder(), []
     decoder.feed(header_message(scan.header_xml()))
     for readout in scan.readouts():
         decoder.feed(readout.message)
@@ -48,23 +52,81 @@ def images_of(scan):
                 continue
             landed.append(event)
             if len(landed) == N:
-                if reconstructor is None:
-                    header = parse_header(scan.header_xml())
-                    plan = recon.plan(header, n_coils=event.n_coils, n_samples=event.n_samples)
-                    reconstructor = recon.METHODS["fft"](plan)
-                yield image_of(reconstructor, readout.frame, landed)
+                yield frame_of(readout.frame, landed)
                 landed = []
 
 
-def image_of(reconstructor, number, landed):
+def frame_of(number, landed):
     rows = np.zeros(N, READOUT)
     rows["kspace_encode_step_1"] = [one.idx.kspace_encode_step_1 for one in landed]
     rows["n_samples"], rows["center_sample"] = landed[0].n_samples, landed[0].center_sample
     key = FrameKey(repetition=landed[0].idx.repetition, set=landed[0].idx.set)
     samples = np.stack([one.samples for one in landed])
-    frame = Frame(number, key, rows, samples, 1.0 + number, landed[0].pose, is_complete=True)
-    partial = reconstructor.absorb(reconstructor.start(None), rows, samples, None)
+    return Frame(number, key, rows, samples, 1.0 + number, landed[0].pose, is_complete=True)
+
+
+def image_of(reconstructor, frame):
+    start = reconstructor.start(None)
+    partial = reconstructor.absorb(start, frame.readouts, frame.samples, None)
     return reconstructor.finish(partial, frame, reconstructor.calibrate(partial, frame, None))
+
+
+PROTOCOL = """
+[protocol]
+name = "localise"
+therapy = "mrgfus"
+frame_deadline_ms = 1000.0
+lease_ms = 4500.0
+[recon]
+method = "fft"
+[thermometry]
+method = "single-baseline"
+baseline_frames = 2
+alpha_ppm_per_c = -0.0094
+phase_sign = 1
+body_temperature_c = 37.0
+drift_order = 1
+max_std_c = 50.0
+arfi_gradient_mt_per_m = 40.0
+arfi_encoding_ms = 5.0
+[[region]]
+name = "target"
+role = "target"
+shape = "ellipse"
+center_px = [{y}, 28.0]
+radii_px = [3.0, 3.0]
+[[limit]]
+rule = "temperature-max"
+region = "target"
+stop_above_c = 90.0
+[[limit]]
+rule = "focus-offset"
+region = "target"
+"""
+
+
+@pytest.mark.parametrize(("y", "offset_mm"), [(21.0, 0.0), (23.0, 6.0)])
+def test_a_focus_beside_its_target_is_held_before_it_heats(y, offset_mm):
+    scan = scan_of(1)
+    built = pipeline.build(
+        parse_protocol(PROTOCOL.format(y=y)),
+        parse_header(scan.header_xml()),
+        n_coils=4,
+        n_samples=2 * N,
+        noise=None,
+    )
+    state = pipeline.PipelineState()
+    for frame in frames_of(scan):
+        state, verdict, _ = pipeline.fold(built, state, frame)
+        # what the worker keeps after each frame
+        state = pickle.loads(pickle.dumps(state))
+    assert state.focus_px[(0, 0, 0)][1] == pytest.approx(21.0, abs=0.33)
+    found = [one for one in verdict.findings if one.rule == "focus-offset"]
+    by_arfi = [one for one in found if "ARFI" in one.text]
+    assert bool(by_arfi) == (offset_mm > 0)
+    for one in by_arfi:
+        assert one.severity == "hold"
+        assert one.value == pytest.approx(offset_mm, abs=1.0)
 
 
 @pytest.mark.parametrize("phase_sign", [1, -1])
@@ -85,9 +147,10 @@ def test_the_push_is_measured_and_the_focus_found(phase_sign):
         heated_mask=heated[None],
     )
     arfi = Arfi(plan, phase_sign * encoding_rad_per_um(40.0, 0.005))
-    state, last = arfi.start(), None
-    for image in images_of(scan):
-        state, found = arfi.step(state, image)
+    state, last, header = arfi.start(), None, parse_header(scan.header_xml())
+    fft = recon.METHODS["fft"](recon.plan(header, n_coils=4, n_samples=2 * N))
+    for frame in frames_of(scan):
+        state, found = arfi.step(state, image_of(fft, frame))
         last = found or last
     truth_um = scan.truth(x_mm, y_mm, frame=N_FRAMES - 1).push_um
     inside = heated & np.isfinite(truth_um) & last.valid[0]
@@ -100,3 +163,9 @@ def test_the_push_is_measured_and_the_focus_found(phase_sign):
     # a third of a pixel is 1 mm
     assert last.focus.at_px[1] == pytest.approx(y_px, abs=0.33)
     assert last.focus.at_px[2] == pytest.approx(x_px, abs=0.33)
+
+
+def test_half_of_an_encoding_is_refused():
+    text = PROTOCOL.format(y=21.0).replace("arfi_encoding_ms = 5.0\n", "")
+    with pytest.raises(ProtocolError, match="arfi_gradient_mt_per_m: expected it and arfi_enc"):
+        parse_protocol(text)
