@@ -238,3 +238,37 @@ def test_the_rise_of_the_phantom_is_what_its_phase_says():
     assert rise.max() == pytest.approx(12, abs=0.5)
     turned = np.angle(np.exp(1j * RAD_PER_C * rise))
     assert np.allclose(turned / RAD_PER_C, rise, atol=1e-5)
+
+
+@EVERY_LIBRARY
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_an_image_of_nothing_is_not_valid_and_leaves_the_next_as_it_was(name, value):
+    rng = np.random.default_rng(10)
+    images = [i for i, _ in breathing_images(rng, SHAPE, n_baseline=6, n_heated=1, snr=40)]
+    nothing = make_image(np.full((4, *SHAPE), value), 8, noise_std=0.03)
+    _, maps = fold(METHODS[name](plan_for(baseline_frames=6)), [*images, nothing, images[-1]])
+    assert not maps[-2].valid.any()
+    assert not maps[-2].is_drift_trusted
+    # the second time the drift is known better beforehand
+    assert np.nanmax(np.abs(maps[-1].temperature_c - maps[-3].temperature_c)) < 0.3
+
+
+@EVERY_LIBRARY
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_library_of_nothing_measures_nothing(name, value):
+    images = [make_image(np.full((4, *SHAPE), value), i, noise_std=0.03) for i in range(4)]
+    images.append(make_image(body(SHAPE, 0.0), 5, noise_std=0.03))
+    _, maps = fold(METHODS[name](plan_for(baseline_frames=4)), images)
+    assert not any(one.valid.any() for one in maps)
+
+
+@EVERY_LIBRARY
+def test_a_volume_is_one_library(name):
+    shape = (3, 24, 24)
+    rng = np.random.default_rng(11)
+    plan = make_plan(shape, baseline_frames=8, drift_order=1, max_std_c=20.0)
+    pairs = list(breathing_images(rng, shape, n_baseline=8, n_heated=2, snr=40))
+    _, maps = fold(METHODS[name](plan), [image for image, _ in pairs])
+    error = (maps[-1].temperature_c - BODY_C)[maps[-1].valid]
+    assert maps[-1].temperature_c.shape == shape
+    assert np.sqrt(np.mean(error**2)) < 1.5
