@@ -21,7 +21,8 @@ CoilColumns = NDArray[np.complex64]  # (coil, column, y)
 Lengths = NDArray[np.float32]  # (column, y)
 Chosen = NDArray[np.bool_]  # (column, y)
 
-SWEEPS: Final = 20  # of coordinate descent: where the heat is shows after a few
+SWEEPS: Final = 30  # of coordinate descent
+RELAXED: Final = 0.7  # the threshold's fall from sweep to sweep, so that the strongest come first
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +154,16 @@ def sparse_change(
         normal = _normal(turned, kernel, column, places)
         left = matched[column][places].astype(np.complex128)
         found = np.zeros(n, np.complex128)
+        excess = 1.0
+        for j in range(n):
+            excess = max(excess, abs(left[j]) / threshold[column, places[j]])
         for _ in range(SWEEPS):
+            excess = max(RELAXED * excess, 1.0)
             for j in range(n):
                 own = normal[j, j].real
                 pull = left[j] + own * found[j]
                 size = abs(pull)
-                limit = threshold[column, places[j]]
+                limit = excess * threshold[column, places[j]]
                 new = pull * ((1.0 - limit / size) / own) if size > limit else 0.0j
                 step = new - found[j]
                 if step != 0.0:

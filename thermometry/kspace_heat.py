@@ -30,11 +30,12 @@ WORTH_A_TRY: Final = 3.5
 L1: Final = 0.5  # of the noise of a pixel: ghosts fall away, and a weak heat does not
 FOUND: Final = 2.0  # what the sparse solution has left of that, which it has shrunk
 STANDS_OUT: Final = 4.0
+LEFT_OVER: Final = 6.0  # noise never reaches it, and heat this strong has been found
 SHOWS: Final = 2.5
 FLANK_PX: Final = 3  # heat below the threshold around heat above it
-UNKNOWN_RAD: Final = 2.0  # nothing is known of a phase beyond this; only pixels alike need it
+UNKNOWN_RAD: Final = 0.5  # steps are held below it where lines do not tell two pixels apart
 RIDGE: Final = 1e-6  # of the largest weight, for images without noise
-MOST_HEATED: Final = 0.5  # of the pixels; more is not sparse, and would take long
+MOST_HEATED: Final = 0.3  # of the pixels; more is not sparse, and would take long
 DRIFT_ROUNDS: Final = 2
 LARGE_TURN_RAD: Final = 0.5
 MEDIAN_OF_NOISE: Final = 0.8326  # √ln 2, of |z| with E|z|² = 1
@@ -99,12 +100,15 @@ class Heat:
         weighted mean over a binomial neighbourhood of 5 x 5 pixels, on the supposition that what
         folds onto them and does not stand out is not heated.
     common_rad2: the part of the variance that comes from the baseline.
+    explained: false in columns where the lines hold what neither heat nor drift explains, so that
+        nobody knows what folds onto what.
     """
 
     phase_rad: Lengths
     total_rad2: Lengths
     common_rad2: Lengths
     chosen: Chosen
+    explained: Chosen
 
 
 def follow_drift(
@@ -177,12 +181,7 @@ def find(
     pixels tell which is which; what it finds is then fitted without sparsity.
     """
     matched, turned = lines.left(background_rad + start)
-    noise = _smoothed(lines, lines.weight * lines.total_noise, squared=True)
-    size = np.sqrt(np.maximum(noise, TINY))
-    strength = np.abs(_smoothed(lines, matched)) / size
-    # heat stands out from the rest of the image: where drift is not yet right, only the strongest
-    misfit = max(float(np.median(strength[lines.modelled])) / MEDIAN_OF_NOISE, 1.0)
-    strength, size = strength / np.float32(misfit), size * np.float32(misfit)
+    strength, size, misfit = _strength(lines, matched)
     limit = np.float32(L1 * sparsity * misfit) * np.sqrt(lines.weight * lines.total_noise)
     tried = lines.modelled & (strength > WORTH_A_TRY)
     change = sparse_change(matched, turned, lines.kernel, tried, limit)
@@ -199,7 +198,7 @@ def find(
     weight = np.where(is_known, 1 / np.where(is_known, inverse, 1), np.float32(0))
     noise = _smoothed(lines, np.float32(0.5) * weight * lines.total_noise, squared=True)
     height = _smoothed(lines, weight * np.float32(sign) * theta) / np.sqrt(np.maximum(noise, TINY))
-    stands_out = _with_flanks(lines, chosen & (height > STANDS_OUT * np.float32(misfit)))
+    stands_out = _with_flanks(lines, chosen & (height > np.float32(STANDS_OUT * misfit)))
     return stands_out, np.where(stands_out, theta, np.float32(0))
 
 
@@ -239,7 +238,29 @@ def settle(
         total_rad2=total,
         common_rad2=total * (1 - np.float32(lines.noise) / lines.total_noise),
         chosen=chosen,
+        explained=_explained(lines, matched),
     )
+
+
+def _explained(lines: Lines, matched: Columns) -> Chosen:
+    strength, _, _ = _strength(lines, matched)
+    in_columns = (strength > LEFT_OVER).any(axis=1).reshape(lines.crop.planes[:2])
+    # as far as neighbourhoods reach
+    beside = binary_dilation(in_columns, np.ones((1, BINOMIAL.size), np.bool_))
+    return np.broadcast_to(~beside.reshape(-1, 1), matched.shape)
+
+
+def _strength(lines: Lines, matched: Columns) -> tuple[Lengths, Lengths, float]:
+    """Return what is left in each neighbourhood over its size, that size, and the misfit.
+
+    The size is the noise's, or as many times larger as the median shows: heat stands out from the
+    rest of the image, where drift is not yet right too. That factor is the misfit.
+    """
+    noise = _smoothed(lines, lines.weight * lines.total_noise, squared=True)
+    size = np.sqrt(np.maximum(noise, TINY))
+    strength = np.abs(_smoothed(lines, matched)) / size
+    misfit = max(float(np.median(strength[lines.modelled])) / MEDIAN_OF_NOISE, 1.0)
+    return strength / np.float32(misfit), size * np.float32(misfit), misfit
 
 
 def _least(lines: Lines) -> float:

@@ -139,13 +139,13 @@ class KSpaceHybrid:
         crop, single = baselines.crop, state.single
         heat = drift_rad = None
         if lines is not None:
-            start = crop.columns(np.where(state.heated, single.phase_rad, np.float32(0)))
-            heat, drift_rad = self._fit(lines, start, state)
+            heat, drift_rad = self._fit(lines, state)
         if lines is None or heat is None or drift_rad is None:
-            seen, heated = self._nothing(), state.heated
+            # the next frame begins as if nothing were heated
+            seen, heated = self._nothing(), frozen(np.zeros(self.plan.shape, np.bool_))
         else:
             phase = background(lines, self.single.basis, drift_rad) + heat.phase_rad
-            is_known = lines.modelled & (heat.total_rad2 > 0)
+            is_known = lines.modelled & heat.explained & (heat.total_rad2 > 0)
             seen = Observation(
                 phase_rad=crop.volume(phase),
                 total_rad2=crop.volume(np.where(is_known, heat.total_rad2, np.float32(1))),
@@ -154,20 +154,30 @@ class KSpaceHybrid:
             )
             heated = frozen(crop.volume(heat.chosen))
             # whole turns of heat are known by its sign
-            near = np.where(heated, crop.volume(heat.phase_rad), single.phase_rad)
+            known = crop.volume(lines.modelled)
+            near = np.where(known, crop.volume(heat.phase_rad), single.phase_rad)
             single = replace(single, phase_rad=near)
         moved, measured = self.single.convert(single, image, seen)
         jump = np.abs(moved.phase_rad - state.single.phase_rad)
         measured = replace(measured, ambiguous=frozen(jump >= AMBIGUOUS_RAD))
         return replace(state, single=moved, heated=heated), measured
 
-    def _fit(
-        self, lines: Lines, start: NDArray[np.float32], state: KSpaceState
+    def _fit(self, lines: Lines, state: KSpaceState) -> tuple[Heat | None, NDArray[np.float64]]:
+        """Return heat and drift, sought from the last frame's on; where that leads astray, anew."""
+        known = np.where(state.heated, state.single.phase_rad, np.float32(0))
+        start = lines.crop.columns(known)
+        heat, drift_rad = self._by_turns(lines, start, state.single.drift_rad)
+        if heat is None and start.any():
+            return self._by_turns(lines, np.zeros_like(start), state.single.drift_rad)
+        return heat, drift_rad
+
+    def _by_turns(
+        self, lines: Lines, theta: NDArray[np.float32], drift_rad: NDArray[np.float64]
     ) -> tuple[Heat | None, NDArray[np.float64]]:
         """Return heat and drift, found by turns: drift shows where there is no heat."""
         basis, region = self.single.basis, self.single.fitted_region
         sign = math.copysign(1.0, self.plan.rad_per_c)
-        chosen, theta, drift_rad = start != 0, start, state.single.drift_rad
+        chosen = theta != 0
         for _ in range(ROUNDS):
             cold = region & ~lines.crop.volume(chosen)
             drift_rad = follow_drift(lines, basis, drift_rad, theta=theta, fitted=cold)
@@ -179,7 +189,7 @@ class KSpaceHybrid:
         return settle(lines, rest, theta, chosen, sign=sign), drift_rad
 
     def _lines(self, state: KSpaceState, image: Image, baselines: Baselines) -> Lines | None:
-        """Return what the image measured; None where it holds what is not a number."""
+        """Return what the image measured; None where it, or the baseline, holds nothing of use."""
         reference, crop, measured = baselines.reference, baselines.crop, image.sampled_lines
         coils, noise_std = coils_of(image, self.plan), noise_std_of(image)
         if len(coils) != len(reference.profile):
@@ -187,7 +197,7 @@ class KSpaceHybrid:
                 f"frame {image.frame_id}: image has {len(coils)} coils, baseline has "
                 f"{len(reference.profile)}"
             )
-        if measured is None or not np.isfinite(coils).all():
+        if measured is None or not (reference.usable.any() and np.isfinite(coils).all()):
             return None
         columns = crop.columns(reference.white(coils))
         weights = np.ones(1)
