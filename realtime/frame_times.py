@@ -71,7 +71,7 @@ class FrameTimes:
         self._is_joined = joined_contrasts(protocol.thermometry, header) > 1
         self._frames: dict[int, _Rows] = {}
         self._is_told = protocol.stream.time_stamp_unit == "none"
-        self.latest_s = math.nan
+        self._latest_ticks: int | None = None
 
     def note(self, frame_id: int, acquisition: Acquisition, *, is_companion: bool = False) -> None:
         """Keep a readout's ticks; rows are counted as they come, and companions are no centre."""
@@ -96,6 +96,7 @@ class FrameTimes:
             if distance == rows.nearest:
                 # averages cross the centre several times, each counts alike
                 rows.centre.append(len(rows.ticks))
+            self._latest_ticks = acquisition.acquisition_time_stamp
         rows.ticks.append(acquisition.acquisition_time_stamp)
         rows.physiology_ticks.append(acquisition.physiology_time_stamp)
         rows.poses.append(acquisition.pose)
@@ -107,6 +108,16 @@ class FrameTimes:
             return ""
         self._is_told = True
         return decision.reason if decision.unit == "none" else decision.warning
+
+    def now_s(self, elapsed_ns: int) -> float:
+        """Return the scanner time so long after the latest imaging readout came.
+
+        NaN until the first frame has closed, which tells what a tick is.
+        """
+        if self._latest_ticks is None or self._clock.decision is None:
+            return math.nan
+        _, times_s = self._clock.advance(np.array([self._latest_ticks], np.uint32))
+        return float(times_s[0]) + elapsed_ns / 1e9
 
     def centre(self, frame_id: int) -> Centre:
         """Return the readout at a frame's centre, the middle one of several; before `settle`."""
@@ -130,7 +141,6 @@ class FrameTimes:
             self._clock, times_s = self._clock.advance(ticks)
         if not rows.centre:
             return times_s, math.nan
-        self.latest_s = float(times_s[rows.last])
         centre = rows.centre
         centre_s = times_s[centre[0]] if len(centre) == 1 else np.mean(times_s[centre])
         return times_s, float(centre_s)

@@ -50,6 +50,7 @@ class Settings:
     is_lossless: the source waits for the worker (replay at full speed), no deadline is enforced.
     max_sessions: how many are served at once; with is_single_run one at a time.
     keeps_spare: have a worker process ready for the session after the next.
+    replayed: the recording that is played; the device's power may lie beside it.
     """
 
     out: Path
@@ -62,6 +63,7 @@ class Settings:
     is_recording: bool = True
     max_sessions: int = 4
     keeps_spare: bool = True
+    replayed: Path | None = None
 
 
 class Gateway:
@@ -220,6 +222,7 @@ class Gateway:
             sink.folder = self._folders.make(run_id, protocol)
             if settings.is_recording:
                 self._record(reception, sink.folder)
+            session.device_power.open(sink.folder, recording=settings.replayed)
         except MonitorError:
             self._workers.put(worker, is_busy=False, now_ns=now_ns)
             raise
@@ -237,9 +240,8 @@ class Gateway:
         self._finish(run, "cut", text, now_ns)
 
     def _record(self, reception: Reception, folder: Path) -> None:
-        recorder = Recorder(folder / "raw.mrd")
-        self._recorders.append(recorder)
-        reception.record(recorder)
+        self._recorders.append(Recorder(folder / "raw.mrd"))
+        reception.record(self._recorders[-1])
 
     def _tick(self, now_ns: int) -> None:
         over = self._clients.tick(now_ns)
@@ -339,7 +341,7 @@ class Gateway:
             # the device heats the patient who is treated
             holder = self._roster.holder
             for run in self._runs if holder is None else (holder,):
-                run.session.power(request.watts)
+                run.session.power(request.watts, request.time_s, now_ns=self._clock.now_ns())
             self.publisher.answer(identity_, "done", "")
         elif isinstance(request, Acknowledge):
             running = [run.session.answers for run in self._runs]

@@ -15,11 +15,12 @@ from realtime.alerts import faults
 from realtime.answers import AlertIds, Answers, Sink
 from realtime.assembler import OpenFrame
 from realtime.companions import Companions, is_companion
+from realtime.device_power import DevicePower
 from realtime.frame_times import FrameTimes
 from realtime.header_in_force import header_in_force
 from realtime.protocol import Protocol as TreatmentProtocol
 from realtime.scan_counter import ScanCounter
-from realtime.session_frames import DevicePower, SessionFrames
+from realtime.session_frames import SessionFrames
 from realtime.session_memory import SessionMemory
 from realtime.session_setup import (
     NoiseReadouts,
@@ -68,8 +69,7 @@ class Session:
         self.n_workers_lost = 0
         self._is_begun = False
         self.assembler = assembler_for(protocol, header)
-        self.n_readouts = 0
-        self.n_unused = 0
+        self.n_readouts = self.n_unused = 0
         self._sink = sink
         self._worker = worker
         self._is_lossless = is_lossless
@@ -90,14 +90,12 @@ class Session:
         self._counter = ScanCounter()
         self._told: set[str] = set()
         self._n_extra = 0
-        self._power = DevicePower()
+        self.device_power = DevicePower()
         self._frames: SessionFrames | None = None
         self._memory: SessionMemory | None = None
         self._configuration: control.Configuration | None = None
-        self._shape = (0, 0, 0)
-        self._fov_mm = (0.0, 0.0, 0.0)
-        self._n_assigned = 0
-        self._last_readout_ns = 0
+        self._shape, self._fov_mm = (0, 0, 0), (0.0, 0.0, 0.0)
+        self._n_assigned = self._last_readout_ns = 0
         self._watch = WorkerWatch(is_patient=self.is_patient)
 
     def accepts(self) -> bool:
@@ -141,9 +139,11 @@ class Session:
         self._counter.note_waveform(waveform.scan_counter)
         self._signals.add(waveform)
 
-    def power(self, watts: float) -> None:
-        """Take what the therapy device says of its power, from now on in scanner time."""
-        self._power.report(watts, since_s=self._times.latest_s)
+    def power(self, watts: float, time_s: float | None, *, now_ns: int) -> None:
+        """Take the therapy device's power from time_s on, its own word; from now on without."""
+        late_ns = 0 if self.is_patient else now_ns - self._last_readout_ns
+        since_s = self._times.now_s(late_ns) if time_s is None else time_s
+        self.device_power.report(watts, since_s=since_s)
 
     def worker_said(self, message: control.ToGateway, *, now_ns: int) -> None:
         """Take an answer of the worker. Raises MonitorError where the session is refused."""
@@ -209,6 +209,7 @@ class Session:
         self.answers.end(reason, now_ns=now_ns)
         for waveform in self._signals.take_untold(all_at_once=True) if self._is_begun else ():
             self._sink.publish(waveform)
+        self.device_power.close()
         self._sink.publish(
             stop_of(
                 self.run,
@@ -238,7 +239,7 @@ class Session:
             self._memory,
             self._times,
             self._signals.with_frames,
-            self._power,
+            self.device_power,
             n_extra=self._n_extra,
         )
         self._slots = Slots(layout.n_slots, is_lossless=self.is_patient)

@@ -1,38 +1,13 @@
 """Frames on their way through shared memory: each row as it lands, the slot's own at both ends."""
 
-import math
-from collections import deque
-from typing import Any
-
 from messages import Acquisition, Maps, MonitorError, Verdict
 from realtime import control
 from realtime.assembler import OpenFrame
+from realtime.device_power import DevicePower
 from realtime.frame_times import FrameTimes
-from realtime.mailbox import POWER_STEPS
 from realtime.session_memory import SessionMemory
 from realtime.slots import Tenant
 from realtime.waveform_queue import WaveformQueue
-
-
-class DevicePower:
-    """The latest steps of the therapy device's power, in scanner time."""
-
-    def __init__(self) -> None:
-        self._steps: deque[tuple[float, float]] = deque(maxlen=POWER_STEPS)
-
-    def report(self, watts: float, *, since_s: float) -> None:
-        """Take a report; `since_s` is the scanner time of the latest readout.
-
-        Before the first readout there is no such time (NaN), and the report is not kept.
-        """
-        if math.isfinite(since_s) and (not self._steps or self._steps[-1][1] != watts):
-            self._steps.append((since_s, watts))
-
-    def write(self, row: Any) -> None:  # noqa: ANN401 - a structured row of the mailbox
-        """Write the steps into a slot's row."""
-        row["n_power_steps"] = len(self._steps)
-        for index, (time_s, watts) in enumerate(self._steps):
-            row["power_s"][index], row["power_w"][index] = time_s, watts
 
 
 class SessionFrames:

@@ -23,14 +23,19 @@ _LIVES_ON_NS = 20_000_000_000
 _RUN_FILES = (
     "run.json", "raw.mrd", "maps.h5", "verdicts.csv", "readings.csv", "alerts.jsonl",
     "report.html", "protocol.toml", "truth.h5", "closed_loop.json", "waveforms.h5",
-    "journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm",
+    "power.csv", "journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm",
 )  # fmt: skip
 
 Heed = Callable[[Noun], None]
 
 
 def local_settings(
-    out: Path, protocol: Protocol, *, is_lossless: bool = False, is_recording: bool = True
+    out: Path,
+    protocol: Protocol,
+    *,
+    is_lossless: bool = False,
+    is_recording: bool = True,
+    replayed: Path | None = None,
 ) -> Settings:
     """Return settings of a gateway for one run in `out`, on free ports of this machine alone."""
     return Settings(
@@ -42,6 +47,7 @@ def local_settings(
         is_single_run=True,
         is_lossless=is_lossless,
         is_recording=is_recording,
+        replayed=replayed,
     )
 
 

@@ -42,7 +42,9 @@ def replay(
     header = parse_header(open_recording(file).header_xml)
     check_header(protocol, header)
     fresh_folder(out)
-    settings = local_settings(out, protocol, is_lossless=pace is None, is_recording=record)
+    settings = local_settings(
+        out, protocol, is_lossless=pace is None, is_recording=record, replayed=file
+    )
     target = next((one.name for one in protocol.region if one.role == "target"), None)
     with hosting(settings) as gateway, FrameProgress(None, target=target) as progress:
         problem = _play(gateway, file, protocol, progress, speed=speed)

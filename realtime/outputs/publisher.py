@@ -44,9 +44,10 @@ class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown
 
 
 class PowerReport(msgspec.Struct, tag="power", frozen=True, forbid_unknown_fields=True):
-    """The therapy device's power from now on."""
+    """The therapy device's power from now on, or from a scanner time (s) that it knows better."""
 
     watts: float
+    time_s: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] | None = None
 
 
 Request = Resume | Acknowledge | PowerReport

@@ -35,7 +35,7 @@ def test_seconds_run_on_from_frame_to_frame_and_the_centre_is_the_centre_line():
         seconds, centre_s = times.settle(frame)
         assert np.allclose(seconds, 0.08 * frame + 0.01 * np.arange(8))
         assert centre_s == pytest.approx(0.08 * frame + 0.04)
-        assert times.latest_s == seconds[-1]
+        assert times.now_s(0) == seconds[-1]
 
 
 def test_without_the_centre_line_the_nearest_counts():
@@ -169,5 +169,20 @@ def test_an_echo_train_is_dated_by_the_mean_of_its_echoes(is_interleaved):
         began_s = 0.08 * (1 if is_interleaved else 3) * frame
         assert seconds[0] == pytest.approx(began_s)
         assert centre_s == pytest.approx(began_s + 0.04 + (0.002 if is_interleaved else 0.08))
-        assert times.latest_s == pytest.approx(seconds[-1])
+        assert times.now_s(0) == pytest.approx(seconds[-1])
         assert seconds[-1] == pytest.approx(began_s + 0.07 + (0.004 if is_interleaved else 0.16))
+
+
+def test_scanner_time_goes_on_between_readouts():
+    header, readouts = decoded(SCAN, 2)
+    times = FrameTimes(small_protocol(), header)
+    times.note(0, readouts[0])
+    # what a tick is, a frame's end tells
+    assert math.isnan(times.now_s(0))
+    for acquisition in readouts[1:8]:
+        times.note(0, acquisition)
+    times.settle(0)
+    for acquisition in readouts[8:11]:
+        times.note(1, acquisition)
+    # within the next frame, 2.5 s after its third readout came
+    assert times.now_s(2_500_000_000) == pytest.approx(0.08 + 0.02 + 2.5)

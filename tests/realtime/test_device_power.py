@@ -1,0 +1,101 @@
+"""The power log: in scanner time, whole although frames are lost, the same in a replay."""
+
+import math
+
+import numpy as np
+import pytest
+
+from messages import MonitorError
+from realtime.device_power import POWER_FILE, DevicePower
+from realtime.mailbox import POWER_STEPS, Layout, Mailbox, anonymous_memory
+
+
+@pytest.fixture
+def row():
+    layout = Layout(n_slots=1, n_readouts=1, n_coils=1, n_samples=1, n_pixels=1)
+    row = Mailbox(layout, anonymous_memory("test", layout.total_bytes)).slots[0]
+    row["time_s"] = 1.0
+    return row
+
+
+def written(power, row, frame):
+    row["frame_id"] = frame
+    power.write(row)
+    n = int(row["n_power_steps"])
+    return list(zip(row["power_s"][:n].tolist(), row["power_w"][:n].tolist(), strict=True))
+
+
+def test_equal_reports_are_one_step(row):
+    power = DevicePower()
+    for since_s, watts in ((1.0, 0.0), (2.0, 30.0), (3.0, 30.0), (4.0, 0.0)):
+        power.report(watts, since_s=since_s)
+    assert written(power, row, 0) == [(1.0, 0.0), (2.0, 30.0), (4.0, 0.0)]
+
+
+def test_a_report_before_the_clock_counts_from_the_beginning(row):
+    power = DevicePower()
+    power.report(0.0, since_s=math.nan)
+    power.report(25.0, since_s=math.nan)
+    row["time_s"] = math.nan
+    assert written(power, row, 0) == []
+    row["time_s"] = 1.5
+    assert written(power, row, 1) == [(0.0, 25.0)]
+
+
+def test_time_never_runs_back(row):
+    power = DevicePower()
+    power.report(30.0, since_s=5.0)
+    power.report(0.0, since_s=4.0)
+    assert written(power, row, 0) == [(5.0, 30.0), (5.0, 0.0)]
+
+
+def test_only_the_latest_steps_fit(row):
+    power = DevicePower()
+    for n in range(POWER_STEPS + 10):
+        power.report(float(n), since_s=float(n))
+    assert len(written(power, row, 0)) == POWER_STEPS
+    assert written(power, row, 0)[-1] == (POWER_STEPS + 9.0, POWER_STEPS + 9.0)
+
+
+def test_a_replay_gives_each_frame_what_it_had(row, tmp_path):
+    live = DevicePower()
+    live.open(tmp_path)
+    live.report(0.0, since_s=0.1)
+    seen = [written(live, row, 0)]
+    live.report(30.0, since_s=1 / 3)
+    # frame 1 was lost: its steps come with frame 2
+    seen.append(written(live, row, 2))
+    live.report(0.0, since_s=7.7)
+    seen.append(written(live, row, 3))
+    live.close()
+    live._recorder.close()
+    again = DevicePower()
+    again.open(None, recording=tmp_path / "raw.mrd")
+    assert [written(again, row, frame) for frame in (0, 2, 3)] == seen
+    assert (tmp_path / POWER_FILE).read_text().splitlines()[0] == "time_s,watts,frame"
+
+
+def test_a_recording_without_power_has_none(row, tmp_path):
+    power = DevicePower()
+    power.open(None, recording=tmp_path / "raw.mrd")
+    assert written(power, row, 0) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", "time_s,watts,frame\nx,1,0\n", "time_s,watts,frame\nnan,1,0\n"]
+)
+def test_a_power_file_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / POWER_FILE).write_text(text)
+    with pytest.raises(MonitorError, match=r"power\.csv"):
+        DevicePower().open(None, recording=tmp_path / "raw.mrd")
+
+
+def test_steps_are_numbers_to_the_last_digit(row, tmp_path):
+    power, time_s = DevicePower(), float(np.nextafter(1 / 3, 1))
+    power.open(tmp_path)
+    power.report(30.0, since_s=time_s)
+    written(power, row, 0)
+    power._recorder.close()
+    again = DevicePower()
+    again.open(None, recording=tmp_path / "raw.mrd")
+    assert written(again, row, 0) == [(time_s, 30.0)]
