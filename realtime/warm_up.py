@@ -43,6 +43,7 @@ _CASES = (
     ("fft", "epi", 1, "single-baseline"),
     ("fft", "cartesian", 1, "multi-echo"),
     ("fft", "cartesian", 1, "hybrid"),
+    ("fft", "cartesian", 1, "water-fat"),
     ("nufft", "goldenangle", 1, "single-baseline"),
     ("nufft", "spiral", 1, "single-baseline"),
     ("cg-sense", "goldenangle", 1, "single-baseline"),
@@ -50,7 +51,7 @@ _CASES = (
     ("l1-wavelet", "cartesian", 2, "single-baseline"),
     ("fft", "cartesian", 2, "kspace-hybrid"),
 )
-_ECHO_TIMES_S = (0.005, 0.01)
+_ECHO_TIMES_S = (0.005, 0.01, 0.015)
 _N, _N_COILS = 32, 4
 _TIMING = EpiTiming(20.0, 100.0, 20.0, 10.0, _N, 3.75)
 
