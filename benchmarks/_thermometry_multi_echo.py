@@ -80,7 +80,7 @@ class Seen:
 
 def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
     """Return what was promised, and the figures of the train and of each echo alone."""
-    n, n_baseline, n_hot = (32, 3, 6) if quick else (128, 8, 12)
+    n, n_baseline, n_hot = (32, 3, 6) if quick else (128, 8, 8)
     scene = play_scene(n, n_baseline=n_baseline, n_hot=n_hot)
     weights = echo_weights(scene)
     joined = watched(scene, "multi-echo", rise_c=np.tensordot(weights, scene.rise_c, axes=1))
