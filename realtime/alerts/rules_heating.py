@@ -9,6 +9,8 @@ from realtime.alerts.findings import finding, gravest
 from realtime.alerts.limits import HeatingRate, HeatingResponse
 from realtime.alerts.observation import Observation, n_spared
 
+_CLEAR_SIGMA = 3.0  # the hottest twentieth of a cold region reaches 1.6, rarely 2.5
+
 
 def heating_response(limit: HeatingResponse, seen: Observation) -> Finding | None:
     """Find a region that seems to cool, or that does not heat as power and model say.
@@ -31,23 +33,30 @@ def heating_response(limit: HeatingResponse, seen: Observation) -> Finding | Non
             limit, "hold", text, value=coldest_c, reached=-limit.max_wrong_sign_c, unit="°C"
         )
     hot_c = float(np.partition(rise_c, -1 - spared)[-1 - spared])
-    return gravest(_no_heating(limit, seen, hot_c), _unexpected(limit, seen, float(rise_c.max())))
+    return gravest(
+        _no_heating(limit, seen, hot_c, typical_c=float(np.median(std_c))),
+        _unexpected(limit, seen, float(rise_c.max())),
+    )
 
 
-def _no_heating(limit: HeatingResponse, seen: Observation, rise_c: float) -> Finding | None:
+def _no_heating(
+    limit: HeatingResponse, seen: Observation, rise_c: float, *, typical_c: float
+) -> Finding | None:
+    """Find power without heat; a rise that noise alone could show is none."""
     if limit.expect_rise_c is None or limit.within_s is None:
         return None
     on_since_s = seen.power.on_since_s
     if seen.time_s is None or on_since_s is None:
         return None
     on_for_s = seen.time_s - on_since_s
-    if on_for_s < limit.within_s or rise_c >= limit.expect_rise_c:
+    needed_c = max(limit.expect_rise_c, _CLEAR_SIGMA * typical_c)
+    if on_for_s < limit.within_s or rise_c >= needed_c:
         return None
     text = (
         f"{limit.region} rose {rise_c:.1f} °C in {on_for_s:.1f} s of power, "
-        f"expected {limit.expect_rise_c:g}: the heat may go elsewhere"
+        f"expected {needed_c:.3g}: the heat may go elsewhere"
     )
-    return finding(limit, "hold", text, value=rise_c, reached=limit.expect_rise_c, unit="°C")
+    return finding(limit, "hold", text, value=rise_c, reached=needed_c, unit="°C")
 
 
 def _unexpected(limit: HeatingResponse, seen: Observation, rise_c: float) -> Finding | None:

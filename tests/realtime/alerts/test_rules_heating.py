@@ -132,6 +132,13 @@ def test_many_standard_deviations_of_little_are_little():
     assert find(RESPONSE, told(unexpected(40.0, 40.0, expected_c=np.nan))) is None
 
 
+@pytest.mark.parametrize(("std_c", "expected"), [(0.8, None), (0.9, "hold")])
+def test_a_rise_that_noise_alone_could_show_is_no_heat(std_c, expected):
+    asked = HeatingResponse(region="focus", expect_rise_c=2.0, within_s=5.0)
+    (last,) = frames(2.5, step_s=10.0, std_c=std_c, steps=[(1.0, 30.0)])
+    assert severity(asked, last) == expected
+
+
 def test_what_the_model_says_of_the_hottest_target_is_not_said_of_another():
     course = unexpected(4.1, 4.1)
     cool = RegionReading("focus", "target", 16, 16, temperature_max_c=43.0)
