@@ -4,6 +4,7 @@ The solution is linear in the values around, so it is one matrix for each mask: 
 sparse factorisation, then multiplied.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -52,7 +53,11 @@ def extension(
     Salomir 2012, doi:10.1109/TMI.2011.2168421, without its iteration.
     """
     ratio = (voxel_mm[2] / voxel_mm[1]) ** 2
-    return _extension(inside.tobytes(), (known & ~inside).tobytes(), inside.shape, ratio)
+    # only what a border pixel reaches counts, so that signal lost farther off changes nothing
+    in_plane = generate_binary_structure(2, 2)[None]
+    near = binary_dilation(inside, in_plane, iterations=1 + math.ceil(REACH_PX))
+    around = known & near & ~inside
+    return _extension(inside.tobytes(), around.tobytes(), inside.shape, ratio)
 
 
 @lru_cache(maxsize=32)
@@ -141,7 +146,7 @@ def _border_values(
             continue
         plane = np.stack([np.ones(near.size), apart_y[near], apart_x[near]], axis=1)
         row = np.zeros(known_y.size)
-        row[near] = np.linalg.pinv(plane)[0]
+        row[near] = np.linalg.pinv(plane.T @ plane, hermitian=True)[0] @ plane.T
         border.append(y * inside.shape[1] + x)
         rows.append(row)
     if not border:

@@ -100,6 +100,8 @@ class NearHarmonic:
 def near_harmonic(plan: ThermometryPlan) -> NearHarmonic:
     """Return the method for a plan; a slice without a target shows nothing."""
     border = border_of(plan.heated_mask)
+    # solved before the first frame, for the commonest case: signal all around
+    extension(plan.heated_mask, border, voxel_mm=plan.voxel_mm)
     polynomial = phase_polynomial(plan.polynomial_order, border | plan.heated_mask)
     return NearHarmonic(plan, polynomial, border)
 
