@@ -105,7 +105,7 @@ class Course:
         return np.asarray(self.rise_c[inside].sum(0) * (STEP_S / (end_s - start_s)), np.float64)
 
     def encoded_c(self, start_s: float, end_s: float) -> Real:
-        """Return what a Cartesian frame shows: each line of k-space as the heat is when it comes."""
+        """Return what a Cartesian frame shows: each line of k-space from the heat of its moment."""
         lines_s = start_s + (np.arange(N_PX) + 0.5) / N_PX * (end_s - start_s)
         step = np.clip(np.round(lines_s / STEP_S).astype(int), 0, self.time_s.size - 1)
         spectra = np.fft.fftshift(np.fft.fft(self.rise_c[step], axis=1), axes=1)

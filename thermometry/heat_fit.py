@@ -112,9 +112,10 @@ def gain_at(bank: HeatBank, response: Real, elapsed_s: float) -> Gain:
     """Return the gain `elapsed_s` after the state's time; response: at that time."""
     total = response.sum(axis=1)[bank.tissue]
     # the departure's shape across the slice is not known: it fades as slow heat does
-    rate = (bank.spread_per_s + bank.fading_per_s[:, :1, None])[bank.tissue]
+    rate = bank.spread_per_s + bank.fading_per_s[:, :1, None]
     roaming = (bank.roaming**2)[:, None, None] * bank.spectrum
-    return Gain(total, np.exp(-rate * elapsed_s), roaming * grown(2 * rate, elapsed_s))
+    keep, roamed = np.exp(-rate * elapsed_s), grown(2 * rate, elapsed_s)
+    return Gain(total, keep[bank.tissue], roaming * roamed[bank.tissue])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

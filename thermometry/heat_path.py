@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from messages import PowerLog
 from thermometry.heat_bank import HeatBank
 from thermometry.heat_fit import Gain, HeatState, advance_response, gain_at
-from thermometry.heat_shape import Shapes, likeliest_process, shapes
+from thermometry.heat_shape import Shapes, likeliest_process, told
 
 Real = NDArray[np.float64]
 
@@ -33,28 +33,18 @@ def likeliest(bank: HeatBank, state: HeatState, spacing_mm: tuple[float, float])
     every = np.arange(bank.n_members)
     first = int(np.argmax(state.log_evidence))
     one, amplitude = likeliest_process(bank, state, first, spacing_mm)
-    found = shapes(state, every, one, amplitude_c_per_s=amplitude)
-    likelihood = EVIDENCE * (state.log_evidence + found.evidence)
+    said = told(state, every, one)
+    likelihood = EVIDENCE * (state.log_evidence + said.evidence(amplitude))
     members = np.argsort(likelihood)[::-1][:MOST_MEMBERS]
     weight = np.exp(likelihood[members] - likelihood[members[0]])
-    return Chosen(members, weight / weight.sum(), _some(found, members))
+    return Chosen(members, weight / weight.sum(), said.shapes(amplitude, members))
 
 
 def earlier(state: HeatState, chosen: Chosen) -> Chosen:
     """Return the same members as an earlier state knew them."""
     before = chosen.shapes
-    amplitude = before.amplitude_c_per_s
-    known = shapes(state, chosen.members, before.process, amplitude_c_per_s=amplitude)
-    return replace(chosen, shapes=known)
-
-
-def _some(found: Shapes, members: NDArray[np.intp]) -> Shapes:
-    return replace(
-        found,
-        deposition=found.deposition[members],
-        error=found.error[members],
-        evidence=found.evidence[members],
-    )
+    said = told(state, chosen.members, before.process)
+    return replace(chosen, shapes=said.shapes(before.amplitude_c_per_s, slice(None)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from thermometry.heat_bank import HeatBank
 from thermometry.heat_fit import ANY_C_PER_S, HeatState
@@ -104,45 +103,51 @@ class Shapes:
     """The deposition of some members: modes (member, y, x), and its error as components.
 
     error: (member, component, component); the covariance of the weights is error · errorᵀ.
-    evidence: (member,), logarithm of the likelihood under the process over that under none.
     """
 
     process: Process
     amplitude_c_per_s: float
     deposition: Real
     error: Real
-    evidence: Real
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Told:
-    """What members' modes tell of a process's weights: (member, component, …)."""
+class Told:
+    """What members' modes tell of a process's weights; (member, component, …).
+
+    without: (member,), logarithm of the likelihood under no process.
+    """
 
     process: Process
     precision: Real
     mean: Real
     without: Real
 
+    def evidence(self, amplitude_c_per_s: float) -> Real:
+        """Return the logarithm of each member's likelihood over that under no process."""
+        n = self.mean.shape[1]
+        bordered = np.empty((len(self.mean), n + 1, n + 1))
+        bordered[:, :n, :n] = amplitude_c_per_s**2 * self.precision + np.eye(n)
+        bordered[:, n, :n] = amplitude_c_per_s * self.mean
+        # the factor's last row solves for the mean, whatever stands in the corner above it
+        bordered[:, n, n] = 1 + np.sum(bordered[:, n, :n] ** 2, axis=1)
+        factor = np.linalg.cholesky(bordered)
+        squares = np.sum(factor[:, n, :n] ** 2, axis=1)
+        determinant = np.log(np.einsum("mii->mi", factor)[:, :n]).sum(axis=1)
+        return np.asarray(0.5 * squares - determinant - self.without)
 
-def shapes(
-    state: HeatState, members: NDArray[np.intp], one: Process, *, amplitude_c_per_s: float
-) -> Shapes:
-    """Return the depositions that the members' modes and a process agree on."""
-    told = _told(state, members, one)
-    factor = _factor(told, amplitude_c_per_s)
-    inverse = np.linalg.inv(factor)
-    whitened = np.einsum("mij,mj->mi", inverse, amplitude_c_per_s * told.mean)
-    weights = amplitude_c_per_s * np.einsum("mij,mi->mj", inverse, whitened)
-    return Shapes(
-        one,
-        amplitude_c_per_s,
-        one.modes(weights),
-        amplitude_c_per_s * np.swapaxes(inverse, 1, 2),
-        _evidence(told, factor, whitened),
-    )
+    def shapes(self, amplitude_c_per_s: float, some: NDArray[np.intp] | slice) -> Shapes:
+        """Return the depositions that some members' modes and the process agree on."""
+        matrix = amplitude_c_per_s**2 * self.precision[some] + np.eye(self.mean.shape[1])
+        inverse = np.linalg.inv(np.linalg.cholesky(matrix))
+        whitened = np.einsum("mij,mj->mi", inverse, amplitude_c_per_s * self.mean[some])
+        weights = amplitude_c_per_s * np.einsum("mij,mi->mj", inverse, whitened)
+        error = amplitude_c_per_s * np.swapaxes(inverse, 1, 2)
+        return Shapes(self.process, amplitude_c_per_s, self.process.modes(weights), error)
 
 
-def _told(state: HeatState, members: NDArray[np.intp], one: Process) -> _Told:
+def told(state: HeatState, members: NDArray[np.intp], one: Process) -> Told:
+    """Return what members' modes tell of a process; the members' own prior is taken out."""
     variance = state.var_deposition[members]
     precision = np.maximum(1 / variance - 1 / ANY_C_PER_S**2, 0)
     mean = state.deposition[members] / variance
@@ -152,18 +157,8 @@ def _told(state: HeatState, members: NDArray[np.intp], one: Process) -> _Told:
     table = pairs_y @ precision @ pairs_x.T
     of_pairs = table[:, rows[:, None] * len(y) + rows, columns[:, None] * len(x) + columns]
     without = mean**2 * variance + np.log(variance / ANY_C_PER_S**2)
-    told = (y @ mean @ x.T)[:, rows, columns]
-    return _Told(one, of_pairs, told, 0.5 * without.sum(axis=(1, 2)))
-
-
-def _factor(told: _Told, amplitude_c_per_s: float) -> Real:
-    matrix = amplitude_c_per_s**2 * told.precision + np.eye(told.mean.shape[1])
-    return np.asarray(np.linalg.cholesky(matrix))
-
-
-def _evidence(told: _Told, factor: Real, whitened: Real) -> Real:
-    determinant = np.log(np.einsum("mii->mi", factor)).sum(axis=1)
-    return np.asarray(0.5 * np.sum(whitened**2, axis=1) - determinant - told.without)
+    said = (y @ mean @ x.T)[:, rows, columns]
+    return Told(one, of_pairs, said, 0.5 * without.sum(axis=(1, 2)))
 
 
 def centre_px(bank: HeatBank, state: HeatState, member: int) -> tuple[float, float]:
@@ -186,11 +181,9 @@ def likeliest_process(
     best, found = -np.inf, None
     for scales in SCALES_MM:
         one = process(bank, centre, spacing_mm, scales)
-        told = _told(state, some, one)
+        said = told(state, some, one)
         for amplitude in AMPLITUDES_C_PER_S:
-            factor = _factor(told, amplitude)
-            whitened = solve_triangular(factor[0], amplitude * told.mean[0], lower=True)
-            evidence = float(_evidence(told, factor, whitened[None])[0])
+            evidence = float(said.evidence(amplitude)[0])
             if found is None or evidence > best:
                 best, found = evidence, (one, amplitude)
     if found is None:
