@@ -166,7 +166,8 @@ def _table(seen: Sequence[Seen], points: Sequence[Crossing], shown: Sequence[Cro
         "Frames are counted from the true crossing to the end of the frame whose verdict told; "
         "negative: an alert was living before. The heating follows its plan whatever is said. "
         "A temperature alert must tell good data's heat; of bad data any hold counts. Limit 60 °C "
-        "by the lower 95 % bound of a pixel, warning from 57 °C by the upper one.",
+        "by the lower 95 % bound of a pixel, warning from 57 °C by the upper one, or where a "
+        "straight line reaches the limit within 1.5 frames.",
     )
 
 
