@@ -194,7 +194,7 @@ def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
             seen = see(moving, method, n_baseline=size)
             ratios[method, size] = rms_c(seen) / still_c
             rows.append(_row(f"breathing, {method} of {size}", moving, seen, still_c=still_c))
-    return _targets(ratios, without_ratio=rms_c(without) / still_c), _table(rows, n_heated)
+    return _targets(ratios, without_ratio=rms_c(without) / still_c), _table(rows, moving, n_heated)
 
 
 def _targets(ratios: dict[tuple[str, int], float], *, without_ratio: float) -> tuple[Target, ...]:
@@ -215,7 +215,9 @@ def _targets(ratios: dict[tuple[str, int], float], *, without_ratio: float) -> t
     )
 
 
-def _table(rows: list[tuple[str, ...]], n_heated: int) -> Table:
+def _table(rows: list[tuple[str, ...]], moving: Scene, n_heated: int) -> Table:
+    breathing, lung = moving.scan.tissue.breathing, moving.scan.tissue.bodies[0]
+    reach_mm = 0.0 if breathing is None else breathing.reach_mm
     return Table(
         "Breathing liver, susceptibility that moves, SNR 40",
         (
@@ -229,8 +231,9 @@ def _table(rows: list[tuple[str, ...]], n_heated: int) -> Table:
             "ms a frame, from raw data",
         ),
         tuple(rows),
-        f"`simulators.patients`, {_PATIENT}: 11 mm of organ motion with hysteresis, depth varying "
-        "from breath to breath, a lung of 2.2 ppm that moves 9 mm and swells; segmented EPI of "
+        f"`simulators.patients`, {_PATIENT}: {reach_mm:g} mm of organ motion with hysteresis, depth "
+        f"varying from breath to breath, a lung of {lung.chi_ppm:g} ppm and {lung.radius_mm:g} mm "
+        f"that moves {lung.follows_mm[1]:g} mm and swells; segmented EPI of "
         f"0.4 s a frame, through which it goes on moving; {n_heated} heated frames. RMSE in the "
         f"liver as it lies in each frame, without a rim of {RIM_MM:g} mm; focus: above half of "
         "the largest rise. Truth: band-limited, at the frame's k-space centre.",
