@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-
 from _heat_truth import (
     BODY_C,
     HEATINGS,
@@ -17,6 +16,7 @@ from _heat_truth import (
     seen,
 )
 from _table import Table, Target
+
 from messages import Forecast, PowerLog, ThermalDose
 from thermometry import Forecaster, accumulate_dose, start_dose
 from thermometry.tissue import tissue

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-
 from _heat_truth import BODY_C, HEATINGS, happened, seen
 from _table import Table, Target
 from _thermometry_dose import EXPOSURE, FRAMES_S, LEAST_DOSE_MIN, STD_C, play

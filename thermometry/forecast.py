@@ -83,8 +83,10 @@ class Forecaster:
             n_z, n_y, n_x = mask.shape
             shape = (n_z, n_y, n_x)
             for z in np.flatnonzero(mask.any(axis=(1, 2)))[: MOST_REGIONS - len(regions)]:
-                y = _span(mask[z].any(axis=1), voxel_mm[1])
-                x = _span(mask[z].any(axis=0), voxel_mm[2])
+                rows, columns = mask[z].any(axis=1), mask[z].any(axis=0)
+                if any(_holds(one, int(z), rows, columns) for one in regions):
+                    continue
+                y, x = _span(rows, voxel_mm[1]), _span(columns, voxel_mm[2])
                 extent = (y.stop - y.start, x.stop - x.start)
                 bank = heat_bank(extent, voxel_mm[1:], voxel_mm[0], tissue)
                 regions.append(HeatRegion(int(z), y, x, bank, voxel_mm[1:], voxel_mm[0]))
@@ -147,6 +149,12 @@ class Forecaster:
         for map_ in maps:
             map_.flags.writeable = False
         return replace(elsewhere, cem43_min=maps[0], cem43_low_min=maps[1], cem43_high_min=maps[2])
+
+
+def _holds(region: HeatRegion, z: int, rows: Mask, columns: Mask) -> bool:
+    """Whether a target lies in a region that another has already."""
+    is_inside = rows[region.y].sum() == rows.sum() and columns[region.x].sum() == columns.sum()
+    return region.z == z and bool(is_inside)
 
 
 def _span(inside: Mask, spacing_mm: float) -> slice:
