@@ -231,7 +231,7 @@ def _table(rows: list[tuple[str, ...]], moving: Scene, n_heated: int) -> Table:
             "ms a frame, from raw data",
         ),
         tuple(rows),
-        f"`simulators.patients`, {_PATIENT}: {reach_mm:g} mm of organ motion with hysteresis, depth "
+        f"`simulators.patients`, {_PATIENT}: {reach_mm:g} mm of motion with hysteresis, depth "
         f"varying from breath to breath, a lung of {lung.chi_ppm:g} ppm and {lung.radius_mm:g} mm "
         f"that moves {lung.follows_mm[1]:g} mm and swells; segmented EPI of "
         f"0.4 s a frame, through which it goes on moving; {n_heated} heated frames. RMSE in the "
