@@ -8,6 +8,7 @@ each comes with the standard deviation of its own mixture.
 The echo times decide what an error in the spectrum of fat costs. At 3 T, 14, 18, 22, 26 and 30 ms
 leave water in equal parts of both within 1 % of the truth for each of five spectra that are
 published or plausible; 12, 15.5, 19, 22.5 and 26 ms let it be off by 6 %, and every rise with it.
+The spectrum is not fitted: what a fit takes for another spectrum is water as often.
 
 It needs a target that stays where it was and a readout of one polarity (of a bipolar train, odd and
 even echoes differ, and water and fat are told apart wrongly). Not modelled: the susceptibility of
@@ -33,7 +34,7 @@ from thermometry.echo_coils import train_profile
 from thermometry.fat_spectrum import fat_at_echoes
 from thermometry.plan import ThermometryPlan, phase_to_temperature_rad_per_c
 from thermometry.train_drift import TrainDrift
-from thermometry.water_fat_library import MISFIT, SHIFT_STD_PPM, WaterFatLibrary, fit_library
+from thermometry.water_fat_library import MISFIT, WaterFatLibrary, fit_library
 from thermometry.water_fat_rise import AMBIGUOUS_CHI2, N_UNKNOWN, measure_rise
 
 Volume = NDArray[np.float32]
@@ -179,7 +180,6 @@ class WaterFat:
             count=np.min([one.count for one in gatherings], axis=0),
             shape=plan.shape,
             min_snr=plan.min_snr,
-            shift_std_hz=SHIFT_STD_PPM * 1e-6 * plan.h1_frequency_hz,
         )
         return TrainReference(library, profile, noise.whitening, noise.noise_variance)
 

@@ -32,20 +32,19 @@ def fit_echoes(
     start_hz: Volume,
     start_r2_hz: float,
     most_step_hz: float,
-) -> tuple[Echoes, Volume, Volume, Echoes, Volume, NDArray[np.float64]]:
+) -> tuple[Echoes, Volume, Volume, Echoes, Volume]:
     """Fit W, F, f and R2* to echoes (echo, pixel), from f and R2* nearby.
 
     Returns water's part of each echo (echo, pixel); f in Hz; the fat fraction |F| / (|W| + |F|);
     `gain` (pixel, 4, echo): noise δb_n changes ln|W|, arg W, f and R2* by Σ Re(conj(gain_n)·δb_n);
-    Σ|residual|²; and (2, pixel) what this pixel says of a shift of fat's spectrum by 1 Hz, moment
-    over weight. Golub and Pereyra 1973, doi:10.1137/0710036, with the Jacobian of Kaufman 1975,
+    Σ|residual|². Golub and Pereyra 1973, doi:10.1137/0710036, with the Jacobian of Kaufman 1975,
     doi:10.1007/BF01932995.
     """
     n_echoes, n_pixels = echoes.shape
     water = np.zeros((n_echoes, n_pixels), np.complex64)
     field_hz, fraction = np.zeros(n_pixels, np.float32), np.zeros(n_pixels, np.float32)
     gain = np.zeros((n_pixels, 4, n_echoes), np.complex64)
-    squares, shift = np.zeros(n_pixels, np.float32), np.zeros((2, n_pixels))
+    squares = np.zeros(n_pixels, np.float32)
     work = np.zeros((N_ROWS, n_echoes), np.complex128)
     measured = np.zeros(n_echoes, np.complex128)
     for i in range(n_pixels):
@@ -71,7 +70,6 @@ def fit_echoes(
         if not 0.0 < abs(amount_w) < np.inf:
             continue
         field_hz[i] = hz
-        shift[0, i], shift[1, i] = _shift(work, fat, echo_times_s, amount_f, a, b, c)
         fraction[i] = abs(amount_f) / (abs(amount_w) + abs(amount_f))
         # δW/W = Σ conj(water direction)·δb / (size·W), less what f and R2* take of it
         per_water = 1.0 / (size_w * amount_w)
@@ -84,7 +82,7 @@ def fit_echoes(
             gain[i, 0, n] = direct - by_turn.real * to_f - by_decay.real * to_r2
             gain[i, 1, n] = 1j * direct - by_turn.imag * to_f - by_decay.imag * to_r2
             gain[i, 2, n], gain[i, 3, n] = to_f, to_r2
-    return water, field_hz, fraction, gain, squares, shift
+    return water, field_hz, fraction, gain, squares
 
 
 @inner
@@ -145,28 +143,6 @@ def _derive(
         u += (np.conj(work[TURNED, n]) * work[REST, n]).real
         v += (np.conj(work[DECAYED, n]) * work[REST, n]).real
     return part_w, part_f, a, b, c, u, v, turned_w, decayed_w
-
-
-@inner
-def _shift(
-    work: Work, fat: Work, echo_times_s: Seconds, amount: complex, a: float, b: float, c: float
-) -> tuple[float, float]:
-    """Moment and weight of a shift of fat's spectrum, less what the other unknowns can make."""
-    along_w, along_f, turned, decayed, moment, weight = 0j, 0j, 0.0, 0.0, 0.0, 0.0
-    for n in range(len(echo_times_s)):
-        moved = 2j * math.pi * echo_times_s[n] * amount * fat[n] * work[DECAY, n]
-        along_w += np.conj(work[WATER, n]) * moved
-        along_f += np.conj(work[FAT, n]) * moved
-        turned += (np.conj(work[TURNED, n]) * moved).real
-        decayed += (np.conj(work[DECAYED, n]) * moved).real
-    by_f, by_r2 = _solved(a, b, c, turned, decayed)
-    for n in range(len(echo_times_s)):
-        moved = 2j * math.pi * echo_times_s[n] * amount * fat[n] * work[DECAY, n]
-        moved -= along_w * work[WATER, n] + along_f * work[FAT, n]
-        moved -= by_f * work[TURNED, n] + by_r2 * work[DECAYED, n]
-        moment += (np.conj(moved) * work[REST, n]).real
-        weight += moved.real**2 + moved.imag**2
-    return moment, weight
 
 
 @inner

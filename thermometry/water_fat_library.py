@@ -24,9 +24,6 @@ TYPICAL_R2_HZ: Final = 25.0  # R2* of soft tissue at 1.5 and 3 T, where the fit 
 MOST_WATER_STD: Final = 0.1
 # Fat spectra differ by some per cent from body to body; so much of pure fat looks like water.
 MOST_FAT_FRACTION: Final = 0.9
-SHIFT_ROUNDS: Final = 3
-SHIFT_PIXELS: Final = 1024  # that calibrate fat's shift
-SHIFT_STD_PPM: Final = 0.1  # water 10 °C off, or fat lying in sheets along the field
 MISFIT: Final = 4.0  # χ² per degree of freedom that noise does not reach
 
 
@@ -39,7 +36,6 @@ class WaterFatLibrary:
     NaN where it is not known to a tenth.
     has_signal, usable: bool (pixel,), enough signal; and its water known to a tenth. field_hz:
     float32 (pixel,), from -1/(2ΔTE) to 1/(2ΔTE). per_frame: float32 (pixel,), 1 / frames.
-    fat_shift_hz: by how much fat lies off its table.
     """
 
     baseline: Echoes
@@ -50,7 +46,6 @@ class WaterFatLibrary:
     usable: NDArray[np.bool_]
     field_hz: Volume
     per_frame: Volume
-    fat_shift_hz: float
 
 
 def fit_library(
@@ -62,12 +57,11 @@ def fit_library(
     count: NDArray[np.int32],
     shape: Shape,
     min_snr: float,
-    shift_std_hz: float,
 ) -> WaterFatLibrary:
     """Separate the mean baseline (echo, pixel) into water and fat.
 
     fat: complex128 (echo,), see `fat_at_echoes`. noise_variance: E|n|² of one frame. count: frames
-    in each pixel, (z, y, x). shift_std_hz: how far fat may lie off its table.
+    in each pixel, (z, y, x).
     The field is first sought on a grid over one period, 1 / ΔTE, where the residual over a
     neighbourhood is least, which keeps water and fat from being exchanged (smoothness as in Lu and
     Hargreaves 2008, doi:10.1002/mrm.21583). Then each pixel is fitted by itself.
@@ -78,16 +72,10 @@ def fit_library(
     signal = energy - noise_variance * per_frame
     seen = (count.ravel() > 0) & (signal > 0) & (signal >= 0.5 * min_snr**2 * noise_variance)
     start_hz, step_hz = _search_field(baseline, fat=fat, times=times, shape=shape)
-    half_noise = 0.5 * noise_variance * per_frame
-    shift_hz = 0.0
-    if np.any(seen):
-        typical = float(np.median(half_noise[seen]))
-        shift_hz = _calibrate_shift(
-            baseline, fat, times, seen, start_hz, step_hz, typical, shift_std_hz
-        )
-    water, field_hz, fraction, gain, squares, _ = fit_echoes(
-        baseline, _shifted(fat, times, shift_hz), times, seen, start_hz, TYPICAL_R2_HZ, step_hz
+    water, field_hz, fraction, gain, squares = fit_echoes(
+        baseline, fat, times, seen, start_hz, TYPICAL_R2_HZ, step_hz
     )
+    half_noise = 0.5 * noise_variance * per_frame
     degrees = 2 * len(times) - 6
     if degrees > 0:
         chi2 = squares / (half_noise * degrees)
@@ -102,43 +90,7 @@ def fit_library(
     parts = (baseline, water, gain, fraction, seen, usable, field_hz, per_frame)
     for part in parts:
         frozen(part)
-    return WaterFatLibrary(*parts, shift_hz)
-
-
-def _calibrate_shift(
-    baseline: Echoes,
-    fat: NDArray[np.complex128],
-    times: NDArray[np.float64],
-    seen: NDArray[np.bool_],
-    start_hz: Volume,
-    step_hz: float,
-    half_noise: float,
-    shift_std_hz: float,
-) -> float:
-    """By how much fat lies off its table in all pixels together, in Hz.
-
-    Water 5 °C colder than the plan says, or fat in an orientation of its own, moves it by 0.05 ppm:
-    more than the noise of one image hides.
-    """
-    every = max(1, int(np.count_nonzero(seen)) // SHIFT_PIXELS)
-    some = np.zeros_like(seen)
-    some[np.flatnonzero(seen)[::every]] = True
-    shift_hz = 0.0
-    for _ in range(SHIFT_ROUNDS):
-        fitted = fit_echoes(
-            baseline, _shifted(fat, times, shift_hz), times, some, start_hz, TYPICAL_R2_HZ, step_hz
-        )
-        squares, (moment, weight) = fitted[-2], fitted[-1][:, some].mean(axis=1)
-        # a wrong spectrum is wrong alike in all pixels: their number makes nothing more certain
-        prior = (half_noise + float(squares[some].mean()) / len(times)) / shift_std_hz**2
-        shift_hz += float((moment - prior * shift_hz) / (weight + prior))
-    return shift_hz
-
-
-def _shifted(
-    fat: NDArray[np.complex128], times: NDArray[np.float64], shift_hz: float
-) -> NDArray[np.complex128]:
-    return np.asarray(fat * np.exp(2j * math.pi * shift_hz * times), np.complex128)
+    return WaterFatLibrary(*parts)
 
 
 def _search_field(

@@ -49,7 +49,7 @@ def test_identical_trains_give_zero_rise(method, drift_order):
 @EVERY_METHOD
 @pytest.mark.parametrize("phase_sign", [1, -1])
 def test_inverts_the_forward_model_beyond_whole_turns(method, phase_sign):
-    # 150 °C is 2.1 turns of the first echo and 4.5 of the last
+    # 150 °C is 2.4 turns of the first echo and 5.2 of the last
     plan = plan_of(phase_sign=phase_sign)
     rises = [spot(SHAPE, peak) for peak in np.linspace(0, 150, 10)]
     heated = [water(plan, rise_c=rise) for rise in rises]
