@@ -142,7 +142,7 @@ def sparse_change(
     """Return the fewest changes (column, y) that explain what is left: L1, coordinate descent.
 
     Minimises ½ dᴴQd - Re(dᴴ matched) + Σ threshold |d| over the candidates. The change of a phase
-    by δ is e^{iδ} - 1, so it is complex and there is no wrong turn for a large one to take.
+    by δ is e^{iδ} - 1, so it is complex and a large one is found as well as a small one.
     """
     n_columns, n_y = matched.shape
     change = np.zeros((n_columns, n_y), np.complex64)
@@ -182,7 +182,6 @@ def refit(
     kernel: NDArray[np.complex64],
     chosen: Chosen,
     least: float,
-    is_first: bool,
 ) -> tuple[Lengths, Lengths, Lengths]:
     """One step of the phase of the chosen pixels, all others held, without any shrinking.
 
@@ -190,7 +189,6 @@ def refit(
     pixels (times the noise's variance it is the phase's); in the others the normal matrix's own
     diagonal without what the chosen pixels can explain as well.
     least: added to the diagonal, for pixels that the lines do not tell apart.
-    is_first: take the phase of the complex solution, which finds any phase at once.
     """
     n_coils, n_columns, n_y = turned.shape
     step = np.zeros((n_columns, n_y), np.float32)
@@ -210,11 +208,6 @@ def refit(
         for j in range(n):
             normal[j, j] += least
         left = matched[column][places].astype(np.complex128)
-        if is_first:
-            change = np.linalg.solve(normal, left)
-            for j in range(n):
-                step[column, places[j]] = np.angle(1.0 + change[j])
-            continue
         solved = np.linalg.inv(np.ascontiguousarray(normal.real))
         phase = solved @ np.ascontiguousarray(left.imag)
         for j in range(n):

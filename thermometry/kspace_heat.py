@@ -35,7 +35,7 @@ SHOWS: Final = 2.5
 FLANK_PX: Final = 3  # heat below the threshold around heat above it
 UNKNOWN_RAD: Final = 0.5  # steps are held below it where lines do not tell two pixels apart
 RIDGE: Final = 1e-6  # of the largest weight, for images without noise
-MOST_HEATED: Final = 0.3  # of the pixels; more is not sparse, and would take long
+MOST_HEATED: Final = 0.6  # of the pixels; more is not sparse, and would take long
 DRIFT_ROUNDS: Final = 2
 LARGE_TURN_RAD: Final = 0.5
 MEDIAN_OF_NOISE: Final = 0.8326  # √ln 2, of |z| with E|z|² = 1
@@ -189,9 +189,8 @@ def find(
     chosen = _with_flanks(lines, found | (start != 0))
     if np.count_nonzero(chosen) > MOST_HEATED * np.count_nonzero(lines.modelled):
         return None
-    theta = np.where(chosen, start, np.float32(0))
-    step, _, _ = refit(matched, turned, lines.kernel, chosen, _least(lines), True)
-    theta, inverse, _ = refine(lines, background_rad, theta + step, chosen, n_steps=2)
+    theta = np.where(chosen, start + np.angle(1 + change), np.float32(0))
+    theta, inverse, _ = refine(lines, background_rad, theta, chosen, n_steps=2)
     # the phase of heat runs from 0 on, to one side
     theta = theta + np.where(sign * theta < -TURN / 4, np.float32(sign) * TURN, np.float32(0))
     is_known = chosen & (inverse > 0)
@@ -212,7 +211,7 @@ def refine(
     inverse = weight = lines.weight
     for _ in range(n_steps):
         matched, turned = lines.left(background_rad + theta)
-        step, inverse, weight = refit(matched, turned, lines.kernel, chosen, _least(lines), False)
+        step, inverse, weight = refit(matched, turned, lines.kernel, chosen, _least(lines))
         theta = theta + step
     return theta, inverse, weight
 

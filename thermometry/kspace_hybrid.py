@@ -21,6 +21,7 @@ from thermometry.plan import ThermometryPlan
 from thermometry.single_baseline import AMBIGUOUS_RAD, BaselineState, SingleBaseline, see
 
 ROUNDS: Final = 2  # of drift and heat
+FAR_RAD: Final = np.float32(2.5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,9 +164,14 @@ class KSpaceHybrid:
         return replace(state, single=moved, heated=heated), measured
 
     def _fit(self, lines: Lines, state: KSpaceState) -> tuple[Heat | None, NDArray[np.float64]]:
-        """Return heat and drift, sought from the last frame's on; where that leads astray, anew."""
-        known = np.where(state.heated, state.single.phase_rad, np.float32(0))
-        start = lines.crop.columns(known)
+        """Return heat and drift.
+
+        Each frame is searched anew, so that no ghost of one lives on in the next. Only heat about
+        to pass half a turn is sought from the last frame's on, which knows how many turns it has.
+        """
+        held = state.single.phase_rad
+        is_far = state.heated & (np.abs(held) > FAR_RAD)
+        start = lines.crop.columns(np.where(is_far, held, np.float32(0)))
         heat, drift_rad = self._by_turns(lines, start, state.single.drift_rad)
         if heat is None and start.any():
             return self._by_turns(lines, np.zeros_like(start), state.single.drift_rad)
