@@ -13,7 +13,7 @@ The spectrum is not fitted: what a fit takes for another spectrum is water as of
 It needs a target that stays where it was and a readout of one polarity (of a bipolar train, odd and
 even echoes differ, and water and fat are told apart wrongly). Not modelled: the susceptibility of
 fat, 0.01 ppm/°C, whose field reaches beyond the heated fat (Sprinkhuizen 2010,
-doi:10.1002/mrm.22498). Fat's own temperature is not seen: pure fat is not valid.
+doi:10.1002/mrm.22531). Fat's own temperature is not seen: pure fat is not valid.
 """
 
 import math
