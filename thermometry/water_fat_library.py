@@ -64,7 +64,8 @@ def fit_library(
     in each pixel, (z, y, x).
     The field is first sought on a grid over one period, 1 / ΔTE, where the residual over a
     neighbourhood is least, which keeps water and fat from being exchanged (variable
-    projection and a smooth field: Hernando 2008, doi:10.1002/mrm.21522). Then each pixel is fitted by itself.
+    projection and a smooth field: Hernando 2008, doi:10.1002/mrm.21522). Then each
+    pixel is fitted by itself.
     """
     times = np.asarray(echo_times_s)
     energy = np.mean(baseline.real**2 + baseline.imag**2, axis=0)
