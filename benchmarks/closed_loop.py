@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import _path  # noqa: F401 - first of all that is not Python's own
 from _monitor_process import MonitorProcess
 from _table import MeasurementError, Outcome, Table, Target, run
 

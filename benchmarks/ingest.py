@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import _path  # noqa: F401 - first of all that is not Python's own
 import ismrmrd
 from _table import MeasurementError, Outcome, Table, Target, run
 

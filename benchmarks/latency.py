@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import _path  # noqa: F401 - first of all that is not Python's own
 import numpy as np
 from _monitor_process import MonitorProcess
 from _table import MeasurementError, Outcome, Table, Target, run

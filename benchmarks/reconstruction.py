@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import _bart
+import _path  # noqa: F401 - first of all that is not Python's own
 import _recon_agreement as agreement
 from _recon_ghosts import Ghost, ghosts
 from _recon_speed import Iteration, Tail, iteration, tails

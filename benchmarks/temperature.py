@@ -5,6 +5,7 @@ import math
 import sys
 from dataclasses import replace
 
+import _path  # noqa: F401 - first of all that is not Python's own
 import numpy as np
 from _scene import (
     FAIR,

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+import _path  # noqa: F401 - first of all that is not Python's own
 from _table import Outcome, Table, Target, run
 
 Case = Callable[..., tuple[tuple[Target, ...], Table]]
