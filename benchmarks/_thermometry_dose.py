@@ -26,7 +26,7 @@ STD_C = 0.5
 UNTIL_S = 50.0
 EXPOSURE = 0.35  # of a Cartesian frame's duration
 LEAST_DOSE_MIN = 5.0
-N_TREATMENTS = 60
+N_TREATMENTS = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
     targets: list[Target] = []
     rows = []
     for frame_s, is_cartesian in [*((one, True) for one in frames), (frames[-1], False)]:
-        n_here = n_treatments if is_cartesian else max(n_treatments // 2, 2 * len(HEATINGS))
+        n_here = n_treatments if is_cartesian else max(n_treatments // 3, 2 * len(HEATINGS))
         results = [
             _treat(
                 happened(n % len(HEATINGS)),
