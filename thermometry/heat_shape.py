@@ -178,6 +178,8 @@ def likeliest_process(
 ) -> tuple[Process, float]:
     """Return the process, and its amplitude, under which a member's modes are most likely."""
     centre, some = centre_px(bank, state, member), np.array([member])
+    if not state.response.any():  # no power has flowed: all are alike
+        return process(bank, centre, spacing_mm, SCALES_MM[0]), AMPLITUDES_C_PER_S[0]
     best, found = -np.inf, None
     for scales in SCALES_MM:
         one = process(bank, centre, spacing_mm, scales)
