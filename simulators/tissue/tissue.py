@@ -78,7 +78,7 @@ class Tissue:
     b0_axis: the main field's direction in the picture: z for an axial slice, y where y runs from
         head to foot. phase_sign: 1 means exp(+2πi f t) in the inverse FFT, -1 the opposite.
     fat_chi_ppm_per_c: how fat's susceptibility changes with temperature, and with it the field of
-        everything around (Sprinkhuizen et al. 2010, doi:10.1002/mrm.22410).
+        everything around (Sprinkhuizen et al. 2010, doi:10.1002/mrm.22531).
     """
 
     parts: tuple[Part, ...]
