@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, convolve1d
+from scipy.ndimage import binary_dilation, convolve1d, correlate1d
 
 from thermometry.drift import DriftBasis, fit_drift
 from thermometry.kspace_columns import (
@@ -30,7 +30,7 @@ WORTH_A_TRY: Final = 3.5
 L1: Final = 0.5  # of the noise of a pixel: ghosts fall away, and a weak heat does not
 FOUND: Final = 2.0  # what the sparse solution has left of that, which it has shrunk
 STANDS_OUT: Final = 4.0
-LEFT_OVER: Final = 6.0  # noise never reaches it, and heat this strong has been found
+LEFT_OVER: Final = 4.5  # noise never reaches it, and heat this strong has been found
 SHOWS: Final = 2.5
 FLANK_PX: Final = 3  # heat below the threshold around heat above it
 UNKNOWN_RAD: Final = 0.5  # steps are held below it where lines do not tell two pixels apart
@@ -220,14 +220,16 @@ def settle(
     lines: Lines, background_rad: Lengths, theta: Lengths, chosen: Chosen, *, sign: float
 ) -> Heat:
     """Return the phase everywhere: of the chosen pixels one by one, of the others smoothed."""
-    theta, inverse, weight = refine(lines, background_rad, theta, chosen, n_steps=2)
-    matched, _ = lines.left(background_rad + theta)
+    theta, inverse, weight = refine(lines, background_rad, theta, chosen, n_steps=3)
+    matched, turned = lines.left(background_rad + theta)
     others = lines.modelled & ~chosen
     weight = np.where(others, weight, np.float32(0))
     known = np.maximum(_smoothed(lines, weight), TINY)
     mean = _smoothed(lines, np.where(others, matched.imag, np.float32(0))) / known
     half = np.float32(0.5) * lines.total_noise
-    spread_rad2 = _smoothed(lines, half * weight, squared=True) / known / known
+    spread_rad2 = _smoothed(lines, half * weight, squared=True)
+    spread_rad2 = (spread_rad2 + _shared(lines, turned, half * others)) / known / known
+    spread_rad2 = np.maximum(spread_rad2, TINY)
     # what shows and does not stand out may be as sharp as the neighbourhood, and twice as high
     shows = np.float32(sign) * mean > SHOWS * np.sqrt(spread_rad2)
     spread_rad2 += np.where(shows, mean**2, np.float32(0))
@@ -239,6 +241,29 @@ def settle(
         chosen=chosen,
         explained=_explained(lines, matched),
     )
+
+
+def _shared(lines: Lines, turned: CoilColumns, noise: Lengths) -> Lengths:
+    """Return what neighbours along y share of the variance of a neighbourhood's sum.
+
+    Nothing for evenly spaced lines, which leave neighbours independent; much for lines that lie
+    closer in the middle. noise: of each pixel, 0 where it takes no part.
+    """
+    n = lines.measured.size
+    shared = np.zeros_like(noise)
+    for distance in range(1, BINOMIAL.size):
+        products = np.sum(turned[..., :-distance].conj() * turned[..., distance:], axis=0)
+        pairs = np.zeros_like(noise)
+        # of a pair the first is at y and the other at y + distance
+        pairs[:, :-distance] = (products * lines.kernel[n - 1 - distance]).real
+        pairs[:, :-distance] *= np.sqrt(noise[:, :-distance] * noise[:, distance:])
+        weights = np.zeros_like(BINOMIAL)
+        weights[:-distance] = 2 * BINOMIAL[:-distance] * BINOMIAL[distance:]
+        along_y = correlate1d(pairs, weights, axis=1, mode="constant")
+        planes = along_y.reshape(lines.crop.planes)
+        across = convolve1d(planes, BINOMIAL**2, axis=1, mode="constant")
+        shared += across.reshape(noise.shape)
+    return shared
 
 
 def _explained(lines: Lines, matched: Columns) -> Chosen:
