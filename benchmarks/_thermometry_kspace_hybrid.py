@@ -28,7 +28,7 @@ Real = NDArray[np.float64]
 
 NOISE = 0.02
 N_BASELINE, PEAK_C, HOT_C = 3, 30.0, 1.0
-N_TIMES = 10
+N_TIMES = 4
 RAMP_C = (0.0, 10.0, 20.0)
 SUDDEN_C = (10.0, PEAK_C, 0.0)  # within one frame each, after the plateau
 ALPHA_PPM_PER_C, BODY_C = -0.01, 37.0

@@ -30,6 +30,7 @@ WORTH_A_TRY: Final = 3.5
 L1: Final = 0.5  # of the noise of a pixel: ghosts fall away, and a weak heat does not
 FOUND: Final = 2.0  # what the sparse solution has left of that, which it has shrunk
 STANDS_OUT: Final = 4.0
+LEFT_ALONE: Final = 3.6  # in one pixel: noise reaches it once in 60 frames of 7000 pixels
 LEFT_OVER: Final = 4.5  # noise never reaches it, and heat this strong has been found
 SHOWS: Final = 2.5
 FLANK_PX: Final = 3  # heat below the threshold around heat above it
@@ -267,8 +268,11 @@ def _shared(lines: Lines, turned: CoilColumns, noise: Lengths) -> Lengths:
 
 
 def _explained(lines: Lines, matched: Columns) -> Chosen:
-    strength, _, _ = _strength(lines, matched)
-    in_columns = (strength > LEFT_OVER).any(axis=1).reshape(lines.crop.planes[:2])
+    strength, _, misfit = _strength(lines, matched)
+    # heat and its ghost may change places in a single pixel, which a neighbourhood hides
+    alone = np.abs(matched) / np.sqrt(np.maximum(lines.weight * lines.total_noise, TINY))
+    is_left = (strength > LEFT_OVER) | (lines.modelled & (alone > LEFT_ALONE * np.float32(misfit)))
+    in_columns = is_left.any(axis=1).reshape(lines.crop.planes[:2])
     # as far as neighbourhoods reach
     beside = binary_dilation(in_columns, np.ones((1, BINOMIAL.size), np.bool_))
     return np.broadcast_to(~beside.reshape(-1, 1), matched.shape)

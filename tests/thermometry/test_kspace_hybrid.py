@@ -95,9 +95,9 @@ def test_a_hot_spot_keeps_its_height_and_leaves_no_ghost(measured, phase_sign):
         peak = np.unravel_index(np.argmax(rise), SHAPE)
         at_peak.append(error[peak] / map_.temperature_std_c[peak])
         scores.append((error / map_.temperature_std_c)[inside & map_.valid])
-        assert np.sqrt(np.nanmean(error[rise < 0.1] ** 2)) < 0.4  # of ghosts of 25 °C
+        assert np.sqrt(np.nanmean(error[rise < 0.1] ** 2)) < 0.25  # of ghosts of 25 °C
     # nothing shrinks the peak: its mean error is what noise makes of six frames and the baseline
-    assert np.mean(valid) > 0.9  # now and then a column of every fourth line cannot be told apart
+    assert np.mean(valid) > 0.97  # a column that cannot be explained is not valid
     assert abs(np.nanmean(at_peak)) < 3 * np.sqrt(1 / 6 + 1 / (1 + N_BASELINE))
     assert 0.9 < np.std(np.concatenate(scores)) < 1.1
 
