@@ -118,12 +118,14 @@ def open_slice(
             pipeline, settings, masks, shape=shape, voxel_mm=voxel_mm, contrast=contrast
         )
     )
-    forecaster = Forecaster.around(
-        _targets(protocol, masks),
-        voxel_mm=voxel_mm,
-        tissue=tissue(settings.tissue),
-        body_c=settings.body_temperature_c,
-    )
+    forecaster = None
+    if settings.heat_model:
+        forecaster = Forecaster.around(
+            _targets(protocol, masks),
+            voxel_mm=voxel_mm,
+            tissue=tissue(settings.tissue),
+            body_c=settings.body_temperature_c,
+        )
     return SliceState(
         masks,
         voxel_mm=voxel_mm,

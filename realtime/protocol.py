@@ -217,6 +217,7 @@ def _refuse_unknown_methods(document: Document) -> None:
         _refuse_unknown("thermometry.method", document.thermometry.method, methods)
         _refuse_unknown("thermometry.tissue", document.thermometry.tissue, tuple(TISSUES))
         _refuse_large_library(document.thermometry)
+        _refuse_dose_without_model(document.thermometry)
 
 
 def _refuse_large_library(settings: Thermometry) -> None:
@@ -227,6 +228,12 @@ def _refuse_large_library(settings: Thermometry) -> None:
             "keeps every one of them",
             key="thermometry.baseline_frames",
         )
+
+
+def _refuse_dose_without_model(settings: Thermometry) -> None:
+    if settings.dose_integration == "model" and not settings.heat_model:
+        text = 'is "model", which needs heat_model = true'
+        raise ProtocolError(text, key="thermometry.dose_integration")
 
 
 def _refuse_unknown(key: str, name: str, known: Sequence[str]) -> None:

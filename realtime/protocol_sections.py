@@ -112,6 +112,7 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
     tissue: str = "brain"
     arfi_gradient_mt_per_m: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
     arfi_encoding_ms: Annotated[float, Meta(gt=0.0, le=100.0)] | None = None
+    heat_model: bool = False
     dose_integration: Literal["trapezoid", "log-linear", "model"] = "trapezoid"
     arrhenius: Literal["none", "skin-henriques", "coagulation", "liver-jacques"] = "skin-henriques"
 

@@ -100,8 +100,9 @@ def test_each_shipped_protocol_loads_under_its_own_name(name):
     assert protocol.folder.name == "protocols"
 
 
-def test_four_protocols_are_shipped():
-    assert shipped_protocols() == ("imaging", "mrgfus-brain", "mrgfus-demo", "mrgfus-phantom")
+def test_these_protocols_are_shipped():
+    treated = ("brain", "breast", "demo", "liver", "phantom")
+    assert shipped_protocols() == ("imaging", *(f"mrgfus-{one}" for one in treated))
 
 
 @pytest.mark.parametrize("name", shipped_protocols())
