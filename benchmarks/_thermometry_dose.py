@@ -19,7 +19,7 @@ from _table import Table, Target
 
 from messages import Forecast, PowerLog, ThermalDose
 from thermometry import Forecaster, accumulate_dose, start_dose
-from thermometry.tissue import tissue
+from thermometry.heat.tissue import tissue
 
 FRAMES_S = (3.4, 5.9, 8.0)
 STD_C = 0.5

@@ -27,7 +27,7 @@ from realtime.pipeline_state import (
     SliceState,
     Stream,
 )
-from thermometry.thresholds import THRESHOLDS
+from thermometry.dose.thresholds import THRESHOLDS
 
 __all__ = [
     "Measured",

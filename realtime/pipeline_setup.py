@@ -15,10 +15,10 @@ from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
 from realtime.readout_bandwidth import readout_bandwidth_hz_per_px, require_bandwidth
 from realtime.regions import Mask, heated_mask, reference_mask, region_masks
-from thermometry.arrhenius import MODELS
-from thermometry.between_frames import Integration
-from thermometry.forecast import Forecaster
-from thermometry.tissue import tissue
+from thermometry.dose.arrhenius import MODELS
+from thermometry.dose.between_frames import Integration
+from thermometry.heat.forecast import Forecaster
+from thermometry.heat.tissue import tissue
 
 
 def build(

@@ -27,7 +27,7 @@ from realtime.alerts.limits import (
 from realtime.epi_reference import load_epi_reference
 from realtime.protocol_ranges import expected_number, value_at
 from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
-from thermometry.tissue import TISSUES
+from thermometry.heat.tissue import TISSUES
 
 AUTO = "auto"  # the method that the header's own sampling asks for
 MAX_PROTOCOL_BYTES = 1 << 20  # the longest shipped protocol has 4 KB

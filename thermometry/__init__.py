@@ -8,27 +8,27 @@ from typing import Final
 
 from thermometry.arfi import Arfi, ArfiState, Displacement, encoding_rad_per_um
 from thermometry.arfi_focus import Focus
-from thermometry.arrhenius import (
+from thermometry.corrections import correct
+from thermometry.dose.arrhenius import (
     ArrheniusState,
     accumulate_arrhenius,
     interrupt_arrhenius,
     start_arrhenius,
 )
-from thermometry.corrections import correct
-from thermometry.dose import DoseState, accumulate_dose, interrupt, start_dose
-from thermometry.forecast import Forecaster, ForecastState
-from thermometry.hybrid import Hybrid
-from thermometry.kspace_hybrid import KSpaceHybrid
-from thermometry.lesion import measure_lesion
-from thermometry.multi_baseline import MultiBaseline
-from thermometry.multi_echo import MultiEcho
-from thermometry.near_harmonic import near_harmonic
-from thermometry.pca import Pca
+from thermometry.dose.cem43 import DoseState, accumulate_dose, interrupt, start_dose
+from thermometry.dose.lesion import measure_lesion
+from thermometry.echoes.multi_echo import MultiEcho
+from thermometry.echoes.t1 import T1Thermometry
+from thermometry.echoes.water_fat import WaterFat
+from thermometry.heat.forecast import Forecaster, ForecastState
+from thermometry.kspace.hybrid import KSpaceHybrid
+from thermometry.library.hybrid import Hybrid
+from thermometry.library.multi_baseline import MultiBaseline
+from thermometry.library.pca import Pca
 from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_rad_per_c
-from thermometry.referenceless import referenceless, referenceless_l1
+from thermometry.referenceless.near_harmonic import near_harmonic
+from thermometry.referenceless.weighted import referenceless, referenceless_l1
 from thermometry.single_baseline import SingleBaseline
-from thermometry.t1 import T1Thermometry
-from thermometry.water_fat import WaterFat
 
 METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
     "hybrid": Hybrid,

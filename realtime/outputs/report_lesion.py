@@ -11,9 +11,9 @@ from realtime.outputs import report_html as html
 from realtime.outputs.report_maps import MapFile
 from realtime.outputs.report_montage import panels
 from realtime.outputs.report_record import RunRecord
-from thermometry.arrhenius import MODELS
-from thermometry.lesion import Lesion, measure_lesion
-from thermometry.thresholds import THRESHOLDS
+from thermometry.dose.arrhenius import MODELS
+from thermometry.dose.lesion import Lesion, measure_lesion
+from thermometry.dose.thresholds import THRESHOLDS
 
 _NECROSIS: Final = THRESHOLDS["necrosis"].cem43_min
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.thermometry.phantoms import make_map
-from thermometry.arrhenius import (
+from thermometry.dose.arrhenius import (
     MODELS,
     accumulate_arrhenius,
     damage_per_s,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from simulators import bioheat as oracle
-from thermometry.bioheat import CosineSolver, gaussian_rise_c
-from thermometry.tissue import TISSUES, Tissue, tissue
+from thermometry.heat.bioheat import CosineSolver, gaussian_rise_c
+from thermometry.heat.tissue import TISSUES, Tissue, tissue
 
 D = 0.134
 PERFUSIONS = pytest.mark.parametrize("perfusion", [0.0, 0.0015, 0.01])

@@ -17,10 +17,11 @@ from tests.thermometry.phantoms import (
     make_map,
     make_plan,
 )
-from thermometry import SingleBaseline, accumulate_dose, conversion, dose, drift, phase, start_dose
-from thermometry import dose_rate as rate_module
+from thermometry import SingleBaseline, accumulate_dose, conversion, drift, phase, start_dose
 from thermometry.baseline import Reference
 from thermometry.compiled import compiled
+from thermometry.dose import cem43
+from thermometry.dose import cem43_rate as rate_module
 
 SHAPE = (2, 12, 10)
 KERNELS = (
@@ -29,8 +30,8 @@ KERNELS = (
     drift._whiten,
     drift._weigh,
     rate_module._exponents,
-    dose._add,
-    dose._relative,
+    cem43._add,
+    cem43._relative,
 )
 
 

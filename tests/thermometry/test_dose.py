@@ -5,7 +5,7 @@ import pytest
 
 from tests.thermometry.phantoms import make_map
 from thermometry import accumulate_dose, interrupt, start_dose
-from thermometry.between_frames import INTEGRATIONS
+from thermometry.dose.between_frames import INTEGRATIONS
 
 SHAPE = (1, 2, 3)
 

@@ -8,9 +8,9 @@ import pytest
 from messages import FrameKey, PowerLog, TemperatureMap, ThermalDose
 from simulators.bioheat import BioheatField, GaussianSource
 from simulators.bioheat import Tissue as OracleTissue
-from thermometry.blur import hidden_c
-from thermometry.forecast import Forecaster
-from thermometry.tissue import tissue
+from thermometry.heat.blur import hidden_c
+from thermometry.heat.forecast import Forecaster
+from thermometry.heat.tissue import tissue
 
 N, PX_MM, FRAME_S, BODY_C, ON_S = 26, 1.3, 4.0, 37.0, 12.0
 STD_C = 0.3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from thermometry.kspace_columns import (
+from thermometry.kspace.columns import (
     Crop,
     crop_to,
     match,

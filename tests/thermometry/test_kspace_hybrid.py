@@ -16,7 +16,7 @@ from tests.thermometry.phantoms import (
     make_image,
     make_plan,
 )
-from thermometry.kspace_hybrid import KSpaceHybrid
+from thermometry.kspace.hybrid import KSpaceHybrid
 
 N = 64
 SHAPE = (1, N, N)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from thermometry.laplace import extension
+from thermometry.referenceless.laplace import extension
 
 SHAPE = (1, 60, 70)
 _, ROW, COLUMN = np.indices(SHAPE).astype(float)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from messages import ThermalDose
-from thermometry.lesion import lesion_contours, measure_lesion
+from thermometry.dose.lesion import lesion_contours, measure_lesion
 
 
 def radial_dose(radius_mm, *, pixel_mm=1.0, n=41, center=(0.3, -0.2), threshold=240.0):

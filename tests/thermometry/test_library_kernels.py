@@ -5,15 +5,15 @@ import pytest
 
 from tests.thermometry.breathing import body, breath
 from tests.thermometry.phantoms import anatomy, complex_noise, coordinates, hot_spot
-from thermometry import moving_heat
 from thermometry.coil_profile import _project, coil_profile
 from thermometry.drift import DriftBasis
-from thermometry.hybrid import mixture
-from thermometry.in_plane_shift import box_around, measure_shift
-from thermometry.library_phase import polynomials, principal_scores, slow_drift, unwrapped
-from thermometry.likeness import likeness, similarity
-from thermometry.moving_heat import followed
-from thermometry.multi_baseline import between_two
+from thermometry.library import moving_heat
+from thermometry.library.hybrid import mixture
+from thermometry.library.in_plane_shift import box_around, measure_shift
+from thermometry.library.likeness import likeness, similarity
+from thermometry.library.moving_heat import followed
+from thermometry.library.multi_baseline import between_two
+from thermometry.library.phases import polynomials, principal_scores, slow_drift, unwrapped
 
 SHAPE = (1, 48, 48)
 

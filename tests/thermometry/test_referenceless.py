@@ -15,8 +15,8 @@ from tests.thermometry.phantoms import (
 )
 from thermometry import METHODS
 from thermometry.noise import noise_variance_from_detail
-from thermometry.polynomial import phase_polynomial
-from thermometry.reweighted_l1 import INEFFICIENCY, fit_reweighted_l1
+from thermometry.referenceless.polynomial import phase_polynomial
+from thermometry.referenceless.reweighted_l1 import INEFFICIENCY, fit_reweighted_l1
 
 SHAPE = (1, 96, 96)
 _, Y, X = coordinates(SHAPE)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.thermometry.phantoms import BODY_C, anatomy, fold, hot_spot, make_image, make_plan
-from thermometry.t1 import T1Thermometry, despot1
+from thermometry.echoes.t1 import T1Thermometry, despot1
 
 SHAPE = (1, 32, 32)
 COILS = anatomy(SHAPE, n_coils=4)

@@ -19,11 +19,11 @@ from tests.thermometry.water_fat_phantom import (
     spot,
     train,
 )
-from thermometry import echo_coils
-from thermometry.fat_spectrum import PEAKS_PPM, SHARES, fat_at_echoes
-from thermometry.water_fat import WaterFat
-from thermometry.water_fat_fit import fit_echoes
-from thermometry.water_fat_rise import measure_rise
+from thermometry.echoes import echo_coils
+from thermometry.echoes.fat_spectrum import PEAKS_PPM, SHARES, fat_at_echoes
+from thermometry.echoes.water_fat import WaterFat
+from thermometry.echoes.water_fat_fit import fit_echoes
+from thermometry.echoes.water_fat_rise import measure_rise
 
 SHAPE = (1, 48, 48)
 RISE_C = spot(SHAPE, 20)

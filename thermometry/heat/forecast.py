@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import Forecast, PowerLog, TemperatureMap, ThermalDose
-from thermometry.blur import hidden_c
-from thermometry.heat_bank import HeatBank, heat_bank
-from thermometry.heat_path import Chosen, course
-from thermometry.heat_region import (
+from thermometry.heat.bank import HeatBank, heat_bank
+from thermometry.heat.blur import hidden_c
+from thermometry.heat.model_dose import ModelDose, add_future
+from thermometry.heat.path import Chosen, course
+from thermometry.heat.region import (
     RegionFrame,
     RegionState,
     highest,
@@ -25,8 +26,7 @@ from thermometry.heat_region import (
     quadrature,
     start_region,
 )
-from thermometry.model_dose import ModelDose, add_future
-from thermometry.tissue import Tissue
+from thermometry.heat.tissue import Tissue
 
 Mask = NDArray[np.bool_]
 Real = NDArray[np.float64]

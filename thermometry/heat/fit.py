@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import PowerLog
-from thermometry.bioheat import grown
-from thermometry.heat_bank import HeatBank
+from thermometry.heat.bank import HeatBank
+from thermometry.heat.bioheat import grown
 
 Real = NDArray[np.float64]
 

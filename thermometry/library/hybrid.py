@@ -16,11 +16,11 @@ from scipy.ndimage import binary_dilation
 from scipy.optimize import nnls
 
 from thermometry.drift import MAD_TO_STD
-from thermometry.library import Library
-from thermometry.library_fit import Prediction
-from thermometry.library_method import LibraryMethod
-from thermometry.library_phase import Phases, polynomials, turned, wrapped_residual
-from thermometry.likeness import Likeness
+from thermometry.library.fit import Prediction
+from thermometry.library.likeness import Likeness
+from thermometry.library.method import LibraryMethod
+from thermometry.library.phases import Phases, polynomials, turned, wrapped_residual
+from thermometry.library.training import Library
 from thermometry.phase import wrap
 
 ROUNDS: Final = 3  # of the alternation; it starts from the frame before

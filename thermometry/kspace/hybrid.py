@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from messages import Image, TemperatureMap
 from thermometry.baseline import Reference, reference_of
 from thermometry.coil_images import Coils, coils_of, frozen, noise_std_of
-from thermometry.kspace_heat import Heat, Lines, background, find, follow_drift, settle
-from thermometry.kspace_library import Baselines, make_baselines, mixed, weights_for
+from thermometry.kspace.heat import Heat, Lines, background, find, follow_drift, settle
+from thermometry.kspace.library import Baselines, make_baselines, mixed, weights_for
 from thermometry.phase import Observation
 from thermometry.plan import ThermometryPlan
 from thermometry.single_baseline import AMBIGUOUS_RAD, BaselineState, SingleBaseline, see

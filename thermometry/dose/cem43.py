@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import TemperatureMap, ThermalDose
-from thermometry.between_frames import Integration, mean_rate
 from thermometry.compiled import compiled
-from thermometry.dose_rate import dose_rate
+from thermometry.dose.between_frames import Integration, mean_rate
+from thermometry.dose.cem43_rate import dose_rate
 
 Volume = NDArray[np.float64]
 Single = NDArray[np.float32]

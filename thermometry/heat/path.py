@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import PowerLog
-from thermometry.heat_bank import HeatBank
-from thermometry.heat_fit import Gain, HeatState, advance_response, gain_at
-from thermometry.heat_shape import Shapes, likeliest_process, told
+from thermometry.heat.bank import HeatBank
+from thermometry.heat.fit import Gain, HeatState, advance_response, gain_at
+from thermometry.heat.shape import Shapes, likeliest_process, told
 
 Real = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from thermometry.baseline import Reference, coil_energy
 from thermometry.coil_images import Coils, frozen
-from thermometry.hybrid import mixture
-from thermometry.kspace_columns import Columns, Crop, crop_to, turn
+from thermometry.kspace.columns import Columns, Crop, crop_to, turn
+from thermometry.library.hybrid import mixture
 
 LEAST_MODELLED: Final = 0.5  # of min_snr: what is weaker than that folds no signal onto others
 MORE_THAN_NOISE: Final = 1.2  # variance between the baselines over that of the noise

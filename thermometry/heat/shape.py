@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from thermometry.heat_bank import HeatBank
-from thermometry.heat_fit import ANY_C_PER_S, HeatState
+from thermometry.heat.bank import HeatBank
+from thermometry.heat.fit import ANY_C_PER_S, HeatState
 
 Real = NDArray[np.float64]
 

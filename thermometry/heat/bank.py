@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.special import erf
 
-from thermometry.bioheat import cosine_wave_numbers
-from thermometry.tissue import Tissue
+from thermometry.heat.bioheat import cosine_wave_numbers
+from thermometry.heat.tissue import Tissue
 
 Real = NDArray[np.float64]
 

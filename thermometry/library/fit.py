@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from thermometry.coil_images import frozen
 from thermometry.drift import MAD_TO_STD, DriftBasis, DriftFit, fit_drift
-from thermometry.library import Library
+from thermometry.library.training import Library
 from thermometry.phase import wrap
 
 NO_PIXELS, NO_WEIGHTS = np.empty(0, np.intp), np.empty(0, np.float64)

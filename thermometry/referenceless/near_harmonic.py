@@ -12,7 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import Image, TemperatureMap
-from thermometry.background import (
+from thermometry.coil_images import frozen
+from thermometry.drift import DriftFit, fit_drift
+from thermometry.phase import Observation, wrap
+from thermometry.plan import ThermometryPlan
+from thermometry.referenceless.background import (
     Background,
     OwnPhaseState,
     against_background,
@@ -20,13 +24,9 @@ from thermometry.background import (
     look,
     start_own_phase,
 )
-from thermometry.coil_images import frozen
-from thermometry.drift import DriftFit, fit_drift
-from thermometry.laplace import Extension, extension
-from thermometry.phase import Observation, wrap
-from thermometry.plan import ThermometryPlan
-from thermometry.polynomial import PhasePolynomial, fit_phase, phase_polynomial
-from thermometry.referenceless import border_of
+from thermometry.referenceless.laplace import Extension, extension
+from thermometry.referenceless.polynomial import PhasePolynomial, fit_phase, phase_polynomial
+from thermometry.referenceless.weighted import border_of
 
 MOST_LOST: Final = 0.1  # of a pixel's weights, on border pixels that cannot be believed now
 NO_PIXELS, NO_WEIGHTS = np.empty(0, np.intp), np.empty(0, np.float64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from messages import Image, TemperatureMap
 from thermometry.baseline import Reference
 from thermometry.coil_images import frozen
-from thermometry.echo_phases import (
+from thermometry.echoes.echo_phases import (
     TrainPhases,
     combine,
     fit_offset,

@@ -12,11 +12,11 @@ from messages import Image, TemperatureMap
 from thermometry.coil_images import Coils, coils_of, frozen, noise_std_of
 from thermometry.conversion import NEVER, to_temperature
 from thermometry.drift import DriftBasis
-from thermometry.in_plane_shift import box_around, measure_shift
-from thermometry.library import Library, Training, finish, gather, judge_library
-from thermometry.library_fit import Fitted, Prediction, Seen, fit, see, that_pulled
-from thermometry.library_phase import Phases, turned
-from thermometry.moving_heat import followed
+from thermometry.library.fit import Fitted, Prediction, Seen, fit, see, that_pulled
+from thermometry.library.in_plane_shift import box_around, measure_shift
+from thermometry.library.moving_heat import followed
+from thermometry.library.phases import Phases, turned
+from thermometry.library.training import Library, Training, finish, gather, judge_library
 from thermometry.phase import wrap
 from thermometry.plan import ThermometryPlan
 from thermometry.single_baseline import AMBIGUOUS_RAD

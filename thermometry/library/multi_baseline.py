@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thermometry.library import Library
-from thermometry.library_fit import Prediction
-from thermometry.library_method import LibraryMethod
-from thermometry.library_phase import Phases, wrapped_residual
-from thermometry.likeness import Likeness, likeness
+from thermometry.library.fit import Prediction
+from thermometry.library.likeness import Likeness, likeness
+from thermometry.library.method import LibraryMethod
+from thermometry.library.phases import Phases, wrapped_residual
+from thermometry.library.training import Library
 
 
 @dataclass(frozen=True, slots=True)

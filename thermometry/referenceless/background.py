@@ -10,9 +10,9 @@ from messages import Image, TemperatureMap
 from thermometry.baseline import Reference
 from thermometry.coil_images import Coils, coils_of, frozen, noise_std_of
 from thermometry.conversion import NEVER, to_temperature
-from thermometry.own_phase import own_phase_reference
 from thermometry.phase import Observation, observe
 from thermometry.plan import ThermometryPlan
+from thermometry.referenceless.own_phase import own_phase_reference
 from thermometry.single_baseline import AMBIGUOUS_RAD
 
 

@@ -15,8 +15,8 @@ from thermometry.baseline import ROUNDING
 from thermometry.coil_images import Coils, frozen
 from thermometry.coil_profile import CoilProfile, coil_profile
 from thermometry.drift import MAD_TO_STD, DriftBasis
-from thermometry.library_phase import Phases, polynomials, slow_drift, turned, unwrapped
-from thermometry.likeness import Likeness, likeness, similarity
+from thermometry.library.likeness import Likeness, likeness, similarity
+from thermometry.library.phases import Phases, polynomials, slow_drift, turned, unwrapped
 from thermometry.noise import noise_variance_from_detail
 from thermometry.plan import ThermometryPlan
 

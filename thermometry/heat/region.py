@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import PowerLog
-from thermometry.heat_bank import HeatBank
-from thermometry.heat_fit import HeatState, predict, start_heat, update
-from thermometry.heat_path import Chosen, Course, course, earlier, likeliest
-from thermometry.model_dose import Lesson, ModelDose, add_course, start_model_dose, taught
+from thermometry.heat.bank import HeatBank
+from thermometry.heat.fit import HeatState, predict, start_heat, update
+from thermometry.heat.model_dose import Lesson, ModelDose, add_course, start_model_dose, taught
+from thermometry.heat.path import Chosen, Course, course, earlier, likeliest
 
 Real = NDArray[np.float64]
 

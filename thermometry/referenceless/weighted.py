@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from messages import Image, TemperatureMap
-from thermometry.background import (
+from thermometry.drift import fit_drift
+from thermometry.phase import Observation
+from thermometry.plan import ThermometryPlan
+from thermometry.referenceless.background import (
     Background,
     OwnPhaseState,
     against_background,
@@ -22,11 +25,8 @@ from thermometry.background import (
     look,
     start_own_phase,
 )
-from thermometry.drift import fit_drift
-from thermometry.phase import Observation
-from thermometry.plan import ThermometryPlan
-from thermometry.polynomial import Fit, PhasePolynomial, fit_phase, phase_polynomial
-from thermometry.reweighted_l1 import fit_reweighted_l1
+from thermometry.referenceless.polynomial import Fit, PhasePolynomial, fit_phase, phase_polynomial
+from thermometry.referenceless.reweighted_l1 import fit_reweighted_l1
 
 LEAST_BORDER_PX: Final = 8.0
 

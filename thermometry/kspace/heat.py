@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, convolve1d, correlate1d
 
 from thermometry.drift import DriftBasis, fit_drift
-from thermometry.kspace_columns import (
+from thermometry.kspace.columns import (
     Chosen,
     CoilColumns,
     Columns,

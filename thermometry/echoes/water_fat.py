@@ -30,12 +30,12 @@ from thermometry.baseline import Gathering, finish, gather
 from thermometry.coil_images import Coils, coils_of, frozen, noise_std_of
 from thermometry.coil_profile import CoilProfile
 from thermometry.drift import DriftBasis, DriftFit
-from thermometry.echo_coils import train_profile
-from thermometry.fat_spectrum import fat_at_echoes
+from thermometry.echoes.echo_coils import train_profile
+from thermometry.echoes.fat_spectrum import fat_at_echoes
+from thermometry.echoes.train_drift import TrainDrift
+from thermometry.echoes.water_fat_library import MISFIT, WaterFatLibrary, fit_library
+from thermometry.echoes.water_fat_rise import AMBIGUOUS_CHI2, N_UNKNOWN, measure_rise
 from thermometry.plan import ThermometryPlan, phase_to_temperature_rad_per_c
-from thermometry.train_drift import TrainDrift
-from thermometry.water_fat_library import MISFIT, WaterFatLibrary, fit_library
-from thermometry.water_fat_rise import AMBIGUOUS_CHI2, N_UNKNOWN, measure_rise
 
 Volume = NDArray[np.float32]
 Echoes = NDArray[np.complex64]

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from thermometry.dose_rate import KINK_C, LEAST_C, LN_R_ABOVE, LN_R_BELOW, MOST_C, S_PER_MIN
-from thermometry.heat_path import Course
+from thermometry.dose.cem43_rate import KINK_C, LEAST_C, LN_R_ABOVE, LN_R_BELOW, MOST_C, S_PER_MIN
+from thermometry.heat.path import Course
 
 Real = NDArray[np.float64]
 LEAST_VARIANCE: Final = 1e-9

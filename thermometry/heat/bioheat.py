@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from thermometry.tissue import Tissue
+from thermometry.heat.tissue import Tissue
 
 Real = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from thermometry.coil_images import frozen
-from thermometry.water_fat_fit import fit_echoes
+from thermometry.echoes.water_fat_fit import fit_echoes
 
 Volume = NDArray[np.float32]
 Echoes = NDArray[np.complex64]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thermometry.library import Library
-from thermometry.library_fit import Prediction
-from thermometry.library_method import LibraryMethod
-from thermometry.library_phase import Phases, polynomials, principal_scores, turned
+from thermometry.library.fit import Prediction
+from thermometry.library.method import LibraryMethod
+from thermometry.library.phases import Phases, polynomials, principal_scores, turned
+from thermometry.library.training import Library
 from thermometry.phase import wrap
 
 

@@ -1,0 +1,1 @@
+"""Thermal dose, damage, and the lesion that they make."""

@@ -1,0 +1,1 @@
+"""Methods that take all contrasts of a dynamic at once."""

@@ -1,0 +1,1 @@
+"""Thermometry from the lines of k-space that were measured."""

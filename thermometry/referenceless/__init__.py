@@ -1,0 +1,1 @@
+"""Methods that need no baseline: the background is found around the heat."""
