@@ -10,6 +10,7 @@ from realtime.streams.header_xml import (
     MAX_XML_BYTES,
     Element,
     child,
+    finite,
     integer,
     number,
     numbers,
@@ -55,7 +56,7 @@ def parse_header(xml: bytes) -> SessionHeader:
         xml=raw,
         encodings=encodings,
         echo_times_s=tuple(value * 1e-3 for value in echo_times_ms),
-        flip_angles_deg=tuple(numbers(sequence, "flipAngle_deg", "sequenceParameters")),
+        flip_angles_deg=_flip_angles_deg(sequence),
         repetition_time_s=next((t * 1e-3 for t in repetition_times_ms[:1] if t > 0), None),
         h1_frequency_hz=optional(
             child(root, "experimentalConditions"),
@@ -69,6 +70,14 @@ def parse_header(xml: bytes) -> SessionHeader:
         ),
         system_vendor=text_of(system, "systemVendor"),
     )
+
+
+
+def _flip_angles_deg(sequence: Element | None) -> tuple[float, ...]:
+    """Return the flip angles, none of them where one is no number: only T1 needs them."""
+    elements = [] if sequence is None else sequence.findall("flipAngle_deg")
+    found = [finite((one.text or "").strip()) for one in elements]
+    return tuple(one for one in found if one is not None) if None not in found else ()
 
 
 def require_thermometry(

@@ -176,3 +176,11 @@ def test_a_frequency_that_contradicts_the_field_is_refused(header_xml: bytes) ->
     with pytest.raises(HeaderError, match=r"1\.50 T, but systemFieldStrength_T is 2\.89362 T"):
         require(xml)
     assert require(xml, field_strength_t=3.0)
+
+
+def test_a_flip_angle_that_is_no_number_refuses_nobody(header_xml: bytes) -> None:
+    xml = without(header_xml, "flipAngle_deg").replace(
+        b"</sequenceParameters>",
+        b"<flipAngle_deg>4</flipAngle_deg><flipAngle_deg>n/a</flipAngle_deg></sequenceParameters>",
+    )
+    assert parse_header(xml).flip_angles_deg == ()
