@@ -1,30 +1,30 @@
 """The worker's memory, kept where a lost worker leaves it: one whole state of each image stream.
 
 The file has no name. A directory comes first, one row for each stream, then extents. A row has two
-entries and says which of them is valid; an entry names two extents, what lasts and what a frame
-changes. All is written where no valid entry points, and one aligned store then makes the new entry
-the valid one: the writer may be killed between any two instructions. One writer, no locks.
+entries and says which of them is valid; an entry names the extent of a state. An array that lasts
+from one state to the next (a baseline, a library, coil maps) is written once more, into an extent
+of its own, and from then on the states only name it. All is written where no valid entry points,
+and one aligned store then makes the new entry the valid one: the writer may be killed between any
+two instructions. One writer, no locks.
 """
 
 import mmap
 import os
 import pickle
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from messages import MonitorError
-from realtime.pipeline import PipelineState, SliceState, Stream
+from realtime.pipeline import PipelineState, Stream
 
 MAX_BYTES = 4 << 30
 MAX_STREAMS = 4096
-# large, and the same from frame to frame: written only when one of them is another object. So is
-# what a thermometer's state keeps under this name: its baseline, or a whole library of them.
-_LASTING = ("masks", "calibration", "thermometer", "forecaster")
-_REFERENCE = "reference"
-_ENTRY_FIELDS = ("start", "n_bytes", "lasting_start", "lasting_n_bytes", "generation")
+LEAST_LASTING_BYTES = 1 << 14  # smaller arrays are written with each state
+# the row of what belongs to no single stream: the pairs of MR-ARFI and what they found
+_SESSION: Stream = (-1, -1, -1, -1)
+_ENTRY_FIELDS = ("start", "n_bytes", "generation")
 _ROW = np.dtype(
     [
         ("stream", np.int64, (4,)),
@@ -41,6 +41,21 @@ class CheckpointError(MonitorError):
 class _Extent(NamedTuple):
     start: int
     n_bytes: int
+    generation: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.n_bytes
+
+
+class _Array(NamedTuple):
+    """An array of a state, which no step changes. extent: its own; None in the first state."""
+
+    memory: memoryview  # holds it, so that no other array comes to lie at its address
+    extent: _Extent | None
+
+
+_Arrays = dict[tuple[int, int], _Array]  # by address and length
 
 
 class CheckpointMemory:
@@ -64,7 +79,8 @@ class CheckpointMemory:
             one, two, three, four = self._rows["stream"][place].tolist()
             self._places[one, two, three, four] = place
         self._generation = int(self._rows["entries"]["generation"].max())
-        self._written: dict[Stream, SliceState] = {}
+        self._written: dict[Stream, object] = {}
+        self._arrays: dict[Stream, _Arrays] = {}
 
     def save(self, state: PipelineState) -> None:
         """Write each image stream that is another object than the one last written.
@@ -73,11 +89,11 @@ class CheckpointMemory:
         all others are written.
         """
         failed: CheckpointError | None = None
-        for stream, one in state.slices.items():
+        for stream, one in (*state.slices.items(), (_SESSION, self._of_no_stream(state))):
             if self._written.get(stream) is one:
                 continue
             try:
-                self._save_stream(stream, one)
+                self._save(stream, one)
             except (CheckpointError, OSError, MemoryError) as error:
                 failed = failed or CheckpointError(
                     "checkpoint of slice {}, contrast {}, phase {}, set {}: ".format(*stream)
@@ -88,32 +104,36 @@ class CheckpointMemory:
 
     def load(self) -> PipelineState | None:
         """Return the last whole state of each image stream, None where there is none."""
-        found: dict[Stream, SliceState] = {}
         for stream, place in self._places.items():
-            moving, lasting, generation = self._valid_entry(place)
-            marks = [self._read(extent) for extent in (moving, lasting)]
-            if all(mark == generation for mark, _ in marks):
-                found[stream] = _joined(marks[0][1], marks[1][1])
-        self._written.update(found)
-        return PipelineState(found) if found else None
+            arrays: _Arrays = {}
+            found = self._read(self._valid_entry(place), arrays)
+            self._arrays[stream] = arrays
+            if found is not None:
+                self._written[stream] = found
+        slices: dict[Stream, Any] = {**self._written}
+        whole = slices.pop(_SESSION, PipelineState())
+        return replace(whole, slices=slices) if slices else None
 
-    def _save_stream(self, stream: Stream, state: SliceState) -> None:
+    def _of_no_stream(self, state: PipelineState) -> object:
+        """Return what is not of one stream, as it was last written where nothing of it changed."""
+        last = self._written.get(_SESSION)
+        if isinstance(last, PipelineState):
+            if last.arfi is state.arfi and last.focus is state.focus:
+                return last
+        elif not state.arfi:
+            return None
+        return replace(state, slices={})
+
+    def _save(self, stream: Stream, state: object) -> None:
         place = self._places.get(stream, len(self._places))
         if place == MAX_STREAMS:
             raise CheckpointError(f"at most {MAX_STREAMS} image streams are kept")
-        before = self._written.get(stream)
-        rest, parts = _parted(state)
-        known = None if before is None else _parted(before)[1]
-        if known is None or any(parts[name] is not known[name] for name in parts):
-            self._generation += 1
-            generation = self._generation
-            lasting = self._write(generation, parts)
-        else:
-            _, lasting, generation = self._valid_entry(place)
-        moving = self._write(generation, rest, beside=(lasting,))
-        self._point(place, stream, (*moving, *lasting, generation))
+        self._generation += 1
+        extent, arrays = self._write(state, self._arrays.get(stream, {}))
+        self._point(place, stream, extent)
         self._places[stream] = place
         self._written[stream] = state
+        self._arrays[stream] = arrays
 
     def _point(self, place: int, stream: Stream, entry: tuple[int, ...]) -> None:
         row = self._rows[place]
@@ -125,82 +145,97 @@ class CheckpointMemory:
     def _turn(self, place: int, valid: int) -> None:
         self._rows["valid"][place] = valid
 
-    def _valid_entry(self, place: int) -> tuple[_Extent, _Extent, int]:
+    def _valid_entry(self, place: int) -> _Extent:
         row = self._rows[place]
-        entry = row["entries"][row["valid"] - 1].tolist()
-        return _Extent(*entry[:2]), _Extent(*entry[2:4]), entry[4]
+        return _Extent(*row["entries"][row["valid"] - 1].tolist())
 
-    def _write(
-        self, generation: int, content: object, *, beside: Iterable[_Extent] = ()
-    ) -> _Extent:
-        """Put content where nothing valid lies, nor what is in `beside`; return where."""
+    def _write(self, state: object, before: _Arrays) -> tuple[_Extent, _Arrays]:
+        """Put a state where nothing valid lies; return where, and its arrays.
+
+        before: the arrays of the stream's last state.
+        """
         buffers: list[pickle.PickleBuffer] = []
-        pickled = pickle.dumps(content, protocol=5, buffer_callback=buffers.append)
-        parts = [memoryview(pickled), *(one.raw() for one in buffers)]
-        head = np.array([generation, len(parts), *map(len, parts)], np.int64).tobytes()
-        extent = self._room(len(head) + sum(map(len, parts)), beside)
+        pickled = pickle.dumps(state, protocol=5, buffer_callback=buffers.append)
+        parts, table, arrays = [memoryview(pickled)], [(0, len(pickled), 0)], _Arrays()
+        for one in (buffer.raw() for buffer in buffers):
+            extent = None
+            if len(one) >= LEAST_LASTING_BYTES:
+                key = _address(one), len(one)
+                known = before.get(key)
+                extent = known and (known.extent or self._write_array(one, arrays))
+                arrays[key] = _Array(one, extent)
+            if extent is None:
+                parts.append(one)
+            table.append(extent or (0, len(one), 0))
+        head = np.array([self._generation, len(table), *np.ravel(table)], np.int64).tobytes()
+        extent = self._room(len(head) + sum(map(len, parts)), arrays)
         start = extent.start
         for part in (memoryview(head), *parts):
             self._store(start, part)
             start += len(part)
+        return extent, arrays
+
+    def _write_array(self, array: memoryview, beside: _Arrays) -> _Extent:
+        head = np.int64(self._generation).tobytes()
+        extent = self._room(len(head) + len(array), beside)
+        self._store(extent.start, memoryview(head))
+        self._store(extent.start + len(head), array)
         return extent
 
     def _store(self, start: int, part: memoryview) -> None:
         self._memory[start : start + len(part)] = part
 
-    def _read(self, extent: _Extent) -> tuple[int, Any]:
-        """Return the generation and the content of an extent."""
-        with memoryview(self._memory) as whole, whole[extent.start :] as view:
-            generation, n_parts = np.frombuffer(bytes(view[:16]), np.int64).tolist()
-            start = 16 + 8 * n_parts
-            parts: list[bytearray] = []
-            for length in np.frombuffer(bytes(view[16:start]), np.int64).tolist():
-                parts.append(bytearray(view[start : start + length]))
-                start += length
-        return generation, pickle.loads(parts[0], buffers=parts[1:])
+    def _read(self, extent: _Extent, arrays: _Arrays) -> object:
+        """Return the state in an extent and put its arrays into `arrays`.
 
-    def _room(self, n_bytes: int, beside: Iterable[_Extent]) -> _Extent:
+        None where something else has been written over a part of it.
+        """
+        generation, n_parts = self._numbers(extent.start, 2)
+        if generation != extent.generation:
+            return None
+        table = np.reshape(self._numbers(extent.start + 16, 3 * n_parts), (n_parts, 3))
+        start, buffers = extent.start + 16 + table.nbytes, []
+        for own in map(_Extent._make, table.tolist()):
+            is_inside = own.generation == 0
+            if not is_inside and self._numbers(own.start, 1)[0] != own.generation:
+                return None
+            begin, end = (start, start + own.n_bytes) if is_inside else (own.start + 8, own.end)
+            buffers.append(bytearray(self._memory[begin:end]))
+            start = end if is_inside else start
+            memory = memoryview(buffers[-1])
+            if len(memory) >= LEAST_LASTING_BYTES:
+                known = None if is_inside else own
+                arrays[_address(memory), len(memory)] = _Array(memory, known)
+        return pickle.loads(buffers[0], buffers=buffers[1:])
+
+    def _numbers(self, start: int, n: int) -> list[int]:
+        numbers: list[int] = np.frombuffer(self._memory[start : start + 8 * n], np.int64).tolist()
+        return numbers
+
+    def _room(self, n_bytes: int, beside: _Arrays) -> _Extent:
         """Return the smallest gap that is large enough, or room at the end of a larger file."""
-        n_bytes = _padded(n_bytes)
-        taken = list(beside)
-        for place in self._places.values():
-            taken += self._valid_entry(place)[:2]
-        gaps, end = [], 0
-        for start, length in sorted(taken):
-            if start - end >= n_bytes:
-                gaps.append((start - end, end))
-            end = start + length
+        taken = [self._valid_entry(place) for place in self._places.values()]
+        for arrays in (*self._arrays.values(), beside):
+            taken += [one.extent for one in arrays.values() if one.extent is not None]
+        needed, gaps, end = _padded(n_bytes), [], 0
+        for one in sorted(taken):
+            if one.start - end >= needed:
+                gaps.append((one.start - end, end))
+            end = max(end, one.start + _padded(one.n_bytes))
         if gaps:
-            return _Extent(min(gaps)[1], n_bytes)
-        if end + n_bytes > self._max_bytes:
+            return _Extent(min(gaps)[1], n_bytes, self._generation)
+        if end + needed > self._max_bytes:
             raise CheckpointError(
-                f"it needs {n_bytes >> 10} KiB beside {end >> 10} KiB, "
+                f"it needs {needed >> 10} KiB beside {end >> 10} KiB, "
                 f"at most {self._max_bytes >> 10} KiB are kept"
             )
-        if end + n_bytes > len(self._memory):
-            self._memory.resize(end + n_bytes)
-        return _Extent(end, n_bytes)
+        if end + needed > len(self._memory):
+            self._memory.resize(end + needed)
+        return _Extent(end, n_bytes, self._generation)
 
 
-def _parted(state: SliceState) -> tuple[SliceState, dict[str, Any]]:
-    """Return the state without what lasts, and what lasts by name."""
-    parts = {name: getattr(state, name) for name in _LASTING}
-    parts[_REFERENCE] = getattr(state.thermometry, _REFERENCE, None)
-    rest = replace(state, masks={}, calibration=None, thermometer=None, forecaster=None)
-    if parts[_REFERENCE] is not None:
-        rest = replace(rest, thermometry=_with_reference(state.thermometry, None))
-    return rest, parts
-
-
-def _joined(rest: SliceState, parts: dict[str, Any]) -> SliceState:
-    reference = parts[_REFERENCE]
-    if reference is not None:
-        rest = replace(rest, thermometry=_with_reference(rest.thermometry, reference))
-    return replace(rest, **{name: parts[name] for name in _LASTING})
-
-
-def _with_reference(thermometry: Any, reference: object) -> object:  # noqa: ANN401 - the method's own
-    return replace(thermometry, **{_REFERENCE: reference})
+def _address(memory: memoryview) -> int:
+    return int(np.frombuffer(memory, np.uint8).ctypes.data)
 
 
 def _padded(n_bytes: int) -> int:

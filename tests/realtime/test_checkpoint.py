@@ -137,6 +137,9 @@ def test_a_frame_costs_the_bytes_of_its_own_stream_and_no_calibration(memory):
     known = calibration(1, n_pixels=1 << 14)  # 256 KiB
     slices = {(n, 0, 0, 0): slice_state(n, known) for n in range(12)}
     assert writer.written_by(PipelineState(slices)) > 12 * known.maps.weights.nbytes
+    slices[5, 0, 0, 0] = moved(slices[5, 0, 0, 0], 49)
+    once_more = writer.written_by(PipelineState(slices))  # it lasts: now in an extent of its own
+    assert known.maps.weights.nbytes < once_more < 2 * known.maps.weights.nbytes
     slices[5, 0, 0, 0] = moved(slices[5, 0, 0, 0], 50)
     one_frame = writer.written_by(PipelineState(slices))
     assert 64 * 4 < one_frame < 8192  # its sums at least; all that it has, dose and names included
@@ -144,19 +147,21 @@ def test_a_frame_costs_the_bytes_of_its_own_stream_and_no_calibration(memory):
     assert loaded(memory).slices[5, 0, 0, 0].calibration.maps.weights[0, 0, 0, 0] == 1
 
 
-def test_another_calibration_is_written_once(memory):
+def test_another_calibration_is_written_and_then_no_more(memory):
     writer = Watched(memory)
     one = slice_state(0, calibration(1, n_pixels=1 << 14))
     first = writer.written_by(only(one))
+    writer.written_by(only(moved(one, 1)))
     one = replace(one, calibration=calibration(2, n_pixels=1 << 14))
-    assert writer.written_by(only(one)) == first
+    assert first / 2 < writer.written_by(only(one)) < 2 * first
+    writer.written_by(only(moved(one, 2)))
     assert writer.written_by(only(moved(one, 3))) < first / 10
     found = loaded(memory).slices[0, 0, 0, 0]
     assert (found.calibration.maps.weights == 2).all()
     assert found.previous_time_s == 3
 
 
-def test_a_library_is_written_once_and_comes_back_with_every_frame(memory):
+def test_a_library_is_not_written_with_each_frame_and_comes_back_with_every_frame(memory):
     writer = Watched(memory)
     training = slice_state(0, calibration(1))
     writer.save(only(training))
@@ -164,6 +169,7 @@ def test_a_library_is_written_once_and_comes_back_with_every_frame(memory):
     with_library = replace(training.thermometry, reference=library)
     one = replace(moved(training, 1), thermometry=with_library)
     assert writer.written_by(only(one)) > library.nbytes
+    writer.save(only(moved(one, 2)))
     one = moved(one, 2)
     assert writer.written_by(only(one)) < library.nbytes / 50
     found = loaded(memory).slices[0, 0, 0, 0].thermometry
@@ -207,21 +213,47 @@ def test_killed_at_any_store_a_stream_has_its_state_before_or_after(memory):
         snapshots.clear()
 
 
-def test_a_calibration_of_another_generation_is_never_taken(memory):
+def test_an_array_that_was_written_over_is_never_taken(memory):
     writer = CheckpointMemory(memory)
-    streams = [(n, 0, 0, 0) for n in range(3)]
-    writer.save(
-        PipelineState({one: slice_state(n, calibration(n)) for n, one in enumerate(streams)})
-    )
-    _, lasting, generation = writer._valid_entry(1)
-    writer._store(lasting.start, memoryview(np.int64(generation + 1).tobytes()))
-    assert list(loaded(memory).slices) == [streams[0], streams[2]]
+    slices = {(n, 0, 0, 0): slice_state(n, calibration(n, n_pixels=1 << 12)) for n in range(3)}
+    writer.save(PipelineState(slices))
+    slices = {stream: moved(one, 7) for stream, one in slices.items()}
+    writer.save(PipelineState(slices))
+    (lasting,) = writer._arrays[1, 0, 0, 0].values()
+    writer._store(lasting.extent.start, memoryview(np.int64(99).tobytes()))
+    assert [stream[0] for stream in loaded(memory).slices] == [0, 2]
+
+
+def test_training_writes_each_image_twice_at_most(memory):
+    """The library grows by an image a frame; those before it stay where they are."""
+    writer, n_bytes = Watched(memory), 1 << 15
+    one, images = slice_state(0), ()
+    for n in range(20):
+        image = np.full(n_bytes // 4, n, np.float32)
+        images = (*images, image)
+        one = moved(replace(one, thermometry=replace(one.thermometry, reference=images)), n)
+        assert writer.written_by(only(one)) < 2.5 * n_bytes
+    found = loaded(memory).slices[0, 0, 0, 0].thermometry.reference
+    assert [int(image[0]) for image in found] == list(range(20))
+
+
+def test_pairs_of_arfi_come_back_too(memory):
+    writer = Watched(memory)
+    writer.save(replace(only(slice_state(1)), arfi={(0, 0, 0): "first pair"}))
+    later = replace(only(slice_state(2)), arfi={(0, 0, 0): "second pair"})
+    writer.save(later)
+    found = loaded(memory)
+    assert found.arfi == later.arfi
+    assert list(found.slices) == [(0, 0, 0, 0)]
+    assert writer.written_by(later) == 0
 
 
 def test_the_next_writer_goes_on_where_the_last_one_was_killed(memory):
     known = calibration(1, n_pixels=1 << 14)
     slices = {(n, 0, 0, 0): slice_state(n, known) for n in range(3)}
-    CheckpointMemory(memory).save(PipelineState(slices))
+    first = CheckpointMemory(memory)
+    first.save(PipelineState(slices))
+    first.save(PipelineState({stream: moved(one, stream[0]) for stream, one in slices.items()}))
     second = Watched(memory)
     slices = dict(second.load().slices)
     slices[1, 0, 0, 0] = moved(slices[1, 0, 0, 0], 7)
