@@ -59,9 +59,7 @@ def slice_of(pipeline: Pipeline, state: PipelineState, frame: Frame) -> SliceSta
         return found
     key = frame.key
     opened = open_slice(pipeline, frame.pose, slice_number=key.slice, contrast=key.contrast)
-    if state.is_interrupted and opened.dose is not None:
-        opened = replace(opened, dose=thermometry.interrupt(opened.dose))
-    return opened
+    return _interrupted(opened) if state.is_interrupted else opened
 
 
 def reconstruct(
@@ -119,7 +117,7 @@ def conclude(
         observation = replace(
             _observe(pipeline, measured, frame),
             regions=readings,
-            focus_px=state.focus_px.get(place_of(frame.key)),
+            focus=state.focus.get(place_of(frame.key)),
             time_s=time_s,
             is_complete=is_complete,
             is_calibrated=is_calibrated,
@@ -223,11 +221,17 @@ def take_refined(
 
 def interrupt(state: PipelineState) -> PipelineState:
     """Mark every dose as interrupted: frames were lost, so it is a lower bound from here on."""
-    slices = {
-        stream: replace(one, dose=None if one.dose is None else thermometry.interrupt(one.dose))
-        for stream, one in state.slices.items()
-    }
+    slices = {stream: _interrupted(one) for stream, one in state.slices.items()}
     return replace(state, slices=slices, is_interrupted=True)
+
+
+def _interrupted(one: SliceState) -> SliceState:
+    dose, arrhenius = one.dose, one.arrhenius
+    return replace(
+        one,
+        dose=None if dose is None else thermometry.interrupt(dose),
+        arrhenius=None if arrhenius is None else thermometry.interrupt_arrhenius(arrhenius),
+    )
 
 
 def _stream(frame: Frame) -> Stream:

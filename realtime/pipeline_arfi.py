@@ -29,7 +29,7 @@ def seek_focus(pipeline: Pipeline, state: PipelineState, measured: Measured) -> 
     state = replace(state, arfi={**state.arfi, place: pairs})
     if found is None or found.focus is None:
         return state
-    return replace(state, focus_px={**state.focus_px, place: found.focus.at_px})
+    return replace(state, focus={**state.focus, place: found.focus})
 
 
 def place_of(key: FrameKey) -> Place:

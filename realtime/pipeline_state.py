@@ -11,7 +11,15 @@ import recon
 from messages import Forecast, Image, PowerLog, SessionHeader, TemperatureMap, ThermalDose
 from realtime.alerts.history import History
 from realtime.protocol import Protocol
-from thermometry import ArfiState, ArrheniusState, DoseState, Forecaster, ForecastState, Thermometer
+from thermometry import (
+    ArfiState,
+    ArrheniusState,
+    DoseState,
+    Focus,
+    Forecaster,
+    ForecastState,
+    Thermometer,
+)
 
 Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
 
@@ -71,16 +79,14 @@ class SliceState:
 class PipelineState:
     """All that the worker remembers. Picklable: this is the checkpoint.
 
-    arfi, focus_px: by slice, contrast and phase, the pairs of MR-ARFI and the focus (z, y, x) that
-        they last found.
+    arfi, focus: by slice, contrast and phase, the pairs of MR-ARFI and the focus that they last
+        found.
     """
 
     slices: Mapping[Stream, SliceState] = field(default_factory=dict)
     is_interrupted: bool = False
     arfi: Mapping[tuple[int, int, int], ArfiState] = field(default_factory=dict)
-    focus_px: Mapping[tuple[int, int, int], tuple[float, float, float]] = field(
-        default_factory=dict
-    )
+    focus: Mapping[tuple[int, int, int], Focus] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,11 +35,15 @@ class RegionGlance:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """One measured frame. rise_z: by how far it differed from the heat model's expectation."""
+    """One measured frame.
+
+    rise_z: by how many standard deviations it differed from the heat model's expectation; NaN
+        where none was known. is_trusted: whether the model may be believed after it.
+    """
 
     time_s: float
-    drift_c: float
     rise_z: float
+    is_trusted: bool
     regions: Mapping[str, RegionGlance]
 
 
@@ -48,13 +52,18 @@ class History:
     """The measured frames of one image stream since its baseline, this one included.
 
     pose: of the baseline's first frame.
+    glances: of the last frames, by rising time; after a clock that stood or stepped back, of those
+        before the time that it shows.
+    drift_c: removed from the last frame, 0 of the baseline. drift_jump_c: since the frame before.
     drifts: (scanner time, removed drift in °C) of the last seconds, a second apart.
     residual: each region when the power came on last.
-    peak_c: float32 (z, y, x), the heat model's peak as the last frame had it; None without one.
+    peak_c: float32 (z, y, x), the heat model's peak when it was last trusted; None before.
     """
 
     pose: Pose | None = None
     glances: tuple[Glance, ...] = ()
+    drift_c: float = 0.0
+    drift_jump_c: float = 0.0
     drifts: tuple[tuple[float, float], ...] = ()
     on_since_s: float | None = None
     residual: Mapping[str, RegionGlance] = field(default_factory=dict)

@@ -10,7 +10,8 @@ Percent = Annotated[float, Meta(ge=0.0, le=100.0)]
 Share = Annotated[float, Meta(gt=0.0, le=100.0)]
 Margin = Annotated[float, Meta(ge=0.0, le=10.0)]
 Sigma = Annotated[float, Meta(gt=0.0, le=20.0)]
-Frames = Annotated[int, Meta(ge=1, le=100)]
+# as many as a history remembers, less the one before them
+Frames = Annotated[int, Meta(ge=1, le=7)]
 
 
 def refuse_crossed(low_key: str, low: float | None, high_key: str, high: float | None) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from messages import Forecast, Pose, PowerLog, RegionReading, TemperatureMap, ThermalDose
 from realtime.alerts.history import History
 from realtime.protocol import Protocol
+from thermometry import Focus
 
 Mask = NDArray[np.bool_]
 # One pixel in twenty may be an artefact; the response of a region is read past these.
@@ -28,7 +29,7 @@ class Observation:
     pose: where the frame lies. magnitude: float32 (z, y, x).
     history: of the frames so far, this one included; previous_peak_c: what the forecast's peak was
         before it.
-    focus_px: (z, y, x) where ARFI has found the focus; None where nobody looked.
+    focus: where ARFI has found it; None where nobody looked.
     """
 
     temperature: TemperatureMap
@@ -48,7 +49,7 @@ class Observation:
     magnitude: NDArray[np.float32] | None = None
     history: History = field(default_factory=History)
     previous_peak_c: NDArray[np.float32] | None = None
-    focus_px: tuple[float, float, float] | None = None
+    focus: Focus | None = None
 
     def believed(self, region: str) -> Mask:
         """Return the pixels of a region whose temperature may be believed."""

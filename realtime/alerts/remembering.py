@@ -9,6 +9,7 @@ import numpy as np
 from realtime.alerts.history import (
     DRIFT_STEP_S,
     DRIFT_WINDOW_S,
+    LEAST_DRIFTS,
     MOST_GLANCES,
     Glance,
     History,
@@ -33,15 +34,24 @@ def remember(history: History, seen: Observation) -> History:
         history = replace(history, pose=seen.pose)
     if seen.time_s is None or not math.isfinite(seen.time_s) or not temperature.valid.any():
         return history
-    rise_z = math.nan if seen.forecast is None else seen.forecast.rise_z
-    glance = Glance(seen.time_s, temperature.drift_c, rise_z, dict(_regions(seen)))
+    earlier = (one for one in history.glances if one.time_s < seen.time_s)
     history = replace(
         history,
-        glances=(*history.glances, glance)[-MOST_GLANCES:],
+        glances=(*earlier, _glance(seen, seen.time_s))[-MOST_GLANCES:],
+        drift_c=temperature.drift_c,
+        drift_jump_c=temperature.drift_c - history.drift_c,
         drifts=_drifts(history, seen, seen.time_s),
-        peak_c=None if seen.forecast is None else seen.forecast.peak_c,
     )
+    if seen.forecast is not None and seen.forecast.is_trusted:
+        history = replace(history, peak_c=seen.forecast.peak_c)
     return _power(history, seen)
+
+
+def _glance(seen: Observation, time_s: float) -> Glance:
+    forecast = seen.forecast
+    if forecast is None:
+        return Glance(time_s, math.nan, False, dict(_regions(seen)))
+    return Glance(time_s, forecast.rise_z, forecast.is_trusted, dict(_regions(seen)))
 
 
 def _regions(seen: Observation) -> Iterator[tuple[str, RegionGlance]]:
@@ -80,7 +90,10 @@ def _dark_ratio(seen: Observation, mask: np.ndarray) -> float:
 
 
 def _drifts(history: History, seen: Observation, time_s: float) -> tuple[tuple[float, float], ...]:
-    kept = tuple(one for one in history.drifts if one[0] >= time_s - DRIFT_WINDOW_S)
+    earlier = tuple(one for one in history.drifts if one[0] < time_s)
+    in_window = tuple(one for one in earlier if one[0] >= time_s - DRIFT_WINDOW_S)
+    # slow frames: as many as a rate needs, however long they take
+    kept = max(in_window, earlier[1 - LEAST_DRIFTS :], key=len)
     is_due = not kept or time_s >= kept[-1][0] + DRIFT_STEP_S
     if not is_due or not seen.temperature.is_drift_trusted:
         return kept

@@ -86,8 +86,10 @@ RULES: Mapping[type[Limit], Callable[[Any, Observation], Finding | None]] = {
 """Limit to rule. A new rule: a struct of a limit, a function and a line here, its events."""
 
 _WHILE_BASELINE = (StaleFrame, BaselineInvalid)
-# upper limits: a region without valid pixels is silent under them, so it must not be invisible
-_BLIND_WHERE_INVALID = (TemperatureMax, DoseLimit, DoseRisk, NearField)
+# a region without valid pixels is silent under them, so it must not be invisible
+_BLIND_WHERE_INVALID = (
+    TemperatureMax, DoseLimit, DoseRisk, NearField, FocusOffset, HeatingResponse, HeatingRate, Noise
+)  # fmt: skip
 
 
 def limits_in_force(protocol: Protocol) -> tuple[Limit, ...]:

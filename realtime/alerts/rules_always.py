@@ -53,9 +53,20 @@ def always(seen: Observation) -> tuple[Finding, ...]:
     if seen.dose is not None and seen.dose.interrupted:
         text = "frames were lost to a restart: the dose is a lower bound"
         findings.append(Finding("dose-interrupted", "warn", text))
+    findings.extend(_no_number(seen))
     findings.extend(_wrapped(seen))
     findings.extend(_poor_library(seen))
     return tuple(findings)
+
+
+def _no_number(seen: Observation) -> Iterator[Finding]:
+    """Find pixels that are to be believed and say nothing: every upper limit would pass them."""
+    temperature = seen.temperature
+    known = np.isfinite(temperature.temperature_c) & np.isfinite(temperature.temperature_std_c)
+    n_pixels = int(np.count_nonzero(temperature.valid & ~known))
+    if n_pixels:
+        text = f"{n_pixels} valid pixels have no temperature, or none that is a number"
+        yield Finding("non-finite-data", "hold", text, "", float(n_pixels), 0.0, "pixels")
 
 
 def _wrapped(seen: Observation) -> Iterator[Finding]:

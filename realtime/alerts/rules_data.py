@@ -100,7 +100,7 @@ def _box(mask: Mask) -> tuple[slice, slice, slice]:
 
 
 def fat(limit: Fat, seen: Observation) -> Finding | None:
-    """Find fat in a region, as far as the method knows it."""
+    """Find fat in a region, as far as the method knows it; NaN is where it cannot tell."""
     if seen.temperature.fat_fraction is None:
         return None
     fraction = 100.0 * seen.temperature.fat_fraction[seen.masks[limit.region]]
@@ -108,12 +108,14 @@ def fat(limit: Fat, seen: Observation) -> Finding | None:
         ("hold", limit.hold_above_percent), ("warn", limit.warn_above_percent)
     )  # fmt: skip
     for severity, fat_percent in bounds:
-        # NaN compares as no fat
-        percent = 100.0 * float((fraction >= fat_percent).mean())
+        # where nothing is known of fat there may be some, which is worth a warning but no hold
+        is_fat = fraction >= fat_percent if severity == "hold" else ~(fraction < fat_percent)
+        percent = 100.0 * float(is_fat.mean())
         if percent > limit.max_percent:
+            may_be = ", or may be," if np.isnan(fraction).any() else ""
             text = (
-                f"{percent:.0f} % of {limit.region} is fat by {fat_percent:g} % or more, limit "
-                f"{limit.max_percent:g} %: its resonance does not follow temperature"
+                f"{percent:.0f} % of {limit.region} is{may_be} fat by {fat_percent:g} % or more, "
+                f"limit {limit.max_percent:g} %: its resonance does not follow temperature"
             )
             return finding(
                 limit, severity, text, value=percent, reached=limit.max_percent, unit="%"

@@ -86,6 +86,8 @@ def dose_risk(limit: DoseRisk, seen: Observation) -> Finding | None:
 
 def _most_probable(low: Doses, high: Doses, limit: DoseRisk) -> float:
     """Return the greatest probability of any pixel; its dose is log-normal about the interval."""
+    # a side that is not known is where the other one is
+    low, high = np.fmin(low, high), np.fmax(low, high)
     is_known = high > 0  # false for NaN: what is not known has no probability
     if not is_known.any():
         return 0.0

@@ -1,11 +1,13 @@
 """Rules on how heat comes: not at all, as a wrong sign, too fast."""
 
 import math
+from itertools import takewhile
 
 import numpy as np
 
 from messages import Finding, PowerLog
 from realtime.alerts.findings import finding, gravest
+from realtime.alerts.history import Glance, RegionGlance
 from realtime.alerts.limits import HeatingRate, HeatingResponse
 from realtime.alerts.observation import Observation, n_spared
 
@@ -60,14 +62,10 @@ def _no_heating(
 
 
 def _unexpected(limit: HeatingResponse, seen: Observation, rise_c: float) -> Finding | None:
-    """Find a rise that the heat model did not expect, several frames in a row."""
-    last = seen.history.glances[-limit.unexpected_frames :]
-    if seen.forecast is None or len(last) < limit.unexpected_frames:
-        return None
-    if not _is_hottest(limit.region, seen):
+    """Find a rise that a trusted heat model did not expect, several frames in a row."""
+    if seen.forecast is None or not _is_hottest(limit.region, seen):
         return None  # the model speaks of the hottest place
-    # NaN compares as expected
-    if not all(abs(one.rise_z) >= limit.sigma for one in last):
+    if _n_unexpected(seen.history.glances, sigma=limit.sigma) < limit.unexpected_frames:
         return None
     expected_c = seen.forecast.expected_rise_c
     if not abs(rise_c - expected_c) >= limit.max_unexpected_c:
@@ -79,6 +77,17 @@ def _unexpected(limit: HeatingResponse, seen: Observation, rise_c: float) -> Fin
     return finding(
         limit, "hold", text, value=abs(seen.forecast.rise_z), reached=limit.sigma, unit="sigma"
     )
+
+
+def _n_unexpected(glances: tuple[Glance, ...], *, sigma: float) -> int:
+    """Return how many of the last frames a model did not expect that was trusted before them.
+
+    What it did not expect is also what ends its trust. Of a model that was never trusted, such as
+    one that knows no power, nothing follows.
+    """
+    # NaN compares as expected
+    n = sum(1 for _ in takewhile(lambda one: abs(one.rise_z) >= sigma, reversed(glances)))
+    return n if n < len(glances) and glances[-1 - n].is_trusted else 0
 
 
 def _is_hottest(name: str, seen: Observation) -> bool:
@@ -111,20 +120,27 @@ def _unexplained(limit: HeatingRate, seen: Observation) -> Finding | None:
 
 
 def _excess_c(limit: HeatingRate, seen: Observation) -> tuple[float, float] | None:
-    """Return the unexplained rise and its standard deviation: by the model, else by the frames.
+    """Return the unexplained rise and its standard deviation: by the model, else by the frames."""
+    shown, forecast = seen.history.of_region(limit.region), seen.forecast
+    is_model = forecast is not None and forecast.is_trusted and _is_hottest(limit.region, seen)
+    if forecast is None or not is_model or not math.isfinite(forecast.expected_rise_c):
+        return _beyond_earlier_frames(seen, shown)
+    inside = seen.believed(limit.region)
+    if not inside.any():
+        return None
+    rise_c = float(seen.temperature.temperature_c[inside].max()) - seen.body_temperature_c
+    return rise_c - forecast.expected_rise_c, shown[-1][1].hot_std_c if shown else 0.0
+
+
+def _beyond_earlier_frames(
+    seen: Observation, shown: tuple[tuple[float, RegionGlance], ...]
+) -> tuple[float, float] | None:
+    """Return by how much a frame rose beyond what the frames before explain.
 
     Under steady power a place in the beam warms ever more slowly, by diffusion and perfusion: so
     the faster of the two frames before bounds this one, once the power, where it is known, has not
     changed since they began. The first of them may have seen half a frame of heat, hence two.
     """
-    shown = seen.history.of_region(limit.region)
-    forecast = seen.forecast
-    if forecast is not None and forecast.is_trusted and math.isfinite(forecast.expected_rise_c):
-        inside = seen.believed(limit.region)
-        if not inside.any():
-            return None
-        rise_c = float(seen.temperature.temperature_c[inside].max()) - seen.body_temperature_c
-        return rise_c - forecast.expected_rise_c, shown[-1][1].hot_std_c if shown else 0.0
     if len(shown) < 4 or shown[-1][0] != seen.time_s or _changed(seen.power, shown[-4][0]):
         return None
     rates = [

@@ -18,7 +18,8 @@ def motion(limit: Movement, seen: Observation) -> Finding | None:
         _, height_mm, width_mm = seen.voxel_mm
         shift_mm = math.hypot(y_px * height_mm, x_px * width_mm)
         shift_px = max(abs(y_px), abs(x_px))
-        if shift_mm >= limit.max_shift_mm or shift_px >= limit.max_shift_px:
+        # written so that NaN holds
+        if not (shift_mm < limit.max_shift_mm and shift_px < limit.max_shift_px):
             text = (
                 f"anatomy moved by {shift_mm:.1f} mm ({shift_px:.1f} pixels), limits "
                 f"{limit.max_shift_mm:g} mm and {limit.max_shift_px:g} pixels"
@@ -46,7 +47,8 @@ def _misfit(limit: Movement, temperature: TemperatureMap) -> Finding | None:
 
 
 def _unlike(limit: Movement, similarity: float) -> Finding | None:
-    if limit.min_similarity is None or not similarity <= limit.min_similarity:
+    # false for NaN: likeness that was asked for and not measured is none
+    if limit.min_similarity is None or similarity > limit.min_similarity:
         return None
     text = (
         f"image and baseline are alike by {similarity:.3f}, least {limit.min_similarity:g}: "
@@ -60,7 +62,8 @@ def baseline_invalid(limit: BaselineInvalid, seen: Observation) -> Finding | Non
     now, then = seen.pose, seen.history.pose
     if now is not None and then is not None and now is not then:
         shift_mm, turn_deg = _shift_mm(now, then), _turn_deg(now, then)
-        if shift_mm >= limit.max_shift_mm or turn_deg >= limit.max_turn_deg:
+        # written so that NaN holds
+        if not (shift_mm < limit.max_shift_mm and turn_deg < limit.max_turn_deg):
             text = (
                 f"slice or table moved by {shift_mm:.1f} mm and {turn_deg:.1f}° since the "
                 f"baseline, limits {limit.max_shift_mm:g} mm and {limit.max_turn_deg:g}°"
@@ -68,11 +71,10 @@ def baseline_invalid(limit: BaselineInvalid, seen: Observation) -> Finding | Non
             return finding(
                 limit, "hold", text, value=shift_mm, reached=limit.max_shift_mm, unit="mm"
             )
-    last = seen.history.glances[-2:]
-    if len(last) < 2 or last[-1].time_s != seen.time_s:
-        return None
-    jump_c = abs(last[1].drift_c - last[0].drift_c)
-    if not jump_c >= limit.max_drift_jump_c:
+    last = seen.history.glances[-1:]
+    jump_c = abs(seen.history.drift_jump_c)
+    # false for NaN
+    if not last or last[0].time_s != seen.time_s or jump_c < limit.max_drift_jump_c:
         return None
     text = (
         f"field changed by {jump_c:.1f} °C in a frame, limit {limit.max_drift_jump_c:g}: a new "
@@ -86,12 +88,13 @@ def _shift_mm(now: Pose, then: Pose) -> float:
         math.dist(now.position_mm, then.position_mm),
         math.dist(now.patient_table_position, then.patient_table_position),
     )
-    return max(moved)
+    return float(np.max(moved))  # NaN if any is
 
 
 def _turn_deg(now: Pose, then: Pose) -> float:
-    cosines = (
-        float(np.dot(getattr(now, name), getattr(then, name)))
+    """By the chord between the ends of two unit vectors; two headers without directions agree."""
+    chords = (
+        math.dist(getattr(now, name), getattr(then, name))
         for name in ("read_dir", "phase_dir", "slice_dir")
     )
-    return max(math.degrees(math.acos(min(1.0, max(-1.0, one)))) for one in cosines)
+    return float(np.max([2.0 * math.degrees(math.asin(min(1.0, one / 2.0))) for one in chords]))

@@ -61,17 +61,26 @@ def focus_offset(limit: FocusOffset, seen: Observation) -> Finding | None:
         at_mm, std_mm = found
         offset_mm = float(np.linalg.norm(at_mm - target_mm))
         by_heat = _offset(limit, "heat", offset_mm, std_mm)
-    if seen.focus_px is not None:
-        offset_mm = float(np.linalg.norm(np.array(seen.focus_px) * voxel_mm - target_mm))
-        by_arfi = _offset(limit, "ARFI focus", offset_mm, 0.0)
+    if seen.focus is not None:
+        off_mm = np.array(seen.focus.at_px) * voxel_mm - target_mm
+        std_mm = _along(off_mm, np.array(seen.focus.std_px) * voxel_mm)
+        by_arfi = _offset(limit, "ARFI focus", float(np.linalg.norm(off_mm)), std_mm)
     return gravest(by_heat, by_arfi)
+
+
+def _along(off_mm: NDArray[np.float64], std_mm: NDArray[np.float64]) -> float:
+    """Return the standard deviation of an offset's length, by that of each axis."""
+    length_mm = float(np.linalg.norm(off_mm))
+    if length_mm == 0.0:
+        return float(np.linalg.norm(std_mm))
+    return float(np.linalg.norm(off_mm * std_mm)) / length_mm
 
 
 def _offset(limit: FocusOffset, what: str, offset_mm: float, std_mm: float) -> Finding | None:
     sure_mm = offset_mm - _MARGIN_SIGMA * std_mm
     if sure_mm < limit.warn_above_mm:
         return None
-    is_hold = sure_mm >= limit.hold_above_mm
+    is_hold = not sure_mm < limit.hold_above_mm  # true for NaN
     reached = limit.hold_above_mm if is_hold else limit.warn_above_mm
     text = (
         f"{what} lies {offset_mm:.1f} ± {std_mm:.1f} mm from the centre of {limit.region}, "
@@ -94,7 +103,7 @@ def _heat_mm(
     temperature = seen.temperature
     rise_c = temperature.temperature_c[places] - np.float32(seen.body_temperature_c)
     std_c = temperature.temperature_std_c[places]
-    is_hot = temperature.valid[places] & (rise_c >= limit.min_rise_c)
+    is_hot = temperature.valid[places] & np.isfinite(rise_c) & (rise_c >= limit.min_rise_c)
     is_hot &= rise_c >= np.float32(limit.sigma) * std_c  # false for NaN
     if not is_hot.any():
         return None

@@ -9,7 +9,7 @@ from messages import Finding
 from realtime.alerts.blur import hidden_share
 from realtime.alerts.findings import above, finding, gravest
 from realtime.alerts.limits import BlurGuard, TemperatureMax
-from realtime.alerts.observation import Observation
+from realtime.alerts.observation import Mask, Observation
 
 _LEAST_SHOWN_C = 3.0  # below it a share of the rise says more of the noise than of the blur
 
@@ -24,8 +24,12 @@ def _shown(limit: TemperatureMax, seen: Observation) -> Finding | None:
     if not inside.any():
         return None
     temperature_c = seen.temperature.temperature_c[inside]
-    margin_c = _margin_c(limit, seen.temperature.temperature_std_c[inside])
+    std_c = seen.temperature.temperature_std_c[inside]
+    margin_c = _margin_c(limit, std_c)
     hottest_c = float((temperature_c + _side(limit) * margin_c).max())
+    if limit.stop_by == "lower-bound":
+        noise_c = _without(seen.temperature.scale_std_c, inside, std_c)
+        hottest_c = float((temperature_c - _margin_c(limit, noise_c)).max())
     found = above(limit, "hottest pixel", hottest_c, unit="°C", hold=limit.stop_above_c, warn=None)
     upper_c = float((temperature_c + margin_c).max())
     # what may be over the limit is told, though it does not stop
@@ -97,7 +101,24 @@ def _margin_c(limit: TemperatureMax, std_c: NDArray[np.float32]) -> NDArray[np.f
 
 def _std_c(std_c: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return no margin where none is known: the pixel still counts."""
-    return np.nan_to_num(std_c, nan=0.0)
+    return np.where(np.isfinite(std_c), std_c, np.float32(0.0))
+
+
+def _without(
+    scale_std_c: NDArray[np.float32] | None, inside: Mask, std_c: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the noise alone, without what a wrong α makes.
+
+    The lower bound keeps noise from stopping a treatment. A wrong α is no noise: it is the same in
+    every pixel and frame, finds no maximum, and must not put off the stop the more the hotter it
+    gets.
+    """
+    if scale_std_c is None:
+        return std_c
+    noise_c: NDArray[np.float32] = np.sqrt(
+        np.maximum(std_c**2 - np.nan_to_num(scale_std_c[inside]) ** 2, np.float32(0.0))
+    )
+    return noise_c
 
 
 def blur_guard(limit: BlurGuard, seen: Observation) -> Finding | None:

@@ -120,7 +120,7 @@ def test_a_focus_beside_its_target_is_held_before_it_heats(y, offset_mm):
         state, verdict, _ = pipeline.fold(built, state, frame)
         # what the worker keeps after each frame
         state = pickle.loads(pickle.dumps(state))
-    assert state.focus_px[(0, 0, 0)][1] == pytest.approx(21.0, abs=0.33)
+    assert state.focus[(0, 0, 0)].at_px[1] == pytest.approx(21.0, abs=0.33)
     found = [one for one in verdict.findings if one.rule == "focus-offset"]
     by_arfi = [one for one in found if "ARFI" in one.text]
     assert bool(by_arfi) == (offset_mm > 0)

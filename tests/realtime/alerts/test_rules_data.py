@@ -101,7 +101,8 @@ def fatty(percent, n_pixels):
         (81.0, 5, "hold"),
         (81.0, 4, None),
         (79.0, 16, "warn"),
-        (np.nan, 16, None),
+        (np.nan, 16, "warn"),
+        (np.nan, 4, None),
     ],
 )
 def test_fat_in_a_region_warns_and_hardly_any_water_holds(percent, n_pixels, expected):
@@ -142,7 +143,7 @@ def test_likeness_is_judged_where_a_protocol_says_how_much():
     asked = Movement(min_similarity=0.9)
     assert severity(asked, unlike) == "hold"
     assert find(asked, seen(temperature_map(similarity=0.91))) is None
-    assert find(asked, seen()) is None, "a method that does not measure it"
+    assert severity(asked, seen()) == "hold", "asked for and not measured"
 
 
 SAME = BaselineInvalid(max_shift_mm=0.5, max_turn_deg=0.5, max_drift_jump_c=5.0)
@@ -193,10 +194,28 @@ def test_a_table_that_moves_while_the_baseline_is_gathered_holds_too():
 
 @pytest.mark.parametrize(("jump_c", "expected"), [(4.9, None), (5.1, "hold"), (-5.1, "hold")])
 def test_a_field_that_jumps_in_a_frame_is_a_new_frequency_or_shim(jump_c, expected):
-    first = seen(temperature_map(drift_c=8.0), time_s=1.0)
-    second = seen(temperature_map(drift_c=8.0 + jump_c), time_s=2.0)
+    first = seen(temperature_map(drift_c=4.0), time_s=1.0)
+    second = seen(temperature_map(drift_c=4.0 + jump_c), time_s=2.0)
     assert severity(SAME, told([first, second])) == expected
     assert find(SAME, told([first])) is None
+
+
+@pytest.mark.parametrize(("drift_c", "expected"), [(4.9, None), (5.1, "hold"), (np.nan, "hold")])
+def test_a_field_that_jumped_after_the_last_baseline_frame_is_one_too(drift_c, expected):
+    first = seen(temperature_map(drift_c=drift_c), time_s=2.0)
+    assert severity(SAME, told([baseline(), first])) == expected
+
+
+def test_a_clock_that_steps_back_makes_no_jump_of_the_field():
+    drifted = [seen(temperature_map(drift_c=4.0 * n), time_s=float(n)) for n in range(1, 4)]
+    assert find(SAME, told([*drifted, seen(temperature_map(drift_c=12.5), time_s=0.5)])) is None
+
+
+def test_headers_without_directions_agree_and_a_place_that_is_no_number_holds():
+    nowhere = replace(HOME, read_dir=(0, 0, 0), phase_dir=(0, 0, 0), slice_dir=(0, 0, 0))
+    assert find(SAME, told([baseline(nowhere), seen(pose=replace(nowhere), time_s=2.0)])) is None
+    lost = replace(HOME, position_mm=(0.0, math.nan, 0.0))
+    assert severity(SAME, told([baseline(), seen(pose=lost, time_s=2.0)])) == "hold"
 
 
 def test_a_frame_that_measured_nothing_leaves_no_trace():

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from messages import RegionReading
-from realtime.alerts.limits import HeatingRate, HeatingResponse
+from realtime.alerts.limits import HeatingRate, HeatingResponse, Limit
 from tests.realtime.alerts.observations import (
     find,
     forecast,
@@ -105,11 +106,14 @@ def test_a_void_needs_no_believable_pixel():
 RESPONSE = HeatingResponse(region="focus", unexpected_frames=2)
 
 
-def unexpected(*z, expected_c=2.0):
-    return [
-        replace(one, forecast=forecast(rise_z=z_, expected_rise_c=expected_c))
-        for one, z_ in zip(frames(*[6.0] * len(z)), z, strict=True)
+def unexpected(*z, expected_c=2.0, trusted_before=True):
+    """A frame as expected, then some that are not, which ends the model's trust."""
+    said = [
+        forecast(rise_z=0.0, is_trusted=trusted_before),
+        *(forecast(rise_z=one, expected_rise_c=expected_c, is_trusted=False) for one in z),
     ]
+    shown = frames(*[6.0] * len(said))
+    return [replace(one, forecast=said_) for one, said_ in zip(shown, said, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +129,45 @@ def unexpected(*z, expected_c=2.0):
 )
 def test_a_rise_that_the_model_did_not_expect_holds_after_some_frames(z, expected):
     assert severity(RESPONSE, told(unexpected(*z))) == expected
+
+
+def test_a_model_that_was_never_trusted_expects_nothing():
+    # without a power log heat comes from nowhere: the model is surprised, and heating is right
+    never = unexpected(*[9.0] * 7, trusted_before=False)
+    assert find(RESPONSE, told(never)) is None
+    assert find(RESPONSE, told(never[1:])) is None
+    assert severity(RESPONSE, told(unexpected(*[9.0] * 7))) == "hold", "but once it was"
+
+
+def test_as_many_frames_as_a_protocol_may_ask_for_are_remembered():
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(
+            {"rule": "heating-response", "region": "focus", "unexpected_frames": 8}, Limit
+        )
+    longest = HeatingResponse(region="focus", unexpected_frames=7)
+    assert severity(longest, told(unexpected(*[9.0] * 7))) == "hold"
+
+
+@pytest.mark.parametrize("times_s", [(2, 4, 4, 6), (2, 2, 2, 2), (8, 6, 4, 2), (2, 4, 3, 4)])
+def test_equal_stamps_and_a_clock_that_steps_back_break_no_rule(times_s):
+    course = [
+        replace(one, time_s=float(time_s))
+        for one, time_s in zip(frames(0, 2, 6, 30), times_s, strict=True)
+    ]
+    last = told(course)
+    find(RATE, last)
+    rising = [one.time_s for one in last.history.glances]
+    assert rising == sorted(set(rising))
+    assert rising[-1] == times_s[-1], "the frame that came last is what the rules look at"
+
+
+def test_what_the_model_expects_of_the_hottest_target_hides_no_boiling_in_another():
+    expected = forecast(expected_rise_c=40.0)
+    cool = RegionReading("focus", "target", 16, 16, temperature_max_c=52.1)
+    hot = RegionReading("other", "target", 16, 16, temperature_max_c=77.0)
+    boiling = told(frames(0, 2, 6, 15.1, forecast=expected))
+    assert find(RATE, replace(boiling, regions=(cool,))) is None
+    assert severity(RATE, replace(boiling, regions=(cool, hot))) == "hold"
 
 
 def test_many_standard_deviations_of_little_are_little():

@@ -18,6 +18,7 @@ from tests.realtime.alerts.observations import (
     told,
     with_focus,
 )
+from thermometry import Focus
 
 SKIN = NearField(region="focus", warn_above_c=3.0, hold_above_c=6.0, max_residual_c=1.0)
 
@@ -131,7 +132,20 @@ def test_hot_pixels_far_away_are_not_the_focus():
 
 def test_where_arfi_found_the_focus_counts_without_any_heat():
     size = {"voxel_mm": (3.0, 1.0, 1.0)}
-    assert find(TARGET, seen(focus_px=(0.0, CENTRE, CENTRE + 1.9), **size)) is None
-    found = find(TARGET, seen(focus_px=(0.0, CENTRE, CENTRE + 3.1), **size))
+    assert find(TARGET, seen(focus=pushed(1.9), **size)) is None
+    found = find(TARGET, seen(focus=pushed(3.1), **size))
     assert found.severity == "hold"
     assert "ARFI" in found.text
+
+
+def pushed(off_px, std_px=0.01):
+    return Focus((0.0, CENTRE, CENTRE + off_px), (0.29, 5.0, std_px), peak_um=5.0)
+
+
+def test_an_uncertain_arfi_focus_must_be_off_by_more():
+    size = {"voxel_mm": (3.0, 1.0, 1.0)}
+    assert severity(TARGET, seen(focus=pushed(3.4, std_px=0.15), **size)) == "hold"
+    assert severity(TARGET, seen(focus=pushed(3.4, std_px=0.4), **size)) == "warn"
+    assert find(TARGET, seen(focus=pushed(3.4, std_px=0.8), **size)) is None
+    # deviations across the offset say nothing of its length; one that is no number holds
+    assert severity(TARGET, seen(focus=pushed(np.nan), **size)) == "hold"

@@ -54,6 +54,16 @@ def test_a_pixel_of_unknown_deviation_has_no_margin_to_either_side():
     assert severity(limit("lower-bound"), seen(unknown)) == "hold"
 
 
+def test_a_wrong_alpha_warns_early_and_puts_off_no_stop():
+    # 2 °C of noise and 1.5 °C of α together are 2.5
+    unsure = temperature_map(one_pixel(63.9), std_c=full(2.5), scale_std_c=full(1.5))
+    assert severity(limit("lower-bound"), seen(unsure)) == "warn"
+    unsure = temperature_map(one_pixel(64.1), std_c=full(2.5), scale_std_c=full(1.5))
+    assert severity(limit("lower-bound"), seen(unsure)) == "hold"
+    upper = temperature_map(one_pixel(55.0), std_c=full(2.5), scale_std_c=full(1.5))
+    assert severity(limit("upper-bound"), seen(upper)) == "hold"
+
+
 def over(peak_c, before_c=BODY_C, *, shown_c=50.0, **changes):
     frames = [
         seen(temperature_map(one_pixel(shown_c)), forecast=forecast(peak_c=one_pixel(one)))
@@ -82,6 +92,13 @@ def test_a_model_that_is_not_trusted_stops_nothing():
 def test_a_peak_that_was_told_before_does_not_end_the_next_sonication():
     assert find(limit(), over(62.0, before_c=62.0)) is None
     assert severity(limit(), over(62.6, before_c=62.0)) == "hold", "but one that rises does"
+
+
+def test_a_peak_that_was_told_by_a_model_nobody_trusted_is_new():
+    frames = [
+        seen(forecast=forecast(peak_c=one_pixel(63.0), is_trusted=trust)) for trust in (False, True)
+    ]
+    assert severity(limit(), told(frames)) == "hold"
 
 
 def test_the_first_frame_with_a_forecast_counts():
