@@ -110,7 +110,8 @@ class ClosedLoop:
         """Play the whole treatment; the power is off when this returns."""
         monitor, begun_s = self._monitor, now_s()
         self._events = EventListener(monitor.host, monitor.event_port)
-        self._power = _PowerReport(monitor)
+        sequence = self._simulator.treatment.sequence
+        self._power = _PowerReport(monitor, zero_s=sequence.echo_s(0))
         try:
             self._events.wait_for_event(2.0)  # a heartbeat: from here on nothing is missed
             with socket.create_connection((monitor.host, monitor.mrd_port), 5.0) as connection:
@@ -120,7 +121,7 @@ class ClosedLoop:
                 status = self._play(connection, results)
                 _hang_up(connection)
         finally:
-            self._power.report(0.0)
+            self._power.report(0.0, self._simulator.time_s)
             self._power.close()
             self._events.close()
         return self._result(status, results, now_s() - begun_s)
@@ -157,10 +158,10 @@ class ClosedLoop:
         permitted = self._lease.granted_until(start_s, end_s)
         if permitted is None or not simulator.wants_heat:
             self._end_power(self._lease.why_held(start_s) if permitted is None else None)
-            self._report(is_on=False)
+            self._report(start_s, is_on=False)
             return self._noted(simulator.next_readout(sonicating=False))
         self._is_on = True
-        self._report(is_on=True)
+        self._report(start_s, is_on=True)
         readout = simulator.next_readout(sonicating=True, until_s=permitted.t_s)
         if permitted.cause != "plan":
             self._end_power(permitted)
@@ -179,10 +180,10 @@ class ClosedLoop:
         if self._is_on:
             self._offs.append(off or PowerOff(self._simulator.time_s, "plan"))
         self._is_on = False
-        self._report(is_on=False)
+        self._report(self._simulator.time_s if off is None else off.t_s, is_on=False)
 
-    def _report(self, *, is_on: bool) -> None:
-        self._power.report(self._simulator.treatment.power_w if is_on else 0.0)
+    def _report(self, t_s: float, *, is_on: bool) -> None:
+        self._power.report(self._simulator.treatment.power_w if is_on else 0.0, t_s)
 
     def _keep_pace(self, t_s: float) -> None:
         if math.isfinite(self._speed):
@@ -282,26 +283,30 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 class _PowerReport:
-    """Tells the monitor when the power changes, as the therapy device would."""
+    """Tells the monitor when the power changes, as a therapy device on the scanner's clock would.
 
-    def __init__(self, monitor: Monitor) -> None:
+    zero_s: the simulator's time of the first readout, from which the monitor counts.
+    """
+
+    def __init__(self, monitor: Monitor, *, zero_s: float) -> None:
         self._socket: zmq.Socket[bytes] | None = None
-        self._watts = 0.0
+        self._zero_s, self._watts = zero_s, math.nan  # the first word counts, of no power too
         if monitor.control_port is not None:
             self._socket = zmq.Context.instance().socket(zmq.DEALER)
             self._socket.setsockopt(zmq.LINGER, 200)
             self._socket.connect(f"tcp://{monitor.host}:{monitor.control_port}")
 
-    def report(self, watts: float) -> None:
-        """Send the power if it changed; never wait."""
+    def report(self, watts: float, t_s: float) -> None:
+        """Send the power if it changed, with the moment from which it holds; never wait."""
         if self._socket is None or watts == self._watts:
             return
         self._watts = watts
-        message = msgspec.json.encode({"type": "power", "watts": watts})
+        since_s = max(t_s - self._zero_s, 0.0)
+        message = msgspec.json.encode({"type": "power", "watts": watts, "time_s": since_s})
         try:
             self._socket.send(message, zmq.DONTWAIT)
         except zmq.Again:
-            self._watts = -1.0  # nobody listens; try again at the next readout
+            self._watts = math.nan  # nobody listens; try again at the next readout
 
     def close(self) -> None:
         """Close the socket."""

@@ -93,6 +93,8 @@ def simulate(
     config = config or (_TREATMENT_CONFIG if is_treatment else _SCAN_CONFIG)
     if events_port is not None and not to.startswith("tcp://"):
         raise MonitorError(f"--to {to}: the loop closes over tcp://host:port only")
+    if control_port is not None and events_port is None:
+        raise MonitorError("--control-port: only with --events-port, a closed loop reports power")
     if not is_treatment:
         if events_port is not None:
             raise MonitorError("--events-port: only a treatment closes the loop, no other scan")

@@ -35,7 +35,7 @@ class FakeMonitor:
             control_port=self.control.bind_to_random_port("tcp://127.0.0.1"),
         )
         self.lock, self.sequences, self.stop = threading.Lock(), Counter(), threading.Event()
-        self.n_readouts, self.watts, self.received = 0, [], []
+        self.n_readouts, self.power, self.received = 0, [], []
         self.threads = [threading.Thread(target=t, daemon=True) for t in (self.serve, self.beat)]
         for thread in self.threads:
             thread.start()
@@ -51,7 +51,7 @@ class FakeMonitor:
             if not self.stop.is_set() and self.judge(-1) != "dead":
                 self.publish("heartbeat", {"last_sequence": 0, "permit_state": "HELD"})
             while self.control.poll(0):
-                self.watts.append(json.loads(self.control.recv_multipart()[-1])["watts"])
+                self.power.append(json.loads(self.control.recv_multipart()[-1]))
 
     def serve(self):
         connection, _ = self.server.accept()
@@ -157,7 +157,10 @@ def test_it_heats_while_granted_and_stops_on_hold(treatment, monitor):
     parts = (split.due_to_frame_time_c, split.due_to_detection_c, split.due_to_processing_c)
     assert sum(parts) == pytest.approx(split.overshoot_c)
     assert 0 < split.due_to_processing_c < 0.2
-    assert fake.watts == [30.0, 0.0]
+    assert [one["watts"] for one in fake.power] == [0.0, 30.0, 0.0]
+    echo_s = treatment.sequence.echo_s(0)  # the monitor counts from the first echo
+    assert fake.power[1]["time_s"] == pytest.approx(first_s - echo_s)
+    assert fake.power[2]["time_s"] == pytest.approx(off.t_s - echo_s)
     assert len(result.texts) == 10
     assert len(result.verdicts) == 9
     assert result.n_missed_events == 0
