@@ -20,8 +20,8 @@ def compare_magnitudes(
     """Return the signal over the baseline's, float32 (z, y, x), and the correlation of the two.
 
     The ratio is NaN where the baseline has too little signal. The correlation is Pearson's, over
-    the other pixels; NaN where the object is so even that the noise would rule it. None and NaN
-    where one of the two has no magnitude.
+    the other pixels; NaN where the object is so even that the noise would rule it, 0 where the image
+    is empty. None and NaN where one of the two has no magnitude.
     """
     known, magnitude = reference.magnitude, seen.magnitude
     if known is None or magnitude is None:
@@ -38,4 +38,7 @@ def compare_magnitudes(
     noise = 0.5 * reference.noise_variance * then.size  # of the real part, which |z| holds
     if not contrast > LEAST_CONTRAST**2 * noise:
         return frozen(ratio), math.nan
-    return frozen(ratio), float(now @ then) / math.sqrt(float(now @ now) * contrast)
+    energy = float(now @ now)
+    if energy == 0.0:
+        return frozen(ratio), 0.0
+    return frozen(ratio), float(now @ then) / math.sqrt(energy * contrast)

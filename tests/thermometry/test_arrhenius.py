@@ -1,5 +1,7 @@
 """Arrhenius damage: a law, times that are known, and what noise does to it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,18 @@ def test_noise_leaves_no_bias(model):
     _, omega = integrate(noisy, [0.0, 1.0], model=model, shape=shape, std_c=0.8)
     _, exact = integrate([52.0] * 2, [0.0, 1.0], model=model)
     assert omega.mean(dtype=float) / exact.flat[0] == pytest.approx(1.0, abs=0.02)
+
+
+def test_an_uncertain_alpha_is_no_noise_and_takes_no_damage_away():
+    full = np.full(SHAPE, 1.25, np.float32)
+    uncertain = [
+        replace(make_map(np.full(SHAPE, 57.0), t, std_c=1.25), scale_std_c=full) for t in (0, 1)
+    ]
+    state = start_arrhenius(SHAPE, MODELS["skin-henriques"])
+    for map_ in uncertain:
+        state, omega = accumulate_arrhenius(state, map_)
+    _, exact = integrate([57.0] * 2, [0.0, 1.0], model="skin-henriques")
+    assert omega == pytest.approx(exact, rel=1e-4)
 
 
 def test_nan_is_bridged_and_a_restart_is_not():

@@ -224,3 +224,15 @@ def test_either_rule_is_unbiased_and_covers_on_a_plateau(integration):
     assert dose.cem43_min.mean(dtype=float) == pytest.approx(exact_min, rel=0.02)
     covered = np.mean((dose.cem43_low_min <= exact_min) & (exact_min <= dose.cem43_high_min))
     assert 0.92 < covered < 0.98
+
+
+@pytest.mark.parametrize("integration", INTEGRATIONS)
+def test_noise_of_some_degrees_leaves_an_interval_that_is_a_number(integration):
+    rng = np.random.default_rng(11)
+    state = start_dose((1, 40, 50), integration=integration)
+    for time_s in np.arange(0.0, 20.0, 3.4):
+        noisy = 41.0 + 3.0 * rng.standard_normal((1, 40, 50))
+        state, dose = accumulate_dose(state, make_map(noisy, time_s, std_c=3.0))
+    assert np.isfinite(dose.cem43_low_min).all()
+    assert np.isfinite(dose.cem43_high_min).all()
+    assert np.all(dose.cem43_high_min >= dose.cem43_min)

@@ -64,3 +64,9 @@ def test_a_phase_that_no_drift_explains_is_a_misfit():
     ripple = np.exp(0.5j * np.sin(np.arange(32)))[None, None, None, :].astype(np.complex64)
     assert last(coils).misfit_sigma < 1.3
     assert last(coils * ripple).misfit_sigma > 5
+
+
+def test_an_empty_image_is_like_nothing_and_is_no_temperature():
+    seen = last(np.zeros_like(contrasty()))
+    assert seen.similarity == 0.0
+    assert not seen.valid.any()

@@ -83,7 +83,8 @@ def accumulate_arrhenius(
     """Damage Ω after one more temperature map, float32 (z, y, x); trapezoid rule on scanner time.
 
     Noise of σ raises the mean of A exp(-Ea / RT) by exp((σ Ea / RT²)² / 2), which is divided out;
-    Ea / RT² is 0.3 to 0.75 per °C for the models here. Otherwise as `accumulate_dose`.
+    Ea / RT² is 0.3 to 0.75 per °C for the models here. What α's uncertainty makes of the deviation is
+    no noise and divides nothing. Otherwise as `accumulate_dose`.
     """
     if np.isfinite(temperature.time_s) and temperature.time_s > state.time_s:
         state = _advance(state, temperature)
@@ -91,9 +92,10 @@ def accumulate_arrhenius(
 
 
 def _advance(state: ArrheniusState, temperature: TemperatureMap) -> ArrheniusState:
-    per_s = damage_per_s(
-        temperature.temperature_c, temperature.temperature_std_c, model=state.model
-    )
+    noise_std_c, scale_std_c = temperature.temperature_std_c, temperature.scale_std_c
+    if scale_std_c is not None:
+        noise_std_c = np.sqrt(np.maximum(noise_std_c**2 - scale_std_c**2, np.float32(0)))
+    per_s = damage_per_s(temperature.temperature_c, noise_std_c, model=state.model)
     valid = temperature.valid & np.isfinite(temperature.temperature_c)
     omega, last_time_s, last_per_s = _add(
         temperature.time_s,
@@ -114,7 +116,7 @@ def _advance(state: ArrheniusState, temperature: TemperatureMap) -> ArrheniusSta
 
 
 def damage_per_s(temperature_c: Single, std_c: Single, *, model: ArrheniusModel) -> Single:
-    """Rate of damage, free of the noise's bias; float32, NaN where the temperature is."""
+    """Rate of damage, free of the bias of noise std_c; float32, NaN where the temperature is."""
     kelvin = np.minimum(temperature_c, np.float32(MOST_C)) + np.float32(ZERO_CELSIUS_K)
     # A alone is beyond float32, its logarithm is not
     over_t = np.float32(model.activation_energy_j_per_mol / GAS_CONSTANT_J_PER_MOL_K) / kelvin

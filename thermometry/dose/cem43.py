@@ -2,8 +2,9 @@
 
 Doses double with every degree, so that a hot spot smaller than the voxel weighs more than the
 noise: the interval covers noise and, where its uncertainty is given, α. It assumes that the rate
-runs from one image to the next as `between_frames` has it. Where a few images below 43 °C with
-0.7 °C of noise or more make the whole dose, the 95 % interval holds the truth in 87 to 90 %.
+runs from one image to the next as `between_frames` has it. Where a few images make the whole dose,
+the 95 % interval holds the truth in 93 % at 1 °C of noise above 43 °C and in 78 % below; at 2 °C in
+82 to 88 % and in half. Beyond 2 °C the dose itself reads too high, by 2 to 12 times at 3 °C.
 """
 
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ Volume = NDArray[np.float64]
 Single = NDArray[np.float32]
 Scalar = TypeVar("Scalar", bound=np.generic)
 Z_95: Final = np.float32(1.959964)  # two-sided 95 % of a Gaussian
+# Own variance over the dose squared stays below 1, but for the log-linear rule's linearisation.
+MOST_OWN: Final = np.float32(1.0 - 1e-6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,7 +225,7 @@ def _relative(
         per_dose = 1.0 / dose_min[i] if dose_min[i] > 0.0 else 0.0
         common = np.float32(common_min[i] * per_dose)
         dose[i] = np.float32(dose_min[i])
-        own[i] = -np.float32(variance_min2[i] * (per_dose * per_dose))
+        own[i] = -min(np.float32(variance_min2[i] * (per_dose * per_dose)), MOST_OWN)
         common2[i] = common * common
     return dose, own, common2
 
