@@ -20,8 +20,8 @@ def compare_magnitudes(
     """Return the signal over the baseline's, float32 (z, y, x), and the correlation of the two.
 
     The ratio is NaN where the baseline has too little signal. The correlation is Pearson's, over
-    the other pixels; NaN where the object is so even that the noise would rule it, 0 where the image
-    is empty. None and NaN where one of the two has no magnitude.
+    the other pixels; NaN where the object is so even that the noise would rule it, 0 where the
+    image is empty. None and NaN where one of the two has no magnitude.
     """
     known, magnitude = reference.magnitude, seen.magnitude
     if known is None or magnitude is None:

@@ -182,3 +182,20 @@ def test_noise_of_the_combined_image_is_found():
     assert noise_variance_from_detail(coils.sum(axis=0)[None]) == pytest.approx(
         8 * 0.03**2, rel=0.1
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_volume_of_three_slices_has_temperatures_too(name):
+    # three slices determine no polynomial of order 4 across them
+    shape, rng = (3, 64, 64), np.random.default_rng(5)
+    z, y, x = coordinates(shape)
+    is_heated = np.broadcast_to(y**2 + x**2 < 0.45**2, shape)
+    rise = 20 * np.exp(-(y**2 + x**2) / (2 * 0.12**2)) * (1 - 0.3 * z**2)
+    coils = anatomy(shape, 2)
+    moved = heated(coils, rise, drift_rad=2 * (x * x - y * y) + 1.5 * z * x - 4 * y + 0.5 * z)
+    image = make_image(moved + complex_noise(rng, coils.shape, np.sqrt(2) / 40), noise_std=0.0354)
+    method = METHODS[name](make_plan(shape, heated_mask=is_heated))
+    _, map_ = method.step(method.start(), image)
+    assert map_.valid[is_heated].all()
+    error_c = (map_.temperature_c - BODY_C - rise)[is_heated]
+    assert np.sqrt(np.mean(error_c**2)) < 1.0

@@ -83,8 +83,8 @@ def accumulate_arrhenius(
     """Damage Ω after one more temperature map, float32 (z, y, x); trapezoid rule on scanner time.
 
     Noise of σ raises the mean of A exp(-Ea / RT) by exp((σ Ea / RT²)² / 2), which is divided out;
-    Ea / RT² is 0.3 to 0.75 per °C for the models here. What α's uncertainty makes of the deviation is
-    no noise and divides nothing. Otherwise as `accumulate_dose`.
+    Ea / RT² is 0.3 to 0.75 per °C for the models here. What α's uncertainty makes of the deviation
+    is no noise and divides nothing. Otherwise as `accumulate_dose`.
     """
     if np.isfinite(temperature.time_s) and temperature.time_s > state.time_s:
         state = _advance(state, temperature)

@@ -51,7 +51,9 @@ def phase_polynomial(order: int, where: NDArray[np.bool_]) -> PhasePolynomial:
     shape = (where.shape[0], where.shape[1], where.shape[2])
     axes = tuple(axis for axis in (1, 2, 0) if shape[axis] > 1)
     vanders = [_legendre(order, where, axis) for axis in axes]
-    powers = [p for p in product(range(order + 1), repeat=len(axes)) if sum(p) <= order]
+    # n pixels in a row determine powers up to n - 1: three slices no cubic
+    ranges = [range(min(order, _extent(where, axis) - 1) + 1) for axis in axes]
+    powers = [p for p in product(*ranges) if sum(p) <= order]
     powers.sort(key=lambda p: (sum(p), tuple(-one for one in p)))
     rows = []
     for one in powers:
@@ -72,6 +74,12 @@ def phase_polynomial(order: int, where: NDArray[np.bool_]) -> PhasePolynomial:
         axes,
         DriftBasis(shape, 0),
     )
+
+
+def _extent(where: NDArray[np.bool_], axis: int) -> int:
+    """Return in how many places along an axis there is a pixel; all where there is none at all."""
+    across = tuple(other for other in range(3) if other != axis)
+    return int(np.count_nonzero(where.any(axis=across))) or where.shape[axis]
 
 
 def _legendre(order: int, where: NDArray[np.bool_], axis: int) -> NDArray[np.float64]:
