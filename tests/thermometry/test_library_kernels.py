@@ -110,6 +110,14 @@ def test_few_images_say_nothing_of_drift():
     assert not slow_drift(phases, basis.terms, weights, n_components=3).any()
 
 
+def test_few_pixels_say_nothing_of_drift_elsewhere():
+    basis = DriftBasis(SHAPE, 1)
+    phases = library_phases(drift=0.1, noise=0.02).astype(np.float32)
+    few = slice(600, 608)
+    weights = np.ones(8, np.float32)
+    assert not slow_drift(phases[:, few], basis.terms[:, few], weights, n_components=2).any()
+
+
 def test_scores_are_orthonormal_centred_and_rebuild_what_has_so_many_components():
     rng = np.random.default_rng(4)
     data = rng.standard_normal((9, 2)) @ rng.standard_normal((2, 500)) + rng.standard_normal(500)

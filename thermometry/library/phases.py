@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from thermometry.drift import MIN_PIXELS_PER_TERM
 from thermometry.phase import wrap
 
 Phases = NDArray[np.float32]
@@ -76,8 +77,9 @@ def slow_drift(
     phases: (image, pixel); images are taken as evenly spaced.
     """
     found = polynomials(phases, terms, weights)
-    n_images = len(phases)
-    if n_images < LEAST_FOR_TREND or len(terms) == 0:
+    n_images, n_pixels = phases.shape
+    # of too few pixels a polynomial means nothing elsewhere; `fit_drift` refuses them too
+    if n_images < LEAST_FOR_TREND or n_pixels < MIN_PIXELS_PER_TERM * max(len(terms), 1):
         return np.zeros_like(found)
     rest = ((phases - found.astype(np.float32) @ terms) * np.sqrt(weights)).astype(np.float64)
     n_kept = min(n_components, (n_images - 2) // IMAGES_PER_COMPONENT)
