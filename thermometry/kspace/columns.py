@@ -90,7 +90,7 @@ def only_measured(coils: CoilColumns, measured: NDArray[np.bool_]) -> CoilColumn
 
 
 @inner
-def _product(
+def product(
     turned: CoilColumns, kernel: NDArray[np.complex64], column: int, j: int, k: int
 ) -> complex:
     """One element of a column's normal matrix."""
@@ -102,7 +102,7 @@ def _product(
 
 
 @inner
-def _normal(
+def normal_matrix(
     turned: CoilColumns, kernel: NDArray[np.complex64], column: int, places: NDArray[np.intp]
 ) -> NDArray[np.complex128]:
     """Return a column's normal matrix between some pixels; float64, because it is inverted."""
@@ -110,7 +110,7 @@ def _normal(
     normal = np.empty((n, n), np.complex128)
     for j in range(n):
         for k in range(j + 1):
-            normal[j, k] = _product(turned, kernel, column, places[j], places[k])
+            normal[j, k] = product(turned, kernel, column, places[j], places[k])
             normal[k, j] = normal[j, k].conjugate()
     return normal
 
@@ -151,7 +151,7 @@ def sparse_change(
         n = places.size
         if n == 0:
             continue
-        normal = _normal(turned, kernel, column, places)
+        normal = normal_matrix(turned, kernel, column, places)
         left = matched[column][places].astype(np.complex128)
         found = np.zeros(n, np.complex128)
         excess = 1.0
@@ -204,7 +204,7 @@ def refit(
         n = places.size
         if n == 0:
             continue
-        normal = _normal(turned, kernel, column, places)
+        normal = normal_matrix(turned, kernel, column, places)
         for j in range(n):
             normal[j, j] += least
         left = matched[column][places].astype(np.complex128)
@@ -218,6 +218,6 @@ def refit(
             if chosen[column, y] or weight[column, y] == 0.0:
                 continue
             for j in range(n):
-                cross[j] = _product(turned, kernel, column, y, places[j]).real
+                cross[j] = product(turned, kernel, column, y, places[j]).real
             weight[column, y] = max(weight[column, y] - cross @ (solved @ cross), 0.0)
     return step, inverse, weight

@@ -33,6 +33,8 @@ STANDS_OUT: Final = 4.0
 LEFT_ALONE: Final = 3.6  # in one pixel: noise reaches it once in 60 frames of 7000 pixels
 LEFT_OVER: Final = 4.5  # noise never reaches it, and heat this strong has been found
 SHOWS: Final = 2.5
+FOLDS: Final = 0.3  # of a point: pixels that get less of it could not pass for it
+APART_PX: Final = 5  # nearer pixels belong to the same heat
 FLANK_PX: Final = 3  # heat below the threshold around heat above it
 UNKNOWN_RAD: Final = 0.5  # steps are held below it where lines do not tell two pixels apart
 RIDGE: Final = 1e-6  # of the largest weight, for images without noise
@@ -184,7 +186,7 @@ def find(
     matched, turned = lines.left(background_rad + start)
     strength, size, misfit = _strength(lines, matched)
     limit = np.float32(L1 * sparsity * misfit) * np.sqrt(lines.weight * lines.total_noise)
-    tried = lines.modelled & (strength > WORTH_A_TRY)
+    tried = lines.modelled & (strength > WORTH_A_TRY) & _beats_its_ghosts(lines, matched)
     change = sparse_change(matched, turned, lines.kernel, tried, limit)
     found = np.abs(_smoothed(lines, lines.weight * change)) / size > FOUND
     chosen = _with_flanks(lines, found | (start != 0))
@@ -242,6 +244,29 @@ def settle(
         chosen=chosen,
         explained=_explained(lines, matched),
     )
+
+
+def _beats_its_ghosts(lines: Lines, matched: Columns) -> Chosen:
+    """Return where heat alone would leave more of itself than at any pixel that it folds onto.
+
+    |matched|² / weight is what one heated pixel explains of the lines; by Cauchy and Schwarz it is
+    largest where the heat is. A neighbourhood of it, because noise decides for single pixels.
+    """
+    weight = np.maximum(lines.weight, TINY)
+    energy = (matched.real**2 + matched.imag**2) / weight
+    explained = _smoothed(lines, np.where(lines.modelled, energy, np.float32(0)))
+    n = lines.measured.size
+    folds = np.abs(lines.kernel) > FOLDS * np.abs(lines.kernel[n - 1])
+    best = np.zeros_like(explained)
+    for distance in np.flatnonzero(folds) - (n - 1):
+        if abs(distance) < APART_PX:
+            continue
+        here, there = (
+            slice(max(distance, 0), n + min(distance, 0)),
+            slice(max(-distance, 0), n + min(-distance, 0)),
+        )
+        best[:, here] = np.maximum(best[:, here], explained[:, there])
+    return np.asarray(explained >= best)
 
 
 def _shared(lines: Lines, turned: CoilColumns, noise: Lengths) -> Lengths:
