@@ -27,7 +27,7 @@ from thermometry.library.multi_baseline import MultiBaseline
 from thermometry.library.pca import Pca
 from thermometry.plan import Thermometer, ThermometryPlan, phase_to_temperature_rad_per_c
 from thermometry.referenceless.near_harmonic import near_harmonic
-from thermometry.referenceless.weighted import referenceless, referenceless_l1
+from thermometry.referenceless.weighted import l1_polynomial, weighted_polynomial
 from thermometry.single_baseline import SingleBaseline
 
 METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
@@ -37,8 +37,8 @@ METHODS: Mapping[str, Callable[[ThermometryPlan], Thermometer]] = {
     "multi-echo": MultiEcho,
     "near-harmonic": near_harmonic,
     "pca": Pca,
-    "referenceless": referenceless,
-    "referenceless-l1": referenceless_l1,
+    "referenceless": weighted_polynomial,
+    "referenceless-l1": l1_polynomial,
     "single-baseline": SingleBaseline,
     "t1": T1Thermometry,
     "water-fat": WaterFat,
@@ -54,7 +54,7 @@ JOINS_CONTRASTS: Final = NEEDS_ECHO_TIMES | {"t1"}
 LEAST_ECHOES: Final[Mapping[str, int]] = {"water-fat": WaterFat.least_echoes}
 """How many echoes a method needs at least, where one does not do."""
 
-KEEPS_LIBRARY: Final = frozenset({"hybrid", "multi-baseline", "pca"})
+KEEPS_LIBRARY: Final = frozenset({"hybrid", "kspace-hybrid", "multi-baseline", "pca"})
 """Methods that keep every baseline image and compare each with all others."""
 
 MOST_LIBRARY_IMAGES: Final = 64
@@ -91,11 +91,11 @@ __all__ = [
     "encoding_rad_per_um",
     "interrupt",
     "interrupt_arrhenius",
+    "l1_polynomial",
     "measure_lesion",
     "near_harmonic",
     "phase_to_temperature_rad_per_c",
-    "referenceless",
-    "referenceless_l1",
     "start_arrhenius",
     "start_dose",
+    "weighted_polynomial",
 ]

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ TUKEY_ROUNDS: Final = 3
 HUBER_CORNER: Final = 1.345  # 95 % efficiency for Gaussian noise; Huber 1981
 TUKEY_CUTOFF: Final = 4.685  # 95 % efficiency for Gaussian noise; Beaton and Tukey 1974
 MAD_TO_STD: Final = 1.4826  # median of |x| to standard deviation, Gaussian x
+CHANCE: Final = 2.3  # over √n: twice how far such a deviation of n Gaussian x is off by chance
+TAIL: Final = 1.959964  # standard deviations that 95 % of a Gaussian stay within
 MAX_PIXELS: Final = 2048  # enough: the fit adds 0.3 % to a pixel's variance at order 2
 INFINITY_BITS: Final = 0x7F800000  # of float32
 MIN_PIXELS_PER_TERM: Final = 10
@@ -136,8 +138,16 @@ def fit_drift(
             return None
         coefficients = np.linalg.solve(normal, moment).astype(np.float64)
     covariance = np.linalg.inv(normal).astype(np.float64)
-    excess_rad = math.sqrt(max(scale**2 - 1.0, 0.0) * float(np.mean(variance_rad2)))
+    is_chance = scale < 1.0 + CHANCE / math.sqrt(n_pixels)
+    excess2 = 0.0 if is_chance else scale**2 - 1.0
+    excess_rad = math.sqrt(excess2 * float(np.mean(variance_rad2)))
     return DriftFit(coefficients, covariance, weights, excess_rad, pixels=np.arange(n_pixels))
+
+
+def deviation(score: NDArray[np.floating[Any]]) -> float:
+    """Return the deviation of scores |r| by their median, or by the tail where that is more."""
+    middle, tail = np.quantile(score, (0.5, 0.95))
+    return max(MAD_TO_STD * float(middle), float(tail) / TAIL)
 
 
 @compiled

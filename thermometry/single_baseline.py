@@ -102,11 +102,13 @@ class SingleBaseline:
         drift = self.basis.evaluate(drift_rad)
         c_per_rad = np.float32(1.0 / plan.rad_per_c)
         drift_rad2 = np.zeros_like(drift) if fit is None else self.basis.variance(fit.covariance)
+        # what moves the field where nothing heats moves it in the heat as well
+        excess_rad2 = np.float32(0.0 if fit is None else fit.excess_rad**2)
         temperature_c, std_c, common_c, valid, kept_rad = to_temperature(
             seen.phase_rad.ravel(),
             drift.ravel(),
             state.phase_rad.ravel(),
-            seen.total_rad2.ravel(),
+            (seen.total_rad2 + excess_rad2).ravel(),
             seen.common_rad2.ravel(),
             drift_rad2.ravel(),
             NO_PIXELS if fit is None else fit.pixels,

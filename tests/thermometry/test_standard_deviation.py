@@ -141,3 +141,17 @@ def test_noise_of_too_little_is_unknown_not_zero():
     assert noise_variance_from_scatter(np.zeros((1, 4, 4), np.float32), one, n_coils=1) is None
     assert noise_variance_from_detail(np.zeros((2, 1, 4, 4), np.complex64)) is None
     assert noise_variance_from_detail(np.ones((2, 1, 1, 1), np.complex64)) is None
+
+
+def test_a_field_that_no_drift_explains_is_in_the_deviation():
+    shape = (1, 48, 48)
+    _, y, x = coordinates(shape)
+    plan, scores = make_plan(shape, drift_order=1), []
+    for seed in range(20):
+        rng = np.random.default_rng([12, seed])
+        *images, last = noisy_images(rng, plan, n_coils=2, snr=30)
+        wavy = 0.1 * np.sin(5 * x + seed) * np.cos(4 * y)  # 3 times the noise
+        moved = make_image(heated(last.coil_pixels, 0.0, drift_rad=wavy), noise_std=last.noise_std)
+        _, maps = fold(SingleBaseline(plan), [*images, moved])
+        scores.append((maps[-1].temperature_c - BODY_C) / maps[-1].temperature_std_c)
+    assert 0.8 < np.std(scores) < 1.2

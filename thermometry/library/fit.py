@@ -2,19 +2,18 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermometry.coil_images import frozen
-from thermometry.drift import MAD_TO_STD, DriftBasis, DriftFit, fit_drift
+from thermometry.drift import MAD_TO_STD, DriftBasis, DriftFit, deviation, fit_drift
 from thermometry.library.training import Library
 from thermometry.phase import wrap
 
 NO_PIXELS, NO_WEIGHTS = np.empty(0, np.intp), np.empty(0, np.float64)
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
-TAIL: Final = 1.959964  # standard deviations that 95 % of a Gaussian stay within
 CLIPPED: Final = np.float32(3.0)  # standard deviations
 
 
@@ -157,15 +156,9 @@ def _judged(fitted: Fitted, basis: DriftBasis, seen: Seen) -> Fitted:
         fitted,
         model_share=share,
         misfit_sigma=sigma,
-        misfit=_deviation(size / np.sqrt(noise + np.float32(share) * model)),
+        misfit=deviation(size / np.sqrt(noise + np.float32(share) * model)),
         excess_rad=math.sqrt(max(sigma**2 - 1.0, 0.0) * float(np.mean(noise))),
     )
-
-
-def _deviation(score: NDArray[np.floating[Any]]) -> float:
-    """Return the deviation of scores |r| by their median, or by the tail where that is more."""
-    middle, tail = np.quantile(score, (0.5, 0.95))
-    return max(MAD_TO_STD * float(middle), float(tail) / TAIL)
 
 
 def _mean_angle(phase_rad: NDArray[np.float32], variance_rad2: NDArray[np.float32]) -> float:

@@ -2,7 +2,9 @@
 
 The field of sources that lie elsewhere is harmonic: inside a mask it follows from its values on the
 border. So is it not of sources inside the mask, nor the phase of the coils, which is nearly so.
-Heat must end within the heated mask, or its border passes for background. Not validated in fat.
+Heat must end within the heated mask, or its border passes for background. At the edge of the
+object, where half of the border has no signal, errors are twice what they are said to be. Not
+validated in fat.
 """
 
 from dataclasses import dataclass, replace
@@ -71,7 +73,7 @@ class NearHarmonic:
 
     def _background(self, seen: Observation, known: NDArray[np.bool_]) -> Background | None:
         plan = self.plan
-        fit = fit_phase(self.polynomial, seen, self.surroundings, fit=fit_drift, is_cold=True)
+        fit = fit_phase(self.polynomial, seen, self.surroundings, fit=fit_drift, heat_sign=0.0)
         reach = extension(plan.heated_mask, known, voxel_mm=plan.voxel_mm)
         if fit is None or reach.inside.size == 0:
             return None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
-from thermometry.drift import DriftBasis, DriftFit
+from thermometry.drift import DriftBasis, DriftFit, deviation
 from thermometry.phase import Observation, wrap
 
 GRADIENT_ROUNDS: Final = 3  # of reweighting: edges of vessels and of heat lose their pull
@@ -103,14 +103,15 @@ def fit_phase(
     region: NDArray[np.bool_],
     *,
     fit: Fit,
-    is_cold: bool,
+    heat_sign: float,
 ) -> DriftFit | None:
     """Return the polynomial through the phase in a region, or None where it is not determined.
 
     Its shape comes first from the differences between neighbours, which wrap nowhere in a smooth
     phase; what is left is small, and `fit` (as `drift.fit_drift`) goes through it pixel by pixel.
-    is_cold: no heat lies in the region, so that all the fit leaves there is misfit, outliers too;
-    otherwise only what most pixels show.
+    heat_sign: of the phase that heat in the region adds, 0 where none can lie there: then all that
+    the fit leaves is misfit, outliers too, else what it leaves on the other side. Heat does not
+    cool.
     """
     known = seen.usable & region
     pixels = polynomial.spread.choose_pixels(known)
@@ -130,10 +131,13 @@ def fit_phase(
     found = fit(terms, absolute, variance_rad2=variance, start=start)
     if found is None:
         return None
-    excess_rad = found.excess_rad
-    if is_cold:
-        rest = wrap(absolute - found.coefficients.astype(np.float32) @ terms)
-        excess_rad = math.sqrt(max(float(np.mean(rest**2 - variance)), 0.0))
+    rest = wrap(absolute - found.coefficients.astype(np.float32) @ terms)
+    excess_rad2 = float(np.mean(rest**2 - variance))
+    is_cooler = rest * np.float32(heat_sign) < 0
+    if is_cooler.any():
+        spread = deviation(np.abs(rest[is_cooler]) / np.sqrt(variance[is_cooler]))
+        excess_rad2 = (spread**2 - 1.0) * float(np.mean(variance))
+    excess_rad = math.sqrt(max(excess_rad2, 0.0))
     return DriftFit(found.coefficients, found.covariance, found.weights, excess_rad, pixels)
 
 
