@@ -1,12 +1,17 @@
 """What a scan should show, for whoever judges a reconstruction afterwards."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from simulators.scan import Scan
 from simulators.tissue_scan import TissueScan
+
+Pixels = NDArray[np.floating[Any]]
 
 
 def write_scan_truth(path: Path, scan: Scan) -> None:
@@ -30,9 +35,12 @@ def write_scan_truth(path: Path, scan: Scan) -> None:
         file["object"] = np.array(layers, np.complex64)
 
 
-def write_tissue_truth(path: Path, scan: TissueScan) -> None:
+def write_tissue_truth(
+    path: Path, scan: TissueScan, *, frames: Iterable[int] | None = None
+) -> None:
     """Write HDF5 on the pixel centres of the image, at each frame's k-space centre, first echo.
 
+    frames: all of the scan's, in order; whoever wants to see them pass gives them.
     frame_time_s: scanner time. float32 (frame, y, x), NaN where there is no tissue:
         rise_c: °C above body temperature at the pixel centres.
         rise_voxel_c: averaged over each pixel's box, weighted by water.
@@ -42,22 +50,28 @@ def write_tissue_truth(path: Path, scan: TissueScan) -> None:
     """
     sequence = scan.sequence
     x_mm, y_mm = sequence.columns_mm[None, :], sequence.rows_mm[:, None]
-    frames = range(sequence.n_frames)
-    truths = [scan.truth(x_mm, y_mm, frame=frame) for frame in frames]
-    maps = {
-        "rise_c": [one.rise_c for one in truths],
-        "rise_voxel_c": [scan.voxel_rise_c(frame) for frame in frames],
-        "rise_bandlimited_c": [scan.seen_rise_c(frame) for frame in frames],
-        "fat_fraction": [one.fat_fraction for one in truths],
-        "displacement_mm": [np.stack(one.displacement_mm, axis=-1) for one in truths],
-        "off_resonance_hz": [one.off_resonance_hz for one in truths],
-        "push_um": [one.push_um for one in truths],
-    }
+    rows: list[dict[str, Pixels]] = []
+    times_s = []
+    for frame in range(sequence.n_frames) if frames is None else frames:
+        truth = scan.truth(x_mm, y_mm, frame=frame)
+        times_s.append(truth.t_s)
+        rows.append(
+            {
+                "rise_c": truth.rise_c,
+                "rise_voxel_c": scan.voxel_rise_c(frame),
+                "rise_bandlimited_c": scan.seen_rise_c(frame),
+                "fat_fraction": truth.fat_fraction,
+                "displacement_mm": np.stack(truth.displacement_mm, axis=-1),
+                "off_resonance_hz": truth.off_resonance_hz,
+                "push_um": truth.push_um,
+            }
+        )
     heat = scan.tissue.heat
     power = heat.plan.power_log if heat else ()
     with h5py.File(path, "w") as file:
-        file["frame_time_s"] = [one.t_s for one in truths]
+        file["frame_time_s"] = times_s
         file["power_time_s"] = [t_s for t_s, _ in power]
         file["power_w"] = [watts for _, watts in power]
-        for name, values in maps.items():
-            file.create_dataset(name, data=np.array(values, np.float32), compression="gzip")
+        for name in rows[0]:
+            values = np.array([row[name] for row in rows], np.float32)
+            file.create_dataset(name, data=values, compression="gzip")

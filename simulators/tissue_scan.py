@@ -18,6 +18,7 @@ from simulators.readout import Readout
 from simulators.sequences.base import ScanSequence
 from simulators.sequences.planned import PlannedReadout
 from simulators.tissue.fat import fat_signal
+from simulators.tissue.filled import Filled
 from simulators.tissue.forward import Sums
 from simulators.tissue.heated_box import HeatedBox
 from simulators.tissue.points import Moment, Points
@@ -116,13 +117,13 @@ class TissueScan:
         for points, sums in zip(self.points, self._sums, strict=True):
             moment, weights = points.at_time(planned.t_s), points.weights(planned.k_per_mm)
             tissue, hertz = self.tissue, self.sequence.h1_frequency_hz
-            for grid, species, is_fat in (
-                (points.water, tissue.water, False),
-                (points.fat, tissue.fat, True),
+            for filled, species, is_fat in (
+                (points.filled_water, tissue.water, False),
+                (points.filled_fat, tissue.fat, True),
             ):
-                if grid is None:
+                if filled is None:
                     continue
-                value = self._species(grid, species, points, sums, moment, planned)
+                value = self._species(filled, species, points, sums, moment, planned)
                 if is_fat:
                     sign = tissue.phase_sign
                     value = value * fat_signal(times_s, h1_frequency_hz=hertz, sign=sign)
@@ -223,7 +224,7 @@ class TissueScan:
 
     def _species(
         self,
-        grid: Complex,
+        filled: Filled,
         species: Species,
         points: Points,
         sums: Sums,
@@ -233,16 +234,18 @@ class TissueScan:
         times_s = self._times_s(planned)
         middle_s = float(times_s[planned.center_sample])
         hz, factor = self.precession(species, points, moment, planned.frame)
+        hz = filled.of(hz)
         offset = float(hz.mean())
         cycles = hz * np.float32(self.tissue.phase_sign * middle_s)
         if self.tissue.push is not None:
-            cycles = cycles + self._pushed_cycles(points, planned)
-        seen = grid * _turn(cycles)
+            cycles = cycles + filled.of(self._pushed_cycles(points, planned))
+        seen = filled.values * _turn(cycles)
         if factor is not None:
-            rows, columns = points.at
-            seen[rows, columns] *= factor(middle_s)
+            inside, of_box = points.in_box(filled)
+            seen[inside] *= np.take(factor(middle_s).ravel(), of_box)
         since_s = self.tissue.phase_sign * (times_s - middle_s)
         value = sums.samples(
+            filled,
             seen,
             hz - np.float32(offset),
             y_mm=moment.y_mm,
@@ -295,7 +298,7 @@ class TissueScan:
     def _pushed_cycles(self, points: Points, planned: PlannedReadout) -> Map:
         push = self.tissue.push
         if push is None or not push.is_on(planned.frame):
-            return np.zeros((1, 1), np.float32)
+            return np.zeros((points.y_mm.size, points.x_mm.size), np.float32)
         sign = -1 if planned.counter("set") % 2 else 1
         x, y = points.x_mm[None], points.y_mm[:, None]
         displaced_um = push.displacement_um(x, y, frame=planned.frame)

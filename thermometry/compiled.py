@@ -1,6 +1,7 @@
 """How the kernels are compiled: one pass over the pixels instead of one for each operation."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import numba
@@ -24,11 +25,16 @@ class Kernel(Generic[Arguments, Result]):
     def __init__(self, function: Callable[Arguments, Result]) -> None:
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
+        self._function = function
+
+    @cached_property
+    def dispatcher(self) -> Any:  # noqa: ANN401 - numba has no types
+        """The compiler's own object, made when first wanted: the gateway imports, never calls."""
         try:
-            self.dispatcher: Any = numba.njit(**OPTIONS, cache=True)(function)
+            return numba.njit(**OPTIONS, cache=True)(self._function)
         except RuntimeError:
             # no folder that may be written: compiled anew for each process
-            self.dispatcher = numba.njit(**OPTIONS)(function)
+            return numba.njit(**OPTIONS)(self._function)
 
     def __call__(self, *arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
         """Run the kernel; scalars go as they are."""

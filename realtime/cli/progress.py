@@ -1,10 +1,10 @@
 """One line of progress, redrawn when whoever works has a moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from messages import Permit, Verdict
 from messages.codec import Noun
@@ -14,6 +14,7 @@ from realtime.streams import mrd_layout as layout
 from realtime.streams.recording import RecordedMessage, Recording
 
 _REDRAWN_NS = 200_000_000
+Thing = TypeVar("Thing")
 
 
 class _Line:
@@ -83,13 +84,17 @@ def training(verdict: Verdict) -> list[str]:
 
 
 class ReadoutProgress(_Line):
-    """Counts what a simulator has played, on a terminal only; the line is gone at the end."""
+    """Counts what a simulator has played, on a terminal only; the line is gone at the end.
 
-    def __init__(self) -> None:
+    what: the things that are counted.
+    """
+
+    def __init__(self, what: str = "readouts") -> None:
         err = console(is_error=True)
         self._progress = Progress(
-            TextColumn("simulated {task.completed:.0f} readouts"),
+            TextColumn(f"simulated {{task.completed:.0f}} {what}"),
             BarColumn(),
+            TimeRemainingColumn(),
             console=err,
             auto_refresh=False,
             transient=True,
@@ -101,7 +106,15 @@ class ReadoutProgress(_Line):
 
     def counting(self, recording: Recording) -> Recording:
         """Return the recording; as it is played, its readouts are counted."""
+        self._progress.update(self._task, total=recording.n_readouts)
         return _Counted(recording, self)
+
+    def counted(self, things: Sequence[Thing]) -> Iterator[Thing]:
+        """Yield things, each counted when the next is asked for."""
+        self._progress.update(self._task, total=len(things))
+        for thing in things:
+            yield thing
+            self.advance()
 
     def advance(self) -> None:
         """Count one more."""

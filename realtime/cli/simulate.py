@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import threadpoolctl
 
 from messages import MonitorError
 from realtime.cli.console import counted
@@ -100,6 +101,8 @@ def simulate(
             raise MonitorError("--events-port: only a treatment closes the loop, no other scan")
         switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
         scan = _scan(sequence, patient, switches, to)
+        # these sums are small: a second thread waits more than it works
+        threadpoolctl.threadpool_limits(limits=1)
         _play_scan(scan, to, pace=pace, config=config, faults=faults)
         if truth is not None:
             _write_truth(truth, scan)
@@ -158,7 +161,9 @@ def _play_scan(
 
 def _write_truth(path: Path, scan: Scan | TissueScan) -> None:
     if isinstance(scan, TissueScan):
-        write_tissue_truth(path, scan)
+        with ReadoutProgress("frames of truth") as progress:
+            frames = progress.counted(range(scan.sequence.n_frames))
+            write_tissue_truth(path, scan, frames=frames)
     else:
         write_scan_truth(path, scan)
 

@@ -46,7 +46,8 @@ class SimulatedScan:
 
     def __init__(self, scan: Scan | TissueScan, *, faults: tuple[Fault, ...] = ()) -> None:
         self.header_xml = scan.header_xml()
-        self.n_readouts: int | None = None
+        # faults apart, and without the noise scan: it is for the progress line alone
+        self.n_readouts: int | None = sum(1 for _ in scan.sequence.readouts())
         self._scan, self._fault = scan, chain(*faults)
 
     def messages(self) -> Iterator[RecordedMessage]:

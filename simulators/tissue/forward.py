@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import jv
 
 from simulators.coils import Coils
+from simulators.tissue.filled import Filled
 
 Real = NDArray[np.floating[Any]]
 Complex = NDArray[np.complexfloating[Any, Any]]
@@ -41,6 +42,7 @@ class Sums:
 
     def samples(
         self,
+        filled: Filled,
         points: Complex,
         spread: NDArray[np.float32],
         *,
@@ -51,44 +53,63 @@ class Sums:
     ) -> Complex:
         """Return Σ points · coil · exp(-2πi k·r) exp(2πi spread · cycles), (coil, sample).
 
-        points, spread (y, x); k_per_mm (sample, 2 or more); cycles (sample,): how far spread of 1
-        has turned at each sample. Rows lie at y_mm, columns at x plus across_mm.
+        points, spread (point,) of what is filled; k_per_mm (sample, 2 or more); cycles (sample,):
+        how far spread of 1 has turned at each sample. Rows lie at y_mm, columns at x plus
+        across_mm.
         The second exponential is no product of something in space and something in time; it is
         expanded in Chebyshev polynomials of spread (Jacobi and Anger), to 1e-5.
         """
         largest = _rounded_up(float(abs(spread).max(initial=0.0)))
         terms = _terms(2 * np.pi * largest * cycles)
-        scaled, sums = spread / np.float32(largest), []
+        scaled = spread / np.float32(largest)
         is_line = bool(np.ptp(k_per_mm[:, 1]) == 0)
-        older, old = points, points * scaled
-        for index in range(len(terms)):
+        sum_waves = self._line if is_line else self._curve
+        kx, waves = k_per_mm[:, 0], self._coils
+        moved = _turns(np.subtract.outer(waves.x_per_mm, kx) * across_mm)
+        total = sum_waves(filled, points, scaled, y_mm, k_per_mm, terms) * moved
+        return np.asarray(waves.weights @ total.reshape(-1, kx.size))
+
+    def _line(
+        self,
+        filled: Filled,
+        points: Complex,
+        scaled: NDArray[np.float32],
+        y_mm: Real,
+        k_per_mm: Real,
+        terms: Complex,
+    ) -> Complex:
+        """Sum over y first, since ky is the same for all samples: (y wave, x wave, sample)."""
+        waves, n = self._coils, len(terms)
+        along_y = _turns(np.outer(waves.y_per_mm - k_per_mm[0, 1], y_mm))
+        rows = filled.column_sums(points, scaled, along_y, n_terms=n)
+        seen = rows[:, :, None, :] * self._wave_x
+        flat = seen.reshape(-1, rows.shape[-1]) @ self._along_x(_key(k_per_mm[:, 0]))
+        each = flat.reshape(n, waves.y_per_mm.size, waves.x_per_mm.size, -1)
+        return np.asarray((each * terms[:, None, None, :]).sum(axis=0))
+
+    def _curve(
+        self,
+        filled: Filled,
+        points: Complex,
+        scaled: NDArray[np.float32],
+        y_mm: Real,
+        k_per_mm: Real,
+        terms: Complex,
+    ) -> Complex:
+        """As `_line`, of any trajectory: sum over x for each row, then over y."""
+        waves, along_x = self._coils, self._along_x(_key(k_per_mm[:, 0]))
+        along_y = _turns(-np.outer(y_mm, k_per_mm[:, 1]))
+        wave_y = _turns(np.outer(waves.y_per_mm, y_mm))
+        older, old, total = points, points * scaled, 0
+        for index, term in enumerate(terms):
             this = points if index == 0 else old
             if index > 1:
                 older, old = old, 2 * scaled * old - older
                 this = old
-            sum_waves = self._line if is_line else self._curve
-            sums.append(sum_waves(this, y_mm, k_per_mm) * terms[index])
-        kx, waves = k_per_mm[:, 0], self._coils
-        moved = _turns(np.subtract.outer(waves.x_per_mm, kx) * across_mm)
-        total = sum(sums) * moved  # (y wave, x wave, sample)
-        return np.asarray(waves.weights @ total.reshape(-1, kx.size))
-
-    def _line(self, points: Complex, y_mm: Real, k_per_mm: Real) -> Complex:
-        """Sum over y first, since ky is the same for all samples: (y wave, x wave, sample)."""
-        waves = self._coils
-        along_y = _turns(np.outer(waves.y_per_mm - k_per_mm[0, 1], y_mm))
-        rows = along_y @ points
-        seen = rows[:, None, :] * self._wave_x
-        flat = seen.reshape(-1, points.shape[1]) @ self._along_x(_key(k_per_mm[:, 0]))
-        return np.asarray(flat.reshape(waves.y_per_mm.size, waves.x_per_mm.size, -1))
-
-    def _curve(self, points: Complex, y_mm: Real, k_per_mm: Real) -> Complex:
-        """Sum over x for each row, then over y: any trajectory."""
-        waves, along_x = self._coils, self._along_x(_key(k_per_mm[:, 0]))
-        along_y = _turns(-np.outer(y_mm, k_per_mm[:, 1]))
-        wave_y = _turns(np.outer(waves.y_per_mm, y_mm))
-        columns = [wave_y @ ((points * wave) @ along_x * along_y) for wave in self._wave_x]
-        return np.stack(columns, axis=1)
+            grid = filled.spread_out(this)
+            columns = [wave_y @ ((grid * wave) @ along_x * along_y) for wave in self._wave_x]
+            total = total + np.stack(columns, axis=1) * term
+        return np.asarray(total)
 
     def _waves_along_x(self, kx_bytes: bytes) -> Complex:
         return _turns(-np.outer(self._x_mm, np.frombuffer(kx_bytes)))

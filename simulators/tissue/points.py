@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.tissue.filled import Counts, Filled
 from simulators.tissue.heated_box import HeatedBox
 from simulators.tissue.raster import bounds, smooth
 from simulators.tissue.tissue import Part, Tissue
@@ -59,8 +60,10 @@ class Points:
         )
         self.water = smooth(part.water, self.x_mm, self.y_mm) if part.water else None
         self.fat = smooth(part.fat, self.x_mm, self.y_mm) if part.fat else None
-        filled = [abs(grid) > 1e-5 for grid in (self.water, self.fat) if grid is not None]
-        self._filled = np.logical_or.reduce(filled)
+        self.filled_water = None if self.water is None else Filled(self.water)
+        self.filled_fat = None if self.fat is None else Filled(self.fat)
+        both = [one.at for one in (self.filled_water, self.filled_fat) if one is not None]
+        self._rows_of, self._columns_of = np.divmod(np.unique(np.concatenate(both)), self.x_mm.size)
         self._box = box
         if box is not None:
             rows, columns = box.rows(self.y_mm), box.columns(self.x_mm)
@@ -74,6 +77,7 @@ class Points:
                 self._rows, self._columns = rows[self.at[0]], columns[:, self.at[1]]
             else:
                 self._box = None
+        self._in_box_of: dict[int, tuple[Counts, Counts]] = {}
         self._held: Moment | None = None
         self._still = self._still_hz()
 
@@ -85,6 +89,12 @@ class Points:
         if self._held is None or self._held.t_s != rounded_s:
             self._held = self._moment(rounded_s)
         return self._held
+
+    def in_box(self, filled: Filled) -> tuple[Counts, Counts]:
+        """Return which of the filled points lie in the heated box, and where in it each is."""
+        if id(filled) not in self._in_box_of:
+            self._in_box_of[id(filled)] = filled.within(*self.at)
+        return self._in_box_of[id(filled)]
 
     def weights(self, k_per_mm: Real) -> Real:
         """Return what a sum over the points is multiplied by at positions k (sample, 2 or more)."""
@@ -105,7 +115,7 @@ class Points:
             if drifting is not None and tissue.drift is not None:
                 hz = still + drifting * np.float32(tissue.drift.share(t_s))
         else:
-            x, y = self.x_mm[None] + across_mm, y_mm[:, None]
+            x, y = self._places(y_mm, across_mm)
             hz = self._map(tissue.field_hz(x, y, t_s=t_s, h1_frequency_hz=self._hertz))
         if self._box is None:
             return Moment(t_s, y_mm, across_mm, hz, None)
@@ -123,11 +133,18 @@ class Points:
         tissue = self._tissue
         if tissue.breathing is not None and (self.part.moves or tissue.bodies):
             return None
-        x, y = self.x_mm[None], self.y_mm[:, None]
+        x, y = self._places(self.y_mm, 0.0)
         start = tissue.field_hz(x, y, t_s=0.0, h1_frequency_hz=self._hertz)
         pattern = tissue.drift.pattern.hz(x, y) if tissue.drift else None
         return self._map(start), None if pattern is None else self._map(pattern)
 
+    def _places(self, y_mm: Real, across_mm: float) -> tuple[Real, Real]:
+        """Return where the filled points are; float32 is exact to 1e-5 mm."""
+        x_mm, y_mm = self.x_mm + across_mm, np.asarray(y_mm)
+        return x_mm.astype("f4")[self._columns_of], y_mm.astype("f4")[self._rows_of]
+
     def _map(self, values: Real) -> Map:
         """Return values where there is tissue, and 0 where what they are matters to nobody."""
-        return np.asarray(np.where(self._filled, values, 0.0).astype(np.float32))
+        grid = np.zeros((self.y_mm.size, self.x_mm.size), np.float32)
+        grid[self._rows_of, self._columns_of] = values
+        return grid

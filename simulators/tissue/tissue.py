@@ -99,7 +99,7 @@ class Tissue:
         value = self.field.hz(x_mm, y_mm)
         if self.drift is not None:
             value = value + self.drift.share(t_s) * self.drift.pattern.hz(x_mm, y_mm)
-        drive = self.breathing.field_drive(t_s) if self.breathing else 0.0
+        drive = float(self.breathing.field_drive(t_s)) if self.breathing else 0.0
         for body in self.bodies:
             relative = body.relative(x_mm, y_mm, drive=drive, b0_axis=self.b0_axis)
             value = value + h1_frequency_hz * relative
