@@ -5,17 +5,26 @@ It also compiles, plans and touches everything that the first frame would otherw
 
 import statistics
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
+from msgspec import structs
 
+import thermometry
 from messages import Frame, MonitorError, Pose, PowerLog
 from realtime import pipeline
 from realtime.clock import Clock
 from realtime.lines_left_out import whole_frames
+from realtime.protocol import Protocol
 from realtime.synthetic_frame import synthetic_frame
 from recon import Partial, Reconstructor
 
-N_MEASURED = 10
+N_MEASURED, LEAST_MEASURED = 10, 3
+ENOUGH_MS: Final = 500.0  # of measured frames: slow ones are known after fewer
+# A mean of more images costs what one of a few does, only a library costs by its size.
+MOST_MEANT: Final = 3
+TOTAL, OPEN, LEARN = "total", "open", "learn"
+ONCE: Final = {OPEN: "the first frame of a slice", LEARN: "the last frame of the baseline"}
 _STAGES = ("absorb", "reconstruct", "measure", "judge")
 
 
@@ -23,49 +32,83 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
     """Return the median of each stage over synthetic frames, in ms, and of their total.
 
     Only the last readout's absorption counts: the others land while the frame is still acquired.
+    OPEN, LEARN: what the first frame takes, and the one that completes the baseline.
     """
+    built = replace(built, protocol=_with_short_baseline(built.protocol))
     settings = built.protocol.thermometry
-    n_warm = 2 if settings is None else settings.baseline_frames + 2
-    state = pipeline.PipelineState()
+    n_baseline = 0 if settings is None else settings.baseline_frames
     n_whole = 0 if settings is None else whole_frames(settings)
     first, later = synthetic_frame(built, pose, is_whole=n_whole > 0), synthetic_frame(built, pose)
-    took: list[dict[str, float]] = []
+    # the heat model does its work once power flows
+    power = PowerLog(np.array([n_baseline + 0.5]), np.ones(1))
+    state, took = pipeline.PipelineState(), list[dict[str, float]]()
+    n_warm, measured_ms = n_baseline + 2, 0.0
     for number in range(n_warm + N_MEASURED):
-        frame = first if number < n_whole else later
         # rules that look back need frames that follow one another in scanner time
-        state, stages = _timed_step(built, state, replace(frame, time_s=float(number)), clock)
+        frame = replace(first if number < n_whole else later, time_s=float(number))
+        state, stages = _timed_step(built, state, frame, power, clock)
         took.append(stages)
+        measured_ms += sum(stages.values()) if number >= n_warm else 0.0
+        if number + 1 >= n_warm + LEAST_MEASURED and measured_ms > ENOUGH_MS:
+            break
     medians = {stage: statistics.median(one[stage] for one in took[n_warm:]) for stage in _STAGES}
-    return {**medians, "total": sum(medians.values())}
+    once = {OPEN: sum(took[0].values()), LEARN: sum(took[max(n_baseline - 1, 0)].values())}
+    return {**medians, TOTAL: sum(medians.values()), **(once if n_baseline else {})}
+
+
+def _with_short_baseline(protocol: Protocol) -> Protocol:
+    settings = protocol.thermometry
+    if settings is None or settings.method in thermometry.KEEPS_LIBRARY:
+        return protocol
+    short = structs.replace(settings, baseline_frames=min(settings.baseline_frames, MOST_MEANT))
+    return replace(protocol, document=structs.replace(protocol.document, thermometry=short))
 
 
 def refuse_too_slow(admission_ms: dict[str, float], *, frame_deadline_ms: float) -> None:
     """Raise MonitorError, with the figures and what would fit, where the deadline cannot hold."""
-    if admission_ms["total"] <= frame_deadline_ms:
+    total_ms = admission_ms[TOTAL]
+    if total_ms <= frame_deadline_ms:
         return
-    stages = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in admission_ms.items())
+    stages = ", ".join(f"{stage} {admission_ms[stage]:.1f} ms" for stage in _STAGES)
     raise MonitorError(
-        f"not admitted: a frame of this geometry takes {admission_ms['total']:.1f} ms here "
+        f"not admitted: a frame of this geometry takes {total_ms:.1f} ms here "
         f"({stages}), protocol.frame_deadline_ms is {frame_deadline_ms:g}; "
-        f"raise it to at least {2 * admission_ms['total']:.0f}, or acquire a smaller matrix"
+        f"raise it to at least {2 * total_ms:.0f}, or acquire a smaller matrix"
     )
 
 
+def expected_late(admission_ms: dict[str, float], *, frame_deadline_ms: float) -> str:
+    """Say which frames will be late once, before anything is heated; nothing where none will."""
+    slow = [
+        f"{words} takes {admission_ms[name]:.0f} ms here"
+        for name, words in ONCE.items()
+        if admission_ms.get(name, 0.0) > frame_deadline_ms
+    ]
+    if not slow:
+        return ""
+    return f"{' and '.join(slow)}, protocol.frame_deadline_ms is {frame_deadline_ms:g}: LATE once"
+
+
 def _timed_step(
-    built: pipeline.Pipeline, state: pipeline.PipelineState, frame: Frame, clock: Clock
+    built: pipeline.Pipeline,
+    state: pipeline.PipelineState,
+    frame: Frame,
+    power: PowerLog,
+    clock: Clock,
 ) -> tuple[pipeline.PipelineState, dict[str, float]]:
     reconstructor = built.reconstructor
-    slice_state = pipeline.slice_of(built, state, frame)
-    partial = reconstructor.start(slice_state.calibration)
+    found = state.slices.get(pipeline.stream_of(frame))
+    partial = reconstructor.start(None if found is None else found.calibration)
     partial = _absorb(reconstructor, partial, frame, slice(None, -1))
     times = [clock.now_ns()]
     partial = _absorb(reconstructor, partial, frame, slice(-1, None))
     times.append(clock.now_ns())
+    slice_state = pipeline.slice_of(built, state, frame)
     slice_state, image = pipeline.reconstruct(built, slice_state, partial, frame)
     times.append(clock.now_ns())
     measured = pipeline.measure(slice_state, image)
     times.append(clock.now_ns())
-    state, _, _ = pipeline.conclude(built, state, measured, frame, PowerLog())
+    state, _, _ = pipeline.conclude(built, state, measured, frame, power)
     times.append(clock.now_ns())
     took_ms = np.diff(times) / 1e6
     return state, {stage: float(ms) for stage, ms in zip(_STAGES, took_ms, strict=True)}

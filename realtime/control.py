@@ -53,12 +53,16 @@ class Assign(msgspec.Struct, tag="assign", frozen=True):
 
 
 class Ready(msgspec.Struct, tag="ready", frozen=True):
-    """Admitted: what a dry run of this very geometry took."""
+    """Admitted: what a dry run of this very geometry took.
+
+    expected_late: which frames will be late once; mostly empty.
+    """
 
     admission_ms: dict[str, float]
     image_shape: tuple[int, int, int]
     fov_mm: tuple[float, float, float]
     session: int = 0
+    expected_late: str = ""
 
 
 class Refused(msgspec.Struct, tag="refused", frozen=True):

@@ -45,6 +45,7 @@ __all__ = [
     "reconstruct",
     "reconstruction_settings",
     "slice_of",
+    "stream_of",
     "take_refined",
     "to_refine",
 ]
@@ -54,7 +55,7 @@ _NECROSIS_CEM43_MIN = THRESHOLDS["necrosis"].cem43_min
 
 def slice_of(pipeline: Pipeline, state: PipelineState, frame: Frame) -> SliceState:
     """Return the state of the frame's slice, opened where the frame is its first."""
-    found = state.slices.get(_stream(frame))
+    found = state.slices.get(stream_of(frame))
     if found is not None:
         return found
     key = frame.key
@@ -142,7 +143,7 @@ def conclude(
         )
     if time_s is not None and frame.is_complete:
         slice_state = replace(slice_state, previous_time_s=time_s)
-    slices = {**state.slices, _stream(frame): slice_state}
+    slices = {**state.slices, stream_of(frame): slice_state}
     return replace(state, slices=slices), verdict, _maps(measured, time_s)
 
 
@@ -234,7 +235,8 @@ def _interrupted(one: SliceState) -> SliceState:
     )
 
 
-def _stream(frame: Frame) -> Stream:
+def stream_of(frame: Frame) -> Stream:
+    """Return the image stream that a frame belongs to."""
     key = frame.key
     return key.slice, key.contrast, key.phase, key.set
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from msgspec.structs import replace
 
-from messages import Acquisition, Finding, MonitorError, SessionHeader, Waveform, is_imaging
+from messages import Acquisition, MonitorError, SessionHeader, Waveform, is_imaging
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime import control
 from realtime.alerts import faults
@@ -19,6 +19,7 @@ from realtime.device_power import DevicePower
 from realtime.frame_times import FrameTimes
 from realtime.header_in_force import header_in_force
 from realtime.protocol import Protocol as TreatmentProtocol
+from realtime.remarks import Remarks
 from realtime.scan_counter import ScanCounter
 from realtime.session_frames import SessionFrames
 from realtime.session_memory import SessionMemory
@@ -88,7 +89,7 @@ class Session:
         self._companions = Companions(header.encodings[0], n_echoes=self.assembler.n_echoes)
         self._signals = Signals()
         self._counter = ScanCounter()
-        self._told: set[str] = set()
+        self._remarks = Remarks(self.answers)
         self._n_extra = 0
         self.device_power = DevicePower()
         self._frames: SessionFrames | None = None
@@ -122,7 +123,7 @@ class Session:
         if not np.isfinite(acquisition.samples).all():
             # once a frame: thousands of alerts would keep other sessions waiting
             told = f"frame {self.assembler.n_frames} is not finite"
-            self._remark_once(told, faults.not_finite(readout=self.n_readouts))
+            self._remarks.once(told, faults.not_finite(readout=self.n_readouts))
         if not is_image:
             self._accompany(acquisition)
         elif acquisition.encoding_space_ref != 0:
@@ -268,6 +269,8 @@ class Session:
         if not self._is_begun:
             self._is_begun = True
             self._sink.publish(start_of(self.run, self.protocol, self.header, ready))
+            if ready.expected_late:
+                self.answers.remark(faults.late_expected(ready.expected_late))
 
     def _place(self, acquisition: Acquisition, received_ns: int) -> None:
         frames = self._frames
@@ -313,12 +316,7 @@ class Session:
 
     def _pass_over(self, text: str) -> None:
         self.n_unused += 1
-        self._remark_once(text, faults.unused(f"readout {self.n_readouts}: {text}"))
-
-    def _remark_once(self, told: str, finding: Finding) -> None:
-        if told not in self._told:
-            self._told.add(told)
-            self.answers.remark(finding)
+        self._remarks.once(text, faults.unused(f"readout {self.n_readouts}: {text}"))
 
     def _open(
         self, frame: OpenFrame, frames: SessionFrames, first: Acquisition, now_ns: int

@@ -20,7 +20,7 @@ import recon
 from messages import Frame, FrameKey, MonitorError, PowerLog
 from messages.codec import to_json
 from realtime import control, pipeline
-from realtime.admission import refuse_too_slow, rehearse
+from realtime.admission import expected_late, refuse_too_slow, rehearse
 from realtime.checkpoint import CheckpointError, CheckpointMemory
 from realtime.clock import Clock, MonotonicClock
 from realtime.mailbox import Mailbox
@@ -194,15 +194,17 @@ def _open_station(
     mailbox = Mailbox(given.layout, mailbox_fd)
     checkpoint = CheckpointMemory(checkpoint_fd)
     took_ms = rehearse(built, given.pose, clock=clock)
+    deadline_ms, late = protocol.protocol.frame_deadline_ms, ""
     if given.is_deadline_enforced:
-        refuse_too_slow(took_ms, frame_deadline_ms=protocol.protocol.frame_deadline_ms)
+        refuse_too_slow(took_ms, frame_deadline_ms=deadline_ms)
+        late = expected_late(took_ms, frame_deadline_ms=deadline_ms)
     kept = checkpoint.load()
     state = kept or PipelineState()
     if kept is not None or given.has_had_frames:
         state = pipeline.interrupt(state)
     plan = built.reconstructor.plan
     x, y, z = plan.recon_matrix
-    ready = control.Ready(took_ms, (z, y, x), plan.recon_fov_mm, order.session)
+    ready = control.Ready(took_ms, (z, y, x), plan.recon_fov_mm, order.session, expected_late=late)
     station = Station(
         built,
         state,

@@ -75,6 +75,9 @@ EVENTS: Mapping[str, EventType] = {
         "The peak is hidden", "Smaller voxels, faster frames, or count the peak as hotter."
     ),
     "motion.hold": _poor("The patient has moved", "Wait, or take a new baseline."),
+    "motion.warn": _poor(
+        "Likeness is not watched", "More signal, or a method that measures motion."
+    ),
     "baseline-invalid.hold": _hazard(
         "The baseline is not valid",
         "Stop heating; slice, table, frequency or shim changed: take a new baseline.",
@@ -120,6 +123,9 @@ EVENTS: Mapping[str, EventType] = {
         advice="Take a new baseline over more breaths, or have the patient breathe more evenly.",
     ),
     "late-frame.hold": _poor("No verdict before the deadline", "Check the machine's load."),
+    "late-expected.inform": _notice(
+        "A frame will be late before heating", "Nothing; or give more time by frame_deadline_ms."
+    ),
     "fault.hold": _hazard("A frame could not be computed", "Read the text, then acknowledge."),
     "stream-lost.hold": _hazard("The scanner's stream was lost", "Check scanner and network."),
     "client-refused.inform": _notice(

@@ -32,6 +32,11 @@ def unused(text: str) -> Finding:
     return Finding("readouts-unused", "inform", text)
 
 
+def late_expected(text: str) -> Finding:
+    """Return the finding on frames that will be late once, by the dry run."""
+    return Finding("late-expected", "inform", text)
+
+
 def time_stamps(text: str) -> Finding:
     """Return the finding on scanner ticks that are no clock, or a doubtful one."""
     return Finding("time-stamps", "inform", text)

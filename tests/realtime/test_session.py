@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from messages import (
     Acquisition,
@@ -525,3 +526,15 @@ def test_the_devices_own_scanner_time_goes_before_the_arrival():
     bench.session.power(30.0, 0.071, now_ns=bench.now_ns)
     bench.send(8)
     assert power_of(bench) == [(0.071, 30.0)]
+
+
+def test_a_frame_that_will_be_late_is_told_once_when_the_run_starts():
+    bench = Bench()
+    bench.send(1)
+    bench.says(structs.replace(READY, expected_late="the last frame of the baseline takes 140 ms"))
+    bench.session.worker_lost("worker process ended", now_ns=bench.now_ns)
+    bench.session.worker_back(bench.worker, now_ns=bench.now_ns)
+    bench.says(structs.replace(READY, expected_late="again"))
+    alerts = [one for one in bench.sink.of(Alert) if one.event == "late-expected.inform"]
+    raised = [one.text for one in alerts if one.state == "raised"]
+    assert raised == ["the last frame of the baseline takes 140 ms"]
