@@ -47,9 +47,14 @@ def _misfit(limit: Movement, temperature: TemperatureMap) -> Finding | None:
 
 
 def _unlike(limit: Movement, similarity: float) -> Finding | None:
-    # false for NaN: likeness that was asked for and not measured is none
     if limit.min_similarity is None or similarity > limit.min_similarity:
         return None
+    if math.isnan(similarity):
+        text = (
+            "whether image and baseline are alike cannot be told: the method does not measure it, "
+            "or noise rules so even an object; motion is watched by phase alone"
+        )
+        return finding(limit, "warn", text)
     text = (
         f"image and baseline are alike by {similarity:.3f}, least {limit.min_similarity:g}: "
         "has the patient moved?"
