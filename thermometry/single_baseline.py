@@ -93,11 +93,19 @@ class SingleBaseline:
         return state, baseline_map
 
     def convert(
-        self, state: BaselineState, image: Image, seen: Observation
+        self,
+        state: BaselineState,
+        image: Image,
+        seen: Observation,
+        *,
+        fitted: NDArray[np.bool_] | None = None,
     ) -> tuple[BaselineState, TemperatureMap]:
-        """Turn what is seen against the baseline into a map: drift off, unwrapped in time."""
+        """Turn what is seen against the baseline into a map: drift off, unwrapped in time.
+
+        fitted: bool (z, y, x), where this image shows the drift; None for the plan's own region.
+        """
         plan = self.plan
-        fit = self._fit_drift(state, seen)
+        fit = self._fit_drift(state, seen, self.fitted_region if fitted is None else fitted)
         drift_rad = state.drift_rad if fit is None else frozen(fit.coefficients)
         drift = self.basis.evaluate(drift_rad)
         c_per_rad = np.float32(1.0 / plan.rad_per_c)
@@ -139,11 +147,13 @@ class SingleBaseline:
         )
         return replace(state, phase_rad=held_rad, drift_rad=drift_rad), measured
 
-    def _fit_drift(self, state: BaselineState, seen: Observation) -> DriftFit | None:
+    def _fit_drift(
+        self, state: BaselineState, seen: Observation, fitted: NDArray[np.bool_]
+    ) -> DriftFit | None:
         plan = self.plan
         if plan.drift_order < 0:
             return None
-        pixels = self.basis.choose_pixels(seen.usable & self.fitted_region)
+        pixels = self.basis.choose_pixels(seen.usable & fitted)
         if pixels.size == 0:
             return None
         terms = self.basis.terms.take(pixels, axis=1)
@@ -184,7 +194,7 @@ class SingleBaseline:
 
 
 def _misfit_sigma(fit: DriftFit, seen: Observation) -> float:
-    noise_rad2 = float(np.mean(seen.total_rad2.take(fit.pixels)))
+    noise_rad2 = float(np.median(seen.total_rad2.take(fit.pixels)))
     return math.sqrt(1.0 + fit.excess_rad**2 / noise_rad2) if noise_rad2 > 0 else math.nan
 
 

@@ -35,6 +35,9 @@ LEFT_OVER: Final = 4.5  # noise never reaches it, and heat this strong has been 
 SHOWS: Final = 2.5
 FOLDS: Final = 0.3  # of a point: pixels that get less of it could not pass for it
 APART_PX: Final = 5  # nearer pixels belong to the same heat
+LARGE_HEAT_RAD: Final = 0.3
+ALIKE: Final = 0.4
+TOO_ALIKE: Final = 0.6  # heat that could pass for other heat: beyond it nobody knows whose it is
 FLANK_PX: Final = 3  # heat below the threshold around heat above it
 UNKNOWN_RAD: Final = 0.5  # steps are held below it where lines do not tell two pixels apart
 RIDGE: Final = 1e-6  # of the largest weight, for images without noise
@@ -230,6 +233,10 @@ def settle(
     known = np.maximum(_smoothed(lines, weight), TINY)
     mean = _smoothed(lines, np.where(others, matched.imag, np.float32(0))) / known
     half = np.float32(0.5) * lines.total_noise
+    alike = _alike(lines, theta, chosen)
+    # what folded heats do to each other hangs on their phases, which are not known: at its worst
+    worst = 1 / (np.maximum(lines.weight, TINY) * np.maximum(1 - alike, np.float32(1 - TOO_ALIKE)))
+    inverse = np.where(alike > ALIKE, np.maximum(inverse, worst), inverse)
     spread_rad2 = _smoothed(lines, half * weight, squared=True)
     spread_rad2 = (spread_rad2 + _shared(lines, turned, half * others)) / known / known
     spread_rad2 = np.maximum(spread_rad2, TINY)
@@ -242,8 +249,48 @@ def settle(
         total_rad2=total,
         common_rad2=total * (1 - np.float32(lines.noise) / lines.total_noise),
         chosen=chosen,
-        explained=_explained(lines, matched),
+        explained=_explained(lines, matched) & (alike < TOO_ALIKE),
     )
+
+
+def _alike(lines: Lines, theta: Lengths, chosen: Chosen) -> Lengths:
+    """Return how much of a chosen pixel's signal the chosen ones that fold onto it could pass for.
+
+    Σ |coherence|² of the coils and of what folds; 0 where no heat folds onto heat, 1 where the
+    lines do not tell them apart. Small phases do not count: of them the inverse normal matrix
+    tells the truth, since it does not change with them.
+    """
+    alike = np.zeros(chosen.shape, np.float32)
+    at = np.flatnonzero(np.count_nonzero(chosen, axis=1) > 1)
+    if at.size == 0:
+        return alike
+    n, some, held = lines.measured.size, lines.baseline[:, at], chosen[at]
+    large = held & (np.abs(theta[at]) > LARGE_HEAT_RAD)
+    energy, found = lines.weight[at], np.zeros(held.shape, np.float32)
+    for distance in _folding(lines):
+        if distance < 0:
+            continue
+        pairs = (large[:, :-distance] & held[:, distance:]) | (
+            held[:, :-distance] & large[:, distance:]
+        )
+        if not pairs.any():
+            continue
+        product = np.sum(some[..., :-distance].conj() * some[..., distance:], axis=0)
+        product *= lines.kernel[n - 1 + distance]
+        power = product.real**2 + product.imag**2
+        both = np.maximum(energy[:, :-distance] * energy[:, distance:], TINY)
+        share = np.where(pairs, power / both, np.float32(0))
+        found[:, :-distance] += share
+        found[:, distance:] += share
+    alike[at] = found
+    return alike
+
+
+def _folding(lines: Lines) -> list[int]:
+    """Return the distances along y, of both signs, from which a pixel folds onto another."""
+    n = lines.measured.size
+    folds = np.abs(lines.kernel) > FOLDS * np.abs(lines.kernel[n - 1])
+    return [int(one) for one in np.flatnonzero(folds) - (n - 1) if abs(one) >= APART_PX]
 
 
 def _beats_its_ghosts(lines: Lines, matched: Columns) -> Chosen:
@@ -255,18 +302,7 @@ def _beats_its_ghosts(lines: Lines, matched: Columns) -> Chosen:
     weight = np.maximum(lines.weight, TINY)
     energy = (matched.real**2 + matched.imag**2) / weight
     explained = _smoothed(lines, np.where(lines.modelled, energy, np.float32(0)))
-    n = lines.measured.size
-    folds = np.abs(lines.kernel) > FOLDS * np.abs(lines.kernel[n - 1])
-    best = np.zeros_like(explained)
-    for distance in np.flatnonzero(folds) - (n - 1):
-        if abs(distance) < APART_PX:
-            continue
-        here, there = (
-            slice(max(distance, 0), n + min(distance, 0)),
-            slice(max(-distance, 0), n + min(-distance, 0)),
-        )
-        best[:, here] = np.maximum(best[:, here], explained[:, there])
-    return np.asarray(explained >= best)
+    return np.asarray(explained >= _of_those_that_fold(lines, explained))
 
 
 def _shared(lines: Lines, turned: CoilColumns, noise: Lengths) -> Lengths:
@@ -337,3 +373,13 @@ def _with_flanks(lines: Lines, chosen: Chosen) -> Chosen:
     cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], np.bool_)
     grown = binary_dilation(chosen.reshape(lines.crop.planes), cross, iterations=FLANK_PX)
     return np.asarray(grown.reshape(chosen.shape) & lines.modelled)
+
+
+def _of_those_that_fold(lines: Lines, value: Lengths) -> Lengths:
+    """Return the largest value of the pixels that fold onto each; 0 where all are below it."""
+    n, largest = lines.measured.size, np.zeros_like(value)
+    for distance in _folding(lines):
+        here = slice(max(distance, 0), n + min(distance, 0))
+        there = slice(max(-distance, 0), n + min(-distance, 0))
+        largest[:, here] = np.maximum(largest[:, here], value[:, there])
+    return largest

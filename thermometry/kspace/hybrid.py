@@ -23,6 +23,8 @@ from thermometry.single_baseline import AMBIGUOUS_RAD, BaselineState, SingleBase
 ROUNDS: Final = 2  # of drift and heat
 SPARSER: Final = 4.0
 FAR_RAD: Final = np.float32(2.5)
+APART_PX: Final = 4  # of a 5 x 5 binomial neighbourhood's means, which share little so far apart
+ENOUGH_PIXELS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +161,8 @@ class KSpaceHybrid:
             known = crop.volume(lines.modelled)
             near = np.where(known, crop.volume(heat.phase_rad), single.phase_rad)
             single = replace(single, phase_rad=near)
-        moved, measured = self.single.convert(single, image, seen)
+        fitted = _apart(self.single.fitted_region & seen.usable & ~heated)
+        moved, measured = self.single.convert(single, image, seen, fitted=fitted)
         jump = np.abs(moved.phase_rad - state.single.phase_rad)
         measured = replace(measured, ambiguous=frozen(jump >= AMBIGUOUS_RAD))
         return replace(state, single=moved, heated=heated), measured
@@ -235,6 +238,16 @@ class KSpaceHybrid:
         shape = self.plan.shape
         zero, one = np.zeros(shape, np.float32), np.ones(shape, np.float32)
         return Observation(zero, one, zero, np.zeros(shape, np.bool_))
+
+
+def _apart(fitted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return every n-th pixel along y and x: neighbours in a smoothed map say the same.
+
+    All of them where few would be left.
+    """
+    kept = np.zeros_like(fitted)
+    kept[:, ::APART_PX, ::APART_PX] = fitted[:, ::APART_PX, ::APART_PX]
+    return kept if np.count_nonzero(kept) >= ENOUGH_PIXELS else fitted
 
 
 def _n_explained(found: tuple[Heat | None, NDArray[np.float64]]) -> int:
