@@ -1,10 +1,10 @@
 """Who may be given images whose missing lines of k-space nobody has filled, and what first."""
 
 from messages import HeaderError, ProtocolError
+from realtime.protocol_methods import FOR_FOLDED_IMAGES
 from realtime.protocol_sections import Thermometry
 from recon import ReconstructionPlan
 
-FOR_FOLDED_IMAGES = "kspace-hybrid"
 _ACCELERATION = "encoding.parallelImaging.accelerationFactor"
 
 

@@ -11,8 +11,10 @@ from realtime import protocol_sections
 from realtime.echo import echo_time_and_frequency, echo_times_of, joined_contrasts
 from realtime.header_in_force import header_in_force
 from realtime.lines_left_out import require_lines
+from realtime.method_demands import require_memory, require_pixels
 from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
+from realtime.protocol_methods import FOR_FOLDED_IMAGES
 from realtime.readout_bandwidth import readout_bandwidth_hz_per_px, require_bandwidth
 from realtime.regions import Mask, heated_mask, reference_mask, region_masks
 from thermometry.dose.arrhenius import MODELS
@@ -56,14 +58,19 @@ def build(
         epi_reference=protocol.epi_reference,
     )
     name = protocol.recon.method
-    name = recon.method_for(plan.encoding) if name == AUTO else name
-    reconstructor = recon.METHODS[name](plan)
     settings = protocol.thermometry
+    if name == AUTO:
+        name = recon.method_for(plan.encoding)
+        # it fits the lines that came: filled up, there is nothing left for it to do
+        if settings is not None and settings.method == FOR_FOLDED_IMAGES and name == "grappa":
+            name = "fft"
+    reconstructor = recon.METHODS[name](plan)
     if settings is None:
         return Pipeline(protocol, header, reconstructor, (), 0.0)
     require_lines(settings, plan, recon_method=name)
     _, h1_frequency_hz = echo_time_and_frequency(settings, header)
     n_joined = joined_contrasts(settings, header)
+    require_memory(settings, plan, n_joined=n_joined)
     echo_times_s = echo_times_of(settings, header, n_joined=n_joined)
     if n_joined > 1:
         reconstructor = recon.EchoTrain(reconstructor, n_joined)
@@ -148,6 +155,9 @@ def _thermometry_plan(
     contrast: int,
 ) -> thermometry.ThermometryPlan:
     protocol = pipeline.protocol
+    reference = reference_mask(masks, protocol, shape=shape)
+    heated = heated_mask(masks, protocol, shape=shape)
+    require_pixels(settings, reference=reference, heated=heated)
     return thermometry.ThermometryPlan(
         echo_time_s=pipeline.echo_times_s[contrast],
         echo_times_s=pipeline.echo_times_s if pipeline.n_joined > 1 else (),
@@ -162,8 +172,8 @@ def _thermometry_plan(
         baseline_frames=settings.baseline_frames,
         drift_order=settings.drift_order,
         shape=shape,
-        reference_mask=reference_mask(masks, protocol, shape=shape),
-        heated_mask=heated_mask(masks, protocol, shape=shape),
+        reference_mask=reference,
+        heated_mask=heated,
         min_snr=settings.min_snr,
         max_std_c=settings.max_std_c,
         alpha_std_ppm_per_c=settings.alpha_std_ppm_per_c,

@@ -25,6 +25,7 @@ from realtime.alerts.limits import (
     rule_name,
 )
 from realtime.epi_reference import load_epi_reference
+from realtime.protocol_methods import refuse_unfit
 from realtime.protocol_ranges import expected_number, value_at
 from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
 from thermometry.heat.tissue import TISSUES
@@ -216,24 +217,7 @@ def _refuse_unknown_methods(document: Document) -> None:
         methods = tuple(thermometry.METHODS)
         _refuse_unknown("thermometry.method", document.thermometry.method, methods)
         _refuse_unknown("thermometry.tissue", document.thermometry.tissue, tuple(TISSUES))
-        _refuse_large_library(document.thermometry)
-        _refuse_dose_without_model(document.thermometry)
-
-
-def _refuse_large_library(settings: Thermometry) -> None:
-    most = thermometry.MOST_LIBRARY_IMAGES
-    if settings.method in thermometry.KEEPS_LIBRARY and settings.baseline_frames > most:
-        raise ProtocolError(
-            f"is {settings.baseline_frames}, expected at most {most} for {settings.method}, which "
-            "keeps every one of them",
-            key="thermometry.baseline_frames",
-        )
-
-
-def _refuse_dose_without_model(settings: Thermometry) -> None:
-    if settings.dose_integration == "model" and not settings.heat_model:
-        text = 'is "model", which needs heat_model = true'
-        raise ProtocolError(text, key="thermometry.dose_integration")
+        refuse_unfit(document.thermometry, recon_method=document.recon.method)
 
 
 def _refuse_unknown(key: str, name: str, known: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ alpha_ppm_per_c = -0.01
 phase_sign = 1
 body_temperature_c = 37.0
 drift_order = 1
+{more}
 [[region]]
 name = "middle"
 role = "target"
@@ -51,8 +52,10 @@ _CASES = (
     ("l1-wavelet", "cartesian", 2, "single-baseline"),
     ("fft", "cartesian", 2, "kspace-hybrid"),
 )
+# What any method may have beside it, once.
+_MORE = {"hybrid": 'off_resonance_shift = true\ndose_integration = "log-linear"'}
 _ECHO_TIMES_S = (0.005, 0.01, 0.015)
-_N, _N_COILS = 32, 4
+_N, _N_COILS, _DWELL_US = 32, 4, 5.0
 _TIMING = EpiTiming(20.0, 100.0, 20.0, 10.0, _N, 3.75)
 
 
@@ -75,7 +78,17 @@ def warm_up(clock: Clock) -> Iterator[str]:
         header = SessionHeader(
             b"", (encoding,), echo_times_s=_ECHO_TIMES_S, h1_frequency_hz=127.7e6
         )
-        protocol = parse_protocol(_PROTOCOL.format(method=method, thermometry=measured_by))
-        built = pipeline.build(protocol, header, n_coils=_N_COILS, n_samples=_N, noise=None)
+        more = _MORE.get(measured_by, "")
+        protocol = parse_protocol(
+            _PROTOCOL.format(method=method, thermometry=measured_by, more=more)
+        )
+        built = pipeline.build(
+            protocol,
+            header,
+            n_coils=_N_COILS,
+            n_samples=_N,
+            noise=None,
+            imaging_sample_time_us=_DWELL_US,
+        )
         rehearse(built, Pose(), clock=clock)
         yield method
