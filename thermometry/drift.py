@@ -98,7 +98,7 @@ class DriftFit:
     """Coefficients, their covariance (rad²), and how the residual compares with the noise.
 
     weights: float64 (pixel,), what robustness left to each fitted pixel, 0 to 1.
-    excess_rad: robust standard deviation of the residual beyond the noise, on average.
+    excess_rad: robust standard deviation of the residual beyond the noise, in the middle pixel.
     pixels: indices of the fitted pixels, where the caller knows them.
     """
 
@@ -140,7 +140,7 @@ def fit_drift(
     covariance = np.linalg.inv(normal).astype(np.float64)
     is_chance = scale < 1.0 + CHANCE / math.sqrt(n_pixels)
     excess2 = 0.0 if is_chance else scale**2 - 1.0
-    excess_rad = math.sqrt(excess2 * float(np.mean(variance_rad2)))
+    excess_rad = math.sqrt(excess2 * float(np.median(variance_rad2)))
     return DriftFit(coefficients, covariance, weights, excess_rad, pixels=np.arange(n_pixels))
 
 

@@ -1,5 +1,7 @@
 """Multi-echo combination: as good as theory allows, and right where one echo would be lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from tests.thermometry.phantoms import (
     coordinates,
     fold,
     hot_spot,
+    make_image,
 )
 from tests.thermometry.trains import ECHO_TIMES_S, rad_per_c, train_image, train_plan
 from thermometry import METHODS
@@ -174,3 +177,41 @@ def test_an_incomplete_train_leaves_no_trace():
 def test_echo_times_must_differ():
     with pytest.raises(ValueError, match="echo_times_s"):
         MULTI_ECHO(train_plan(SHAPE, echo_times_s=(0.004, 0.004)))
+
+
+def test_echoes_that_disagree_make_a_pixel_less_sure():
+    # the fat of a mixed pixel stays as it is: its phase does not grow with the echo time
+    plan, rng = train_plan(drift_order=-1), np.random.default_rng(9)
+    coils = anatomy(plan.shape, 2)
+
+    def of(rise_c, fat):
+        water = train_image(coils, rise_c, noise_std=0.02, rng=rng)
+        turns = np.exp(-2j * np.pi * 440.0 * np.array(ECHO_TIMES_S))
+        parts = [
+            make_image(one.coil_pixels + fat * turn * coils, noise_std=0.02)
+            for one, turn in zip(water.echoes, turns, strict=True)
+        ]
+        return replace(water, echoes=tuple(parts))
+
+    def last(fat):
+        _, maps = fold(METHODS["multi-echo"](plan), [of(0, fat)] * 2 + [of(20.0, fat)])
+        return maps[-1]
+
+    pure, mixed = last(0.0), last(0.7)
+    grown = mixed.temperature_std_c / pure.temperature_std_c
+    assert np.nanmedian(grown) > 2
+    assert np.std((pure.temperature_c - BODY_C - 20) / pure.temperature_std_c) < 1.1
+
+
+def test_what_boils_or_moves_shows_in_the_signal():
+    _, y, x = coordinates(SHAPE)
+    coils = (COILS * (0.5 + 0.5 * (np.hypot(y, x) < 0.5))).astype(np.complex64)
+    boiled = coils.copy()
+    boiled[..., 20:24, 20:24] *= 0.3
+    still, bubble, moved = (
+        fold(MULTI_ECHO(train_plan(SHAPE, drift_order=-1)), [train_image(c) for c in (coils, now)])
+        for now in (coils, boiled, np.roll(coils, 3, axis=-1))
+    )
+    assert still[1][-1].similarity == pytest.approx(1.0, abs=1e-4)
+    assert np.allclose(bubble[1][-1].magnitude_ratio[..., 20:24, 20:24], 0.3, atol=1e-3)
+    assert moved[1][-1].similarity < 0.95

@@ -208,6 +208,17 @@ def test_a_jump_of_the_field_is_drift_and_not_heat():
     assert maps[0].misfit_sigma == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.parametrize("jump_hz", [-120.0, 60.0, 105.0])
+def test_a_far_jump_is_followed_where_water_and_fat_cancel_in_an_echo(jump_hz):
+    # half of each: in some echoes no pixel has a phase to tell
+    times = (0.014, 0.018, 0.022, 0.026, 0.030)
+    plan = plan_of(drift_order=1, echo_times_s=times, echo_time_s=times[0])
+    _, maps = heat(plan, drift_hz=jump_hz, phase_rad=0.0, fat_fraction=0.5)
+    error, std = errors(maps)
+    assert error.size > 0.9 * RISE_C.size * len(maps)
+    assert np.std(error / std) < 1.1
+
+
 def test_what_the_baseline_cannot_explain_shows_as_misfit():
     _, maps = heat(plan_of())
     assert maps[0].misfit_sigma == pytest.approx(1, abs=0.05)

@@ -1,5 +1,6 @@
 """The phases of an echo train: unwrapped from echo to echo, and joined to one."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ from thermometry.phase import ONE, TURN, ZERO, Observation, Volume
 
 # A wrap cannot be told from its complement well beyond this.
 DOUBTFUL_RAD: Final = np.float32(0.8 * np.pi)
+BEYOND_CHANCE: Final = 5.0  # standard deviations of χ² above its mean
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,30 +41,17 @@ def stack(observations: tuple[Observation, ...], ratio: Volume) -> TrainPhases:
     )
 
 
-def mean_turns(train: TrainPhases, expected: Volume, pixels: NDArray[np.intp]) -> Volume:
-    """Return by how much all pixels have turned beyond what is expected, (echo,), unwrapped.
+def phasor_sums(
+    train: TrainPhases, expected: Volume, pixels: NDArray[np.intp]
+) -> NDArray[np.complex128]:
+    """Return Σ of each echo's phasors beyond what is expected, over the noise; (echo,).
 
-    expected: float32 (pixel,), phase at the first echo. From one echo to the next the turn is taken
-    to change by less than half a turn: the field may jump by 1 / (2 ΔTE) between two frames.
+    expected: float32 (pixel,), phase at the first echo.
     """
-    turns = np.zeros(len(train.ratio), np.float32)
-    if pixels.size == 0:
-        return turns
-    for echo, ratio in enumerate(train.ratio):
-        weight = train.usable[echo, pixels] / train.total_rad2[echo, pixels]
-        residual = train.phase_rad[echo, pixels] - ratio * expected[pixels]
-        sine, cosine = np.sum(weight * np.sin(residual)), np.sum(weight * np.cos(residual))
-        turns[echo] = np.arctan2(sine, cosine)
-    unwrapped: Volume = np.unwrap(turns).astype(np.float32)
-    return unwrapped
-
-
-def line_through(values: NDArray[np.float64], ratio: Volume) -> tuple[float, float]:
-    """Return what does not grow with the echo time, and what does, at the first echo."""
-    if len(values) == 1:
-        return 0.0, float(values[0])
-    slope, constant = np.polyfit(ratio.astype(np.float64), values, 1)
-    return float(constant), float(slope)
+    weight = train.usable[:, pixels] / train.total_rad2[:, pixels]
+    residual = train.phase_rad[:, pixels] - train.ratio[:, None] * expected[pixels]
+    sums: NDArray[np.complex128] = np.sum(weight * np.exp(1j * residual), axis=1)
+    return sums
 
 
 def fit_offset(
@@ -142,7 +131,8 @@ def combine(
 
     Each echo gives an estimate of variance v / ratio² with v its phase variance, so the weights
     are ratio² / v: magnitude² · TE², since v goes as 1 / magnitude². Where an echo has decayed, its
-    weight has too. Marx 2016, doi:10.1002/mrm.25914.
+    weight has too. Marx 2016, doi:10.1002/mrm.25914. Where the echoes disagree by more than noise,
+    as in fat that heat has passed by, the variance grows by their χ² per degree of freedom.
     """
     n_pixels = expected.size
     phase, total = np.zeros_like(expected), np.ones_like(expected)
@@ -159,4 +149,12 @@ def combine(
             is_usable[i] = True
             phase[i] = expected[i] + moment / weight
             total[i], common[i] = ONE / weight, shared / (weight * weight)
+            chi2, n_free = ZERO, -1
+            for echo in range(ratio.size):
+                if usable[echo, i]:
+                    rest = residual[echo, i] - offset_rad - ratio[echo] * (moment / weight)
+                    chi2 += rest * rest / total_rad2[echo, i]
+                    n_free += 1
+            if n_free > 0 and chi2 > n_free + BEYOND_CHANCE * math.sqrt(2.0 * n_free):
+                total[i] *= chi2 / np.float32(n_free)
     return phase, total, common, is_usable

@@ -1,6 +1,5 @@
 """Drift of an echo train: a field that turns each echo by its time, and a phase common to all."""
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermometry.drift import DriftBasis, DriftFit, fit_drift
+from thermometry.echoes.train_turn import shared_turn
 from thermometry.phase import wrap
 
 Volume = NDArray[np.float32]
@@ -49,16 +49,6 @@ class TrainDrift:
         np.cos(phase, out=turned.real)
         np.sin(-phase, out=turned.imag)
         return turned
-
-    def from_echoes(self, phases: tuple[Real, ...]) -> Real:
-        """Return the coefficients whose drift is nearest to a polynomial for each echo alone."""
-        if not self.n_terms:
-            return np.zeros(0)
-        lever, stacked = self.lever, np.stack(phases)
-        line = np.linalg.lstsq(np.stack([lever, np.ones_like(lever)], 1), stacked[:, 0], rcond=None)
-        slope, common = line[0]
-        higher = lever @ stacked[:, 1:] / (lever @ lever)
-        return np.concatenate([[slope], higher, [common]])
 
     def fit(
         self,
@@ -118,15 +108,10 @@ class TrainDrift:
         return np.concatenate([field, np.ones((1, *field.shape[1:]), np.float32)])
 
     def _follow(self, product: Echoes, start: Real, *, design: NDArray[np.float32]) -> Real:
-        """Return the start moved by the jump of field and phase that the echoes share.
-
-        From echo to echo the turn is small, so that a jump of many hertz does not wrap.
-        """
+        """Return the start moved by the jump of field and phase that the echoes share."""
         rest = product * np.exp(-1j * np.tensordot(start.astype(np.float32), design, axes=1))
-        turns = np.unwrap(np.angle(rest.sum(axis=1, dtype=np.complex128)))
+        slope, common = shared_turn(rest.sum(axis=1, dtype=np.complex128), self.lever)
         moved = start.copy()
-        lever = self.lever
-        slope, common = np.polyfit(lever, turns, 1)
         moved[0] += slope
-        moved[-1] += math.remainder(common, 2 * math.pi)
+        moved[-1] += common
         return moved

@@ -33,6 +33,7 @@ from thermometry.drift import DriftBasis, DriftFit
 from thermometry.echoes.echo_coils import train_profile
 from thermometry.echoes.fat_spectrum import fat_at_echoes
 from thermometry.echoes.train_drift import TrainDrift
+from thermometry.echoes.train_turn import field_and_common
 from thermometry.echoes.water_fat_library import MISFIT, WaterFatLibrary, fit_library
 from thermometry.echoes.water_fat_rise import AMBIGUOUS_CHI2, N_UNKNOWN, measure_rise
 from thermometry.plan import ThermometryPlan, phase_to_temperature_rad_per_c
@@ -145,7 +146,7 @@ class WaterFat:
         state = replace(state, gatherings=gatherings)
         baseline_map = replace(self._blank(state, image), is_baseline=True)
         if gatherings[0].n_frames == self.plan.baseline_frames:
-            drift_rad = self.drift.from_echoes(tuple(one.drift_rad for one in gatherings))
+            drift_rad = self._drift_of(gatherings)
             state = replace(
                 state,
                 gatherings=(),
@@ -153,6 +154,12 @@ class WaterFat:
                 drift_rad=frozen(drift_rad),
             )
         return state, baseline_map
+
+    def _drift_of(self, gatherings: tuple[Gathering, ...]) -> NDArray[np.float64]:
+        if not self.drift.n_terms:
+            return np.zeros(0)
+        drifts = tuple(one.drift_rad for one in gatherings)
+        return np.append(*field_and_common(drifts, self.drift.lever))
 
     def _separate(self, gatherings: tuple[Gathering, ...]) -> TrainReference:
         """Make the reference: noise of all echoes together, coil profile, water and fat."""
@@ -231,7 +238,8 @@ class WaterFat:
     ) -> tuple[WaterFatState, TemperatureMap]:
         """State and map from what the kernel found, rows as in `measure_rise`."""
         plan = self.plan
-        std_c, common_c = self._certainty(found, fit)
+        misfit_sigma = self._misfit_sigma(found[CHI2], usable & self.fitted_region)
+        std_c, common_c = self._certainty(found, fit, misfit_sigma=misfit_sigma)
         # false for NaN
         valid = usable & (std_c <= plan.max_std_c)
         held_c = np.where(valid, found[RISE], state.rise_c.ravel())
@@ -251,17 +259,21 @@ class WaterFat:
             drift_residual_c=0.0 if fit is None else fit.excess_rad * self.c_per_rad,
             is_drift_trusted=fit is not None or plan.drift_order < 0,
             ambiguous=frozen((valid & (found[ADVANTAGE] < AMBIGUOUS_CHI2)).reshape(plan.shape)),
-            misfit_sigma=self._misfit_sigma(found[CHI2], usable & self.fitted_region),
+            misfit_sigma=misfit_sigma,
             magnitude_ratio=shown(found[RATIO], usable),
         )
 
-    def _certainty(self, found: NDArray[np.float32], fit: DriftFit | None) -> tuple[Volume, Volume]:
+    def _certainty(
+        self, found: NDArray[np.float32], fit: DriftFit | None, *, misfit_sigma: float
+    ) -> tuple[Volume, Volume]:
         """Return the standard deviation and the part that all frames share, (pixel,), in °C.
 
-        A pixel that fits worse than noise allows is less certain in proportion. Pixels that the
-        drift was fitted to have pulled it towards themselves, as in `conversion.to_temperature`.
+        A pixel that fits worse than noise allows is less certain in proportion, and so are all
+        where that is typical. Pixels that the drift was fitted to have pulled it towards
+        themselves, as in `conversion.to_temperature`.
         """
-        misfit = np.where(found[CHI2] > MISFIT, found[CHI2], np.float32(1))
+        chi2 = np.fmax(found[CHI2], np.float32(misfit_sigma**2))
+        misfit = np.where(chi2 > MISFIT, chi2, np.float32(1))
         variance = found[BY_FRAME] * misfit + found[BY_REFERENCE]
         if fit is not None:
             share = np.ones_like(variance)

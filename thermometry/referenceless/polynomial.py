@@ -136,7 +136,7 @@ def fit_phase(
     is_cooler = rest * np.float32(heat_sign) < 0
     if is_cooler.any():
         spread = deviation(np.abs(rest[is_cooler]) / np.sqrt(variance[is_cooler]))
-        excess_rad2 = (spread**2 - 1.0) * float(np.mean(variance))
+        excess_rad2 = (spread**2 - 1.0) * float(np.median(variance))
     excess_rad = math.sqrt(max(excess_rad2, 0.0))
     return DriftFit(found.coefficients, found.covariance, found.weights, excess_rad, pixels)
 

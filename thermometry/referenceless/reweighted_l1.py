@@ -57,7 +57,7 @@ def fit_reweighted_l1(
     is_inside = size < OUTSIDE
     normal = (design * is_inside) @ design.T
     covariance = np.linalg.inv(normal).astype(np.float64) * INEFFICIENCY * max(scale, 1.0) ** 2
-    excess_rad = float(np.sqrt(max(scale**2 - 1.0, 0.0) * float(np.mean(variance_rad2))))
+    excess_rad = float(np.sqrt(max(scale**2 - 1.0, 0.0) * float(np.median(variance_rad2))))
     return DriftFit(
         coefficients, covariance, is_inside / INEFFICIENCY, excess_rad, np.arange(n_pixels)
     )
