@@ -75,13 +75,13 @@ class Seen:
 
 def draw(seed: int) -> Case:
     """Return the random treatment of a seed."""
-    rng = np.random.default_rng([20261121, seed])
-    n_heated = int(rng.integers(5, 11))
+    rng = np.random.default_rng([20261123, seed])
+    n_heated, n_cold = int(rng.integers(5, 11)), int(rng.integers(0, 4))
     fault = str(rng.choice(FAULTS)) if rng.random() < _FAULTY else ""
-    treatment = _treatment(rng, seed, n_heated=n_heated, n_px=_MATRIX, n_coils=_N_COILS)
+    treatment = _treatment(rng, seed, n_heated=n_heated, n_cold=n_cold, n_px=_MATRIX)
     target = treatment.focus_mm
     off = rng.uniform(-0.4, 0.4, 2)  # what aiming leaves
-    from_frame = _N_BASELINE + int(rng.integers(1, n_heated))
+    from_frame = treatment.n_baseline_frames + int(rng.integers(1, n_heated))
     if fault == "wrong sign":
         treatment = replace(treatment, phase_sign=-1)
     elif fault == "no heat":
@@ -89,11 +89,11 @@ def draw(seed: int) -> Case:
     elif fault == "focus is off":
         off = 5.0 * np.array([math.cos(seed), math.sin(seed)])
     elif fault == "heat goes elsewhere":
-        from_frame = _N_BASELINE + n_heated // 2
+        from_frame = treatment.n_baseline_frames + n_heated // 2
     elif fault == "near field builds up":
         # heated, a pause of about as long, heated again
         peak_c = min(treatment.planned_peak_c, 56.0)
-        n_frames = _N_BASELINE + 3 * max(n_heated, 8)
+        n_frames = treatment.n_baseline_frames + 3 * max(n_heated, 8)
         treatment = replace(treatment, planned_peak_c=peak_c, n_frames=n_frames)
     focus = (target[0] + float(off[0]), target[1] + float(off[1]))
     return Case(replace(treatment, focus_mm=focus), target, fault, from_frame)
@@ -101,10 +101,9 @@ def draw(seed: int) -> Case:
 
 def draw_good(seed: int) -> Case:
     """Return a random treatment of a small image in which nothing goes wrong."""
-    rng = np.random.default_rng([20261122, seed])
-    treatment = _treatment(
-        rng, seed, n_heated=int(rng.integers(5, 8)), n_px=_SMALL_MATRIX, n_coils=_SMALL_N_COILS
-    )
+    rng = np.random.default_rng([20261124, seed])
+    n_heated, n_cold = int(rng.integers(5, 8)), int(rng.integers(0, 3))
+    treatment = _treatment(rng, seed, n_heated=n_heated, n_cold=n_cold, n_px=_SMALL_MATRIX)
     off = rng.uniform(-0.4, 0.4, 2)
     target = treatment.focus_mm
     cool = replace(
@@ -116,8 +115,9 @@ def draw_good(seed: int) -> Case:
 
 
 def _treatment(
-    rng: np.random.Generator, seed: int, *, n_heated: int, n_px: int, n_coils: int
+    rng: np.random.Generator, seed: int, *, n_heated: int, n_cold: int, n_px: int
 ) -> Treatment:
+    """Return a heating after a baseline and some frames without power."""
     frame_time_s = float(rng.uniform(1.0, 3.5))
     slopes = rng.uniform(-0.05, 0.05, 2)
     return Treatment(
@@ -128,10 +128,10 @@ def _treatment(
             time_stamp_unit="us",
         ),
         anatomy=_BODY,
-        n_coils=n_coils,
+        n_coils=_N_COILS if n_px == _MATRIX else _SMALL_N_COILS,
         snr=float(rng.uniform(15, 60)),
-        n_frames=_N_BASELINE + n_heated + _N_COOLING,
-        n_baseline_frames=_N_BASELINE,
+        n_frames=_N_BASELINE + n_cold + n_heated + _N_COOLING,
+        n_baseline_frames=_N_BASELINE + n_cold,
         focus_mm=(float(rng.uniform(-8, 8)), float(rng.uniform(-8, 8))),
         planned_heating_s=n_heated * frame_time_s - 0.5 * frame_time_s * float(rng.random()),
         planned_peak_c=float(rng.uniform(45, 75)),

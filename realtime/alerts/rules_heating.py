@@ -106,12 +106,18 @@ def heating_rate(limit: HeatingRate, seen: Observation) -> Finding | None:
 
 
 def _unexplained(limit: HeatingRate, seen: Observation) -> Finding | None:
-    excess = _excess_c(limit, seen)
-    if excess is None:
+    """Find a rise beyond what the model, or where it cannot tell the frames before, explain."""
+    excess_c = _beyond_model(limit, seen)
+    if excess_c is not None and excess_c < limit.max_unexplained_c:
         return None
-    excess_c, std_c = excess
-    if excess_c < max(limit.max_unexplained_c, limit.sigma * std_c):
-        return None
+    # how hot the first heated frame will be, a model knows no better than its own deviation says
+    if excess_c is None or seen.forecast is None or not seen.forecast.rise_z >= limit.sigma:
+        beyond = _beyond_earlier_frames(seen, seen.history.of_region(limit.region))
+        if beyond is None:
+            return None
+        excess_c, std_c = beyond
+        if excess_c < max(limit.max_unexplained_c, limit.sigma * std_c):
+            return None
     text = (
         f"{limit.region} rose by {excess_c:.1f} °C more in a frame than power and earlier frames "
         f"explain, limit {limit.max_unexplained_c:g}: boiling?"
@@ -119,17 +125,21 @@ def _unexplained(limit: HeatingRate, seen: Observation) -> Finding | None:
     return finding(limit, "hold", text, value=excess_c, reached=limit.max_unexplained_c, unit="°C")
 
 
-def _excess_c(limit: HeatingRate, seen: Observation) -> tuple[float, float] | None:
-    """Return the unexplained rise and its standard deviation: by the model, else by the frames."""
-    shown, forecast = seen.history.of_region(limit.region), seen.forecast
-    is_model = forecast is not None and forecast.is_trusted and _is_hottest(limit.region, seen)
-    if forecast is None or not is_model or not math.isfinite(forecast.expected_rise_c):
-        return _beyond_earlier_frames(seen, shown)
+def _beyond_model(limit: HeatingRate, seen: Observation) -> float | None:
+    """Return by how much the hottest pixel exceeds what the model expected of the hottest place.
+
+    None where the model was not trusted before this frame: one that boiling surprises is trusted no
+    more.
+    """
+    forecast, before = seen.forecast, seen.history.glances[-2:-1]
+    if forecast is None or not before or not before[0].is_trusted:
+        return None
     inside = seen.believed(limit.region)
-    if not inside.any():
+    is_told = math.isfinite(forecast.expected_rise_c) and _is_hottest(limit.region, seen)
+    if not is_told or not inside.any():
         return None
     rise_c = float(seen.temperature.temperature_c[inside].max()) - seen.body_temperature_c
-    return rise_c - forecast.expected_rise_c, shown[-1][1].hot_std_c if shown else 0.0
+    return rise_c - forecast.expected_rise_c
 
 
 def _beyond_earlier_frames(

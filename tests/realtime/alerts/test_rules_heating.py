@@ -56,11 +56,26 @@ def test_noise_is_no_boiling():
 
 
 def test_the_models_expectation_goes_first():
-    expected = forecast(expected_rise_c=15.0)
+    expected = forecast(expected_rise_c=15.0, rise_z=4.1)
     assert find(RATE, told(frames(0, 2, 6, 19.9, forecast=expected))) is None
     assert severity(RATE, told(frames(0, 2, 6, 20.1, forecast=expected))) == "hold"
     doubted = replace(expected, is_trusted=False)
     assert find(RATE, told(frames(0, 4, 8, 12.0, forecast=doubted))) is None
+
+
+def test_what_ends_the_models_trust_is_judged_by_the_model_that_was():
+    on = [(0.0, 0.0), (5.0, 40.0)]  # by the frames alone the power would explain it
+    course = frames(0, 2, 6, 12.1, steps=on, forecast=forecast(expected_rise_c=7.0, rise_z=9.0))
+    surprised = replace(course[-1].forecast, is_trusted=False)
+    assert severity(RATE, told([*course[:-1], replace(course[-1], forecast=surprised)])) == "hold"
+
+
+def test_the_first_heated_frame_is_no_boiling_to_a_model_that_knew_it_could_not_tell():
+    on = [(0.0, 0.0), (6.5, 40.0)]
+    unsure = forecast(expected_rise_c=0.1, rise_z=2.2)
+    assert find(RATE, told(frames(0, 0, 0, 7.5, steps=on, forecast=unsure))) is None
+    # without a change of power, the frames before tell, whatever another place does to the model
+    assert severity(RATE, told(frames(0, 0, 0, 7.5, steps=on[:1], forecast=unsure))) == "hold"
 
 
 def test_a_lost_frame_is_two_frames_of_heat_and_no_boiling():
@@ -162,7 +177,7 @@ def test_equal_stamps_and_a_clock_that_steps_back_break_no_rule(times_s):
 
 
 def test_what_the_model_expects_of_the_hottest_target_hides_no_boiling_in_another():
-    expected = forecast(expected_rise_c=40.0)
+    expected = forecast(expected_rise_c=40.0, rise_z=0.0)
     cool = RegionReading("focus", "target", 16, 16, temperature_max_c=52.1)
     hot = RegionReading("other", "target", 16, 16, temperature_max_c=77.0)
     boiling = told(frames(0, 2, 6, 15.1, forecast=expected))
