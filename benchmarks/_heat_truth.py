@@ -1,8 +1,8 @@
 """Heatings whose sources are of no model's family, as a slow scanner would see them.
 
 The truth is `simulators.bioheat`: sums of displaced Gaussian sources make flat tops, lobes, cones
-and scattered spots, in tissues other than the monitor's. Each pixel is averaged over its box and
-each frame over its whole duration, which is the worst case: a Cartesian frame dwells on the centre.
+and scattered spots, in tissues other than the monitor's. Each pixel is averaged over its box. A
+frame takes each line of k-space from the heat of its moment, or is the mean over its duration.
 """
 
 from dataclasses import dataclass
@@ -91,13 +91,19 @@ HEATINGS = (
 class Course:
     """What happened: time_s (step,), from the power's start; rise_c (step, y, x) of the voxels.
 
-    point_c: (step,), the highest rise of any point.
+    tissue: as the monitor is told. steps: of the power, (from when on in s, watts).
     """
 
-    heating: Heating
+    name: str
+    tissue: str
+    steps: tuple[tuple[float, float], ...]
     time_s: Real
     rise_c: NDArray[np.float32]
-    off_grid_mm: tuple[float, float]
+
+    @property
+    def off_s(self) -> float:
+        """When the power ended."""
+        return self.steps[-1][0]
 
     def mean_c(self, start_s: float, end_s: float) -> Real:
         """Return the mean rise (y, x) between two times; 0 before the power's start."""
@@ -138,7 +144,9 @@ def happened(index: int) -> Course:
                 is_on = time_s <= heating.on_s + 1e-9
                 field.advance(STEP_S, rate_c_per_s=lobe.rate if is_on else 0.0)
             total[step] += sampler(field.in_plane())
-    return Course(heating, times, total * (heating.rise_c / total.max()), off_mm)
+    steps = ((0.0, WATTS), (heating.on_s, 0.0))
+    rises = total * np.float32(heating.rise_c / total.max())
+    return Course(heating.name, "brain", steps, times, rises)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +155,6 @@ class Seen:
 
     maps: tuple[TemperatureMap, ...]
     power: PowerLog
-    on_s: float
 
 
 def seen(
@@ -188,6 +195,6 @@ def seen(
                 baseline_frames=BASELINE_FRAMES,
             )
         )
-    off_s = course.heating.on_s
-    power = PowerLog(np.array([-lead_s, 0.0, off_s]), np.array([0.0, WATTS, 0.0]))
-    return Seen(tuple(maps), power, 0.0)
+    steps = ((-lead_s, 0.0), *course.steps)
+    power = PowerLog(*(np.array(column) for column in zip(*steps, strict=True)))
+    return Seen(tuple(maps), power)

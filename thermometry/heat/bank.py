@@ -29,6 +29,7 @@ ROAMING_C_PER_ROOT_S: Final = (0.02, 0.15)
 UNLOGGED_C_PER_ROOT_S: Final = 2.0
 LENGTH_MM: Final = 2.0  # over which departures hang together
 MATERN: Final = 3.0  # smoothness of departures
+FINEST_PER_MM: Final = 2.2  # rad/mm: detail finer than that diffuses away in a second or two
 FADING_PER_S: Final = (0.002, 0.02, 0.15)  # exponentials that loss across the slice is made of
 _FITTED_S: Final = 60.0
 
@@ -37,7 +38,8 @@ _FITTED_S: Final = 60.0
 class HeatBank:
     """What each hypothesis says, mode by mode of the cosine series over a region.
 
-    basis_y, basis_x: (pixel, mode), orthonormal. spread_per_s: D k² of each tissue (tissue, y, x).
+    basis_y, basis_x: (pixel, mode), orthonormal, up to FINEST_PER_MM. spread_per_s: D k² of each
+        tissue (tissue, y, x).
     fading_per_s: (tissue, exponential), and share: (tissue, exponential), of loss across the
         slice and to blood: heat of age t is left in the slice by Σ share · exp(-fading · t).
     tissue: (member,), which tissue a member has. roaming: (member,), in °C/√s.
@@ -66,7 +68,9 @@ def heat_bank(
 ) -> HeatBank:
     """Return the bank of a region. shape, spacing_mm: (y, x)."""
     ky, kx = (cosine_wave_numbers(n, dx) for n, dx in zip(shape, spacing_mm, strict=True))
-    squares = ky[:, None] ** 2 + kx**2
+    every = ky[:, None] ** 2 + kx**2
+    n_y, n_x = (int(np.searchsorted(k, FINEST_PER_MM, side="right")) for k in (ky, kx))
+    squares = every[:n_y, :n_x]
     perfusion = max(tissue.perfusion_per_s, LEAST_PERFUSION_PER_S)
     tissues = [(factor, *loss) for factor, loss in product(DIFFUSIVITY_FACTORS, LOSSES)]
     diffusivities = [tissue.diffusivity_mm2_per_s * factor for factor, _, _ in tissues]
@@ -78,13 +82,13 @@ def heat_bank(
     members = list(product(range(len(tissues)), ROAMING_C_PER_ROOT_S))
     members.append((len(tissues) // 2, UNLOGGED_C_PER_ROOT_S))
     return HeatBank(
-        basis_y=_basis(shape[0]),
-        basis_x=_basis(shape[1]),
+        basis_y=cosines(shape[0], n_y),
+        basis_x=cosines(shape[1], n_x),
         spread_per_s=np.multiply.outer(np.array(diffusivities), squares),
         fading_per_s=blood[:, None] + np.array(FADING_PER_S),
         share=np.array(shares),
         tissue=np.array([one for one, _ in members]),
-        spectrum=_spectrum(squares),
+        spectrum=_spectrum(every)[:n_y, :n_x],
         roaming=np.array([roaming for _, roaming in members]),
         across_mm=np.array([across for _, _, across in tissues]),
     )
@@ -106,9 +110,9 @@ def _spectrum(squares: Real) -> Real:
     return np.asarray(shape * (shape.size / shape.sum()), np.float64)
 
 
-def _basis(n: int) -> Real:
-    """Return the orthonormal cosines (pixel, mode)."""
-    angles = np.pi * np.outer(np.arange(n) + 0.5, np.arange(n)) / n
+def cosines(n: int, n_modes: int) -> Real:
+    """Return the first orthonormal cosines of n pixels, (pixel, mode)."""
+    angles = np.pi * np.outer(np.arange(n) + 0.5, np.arange(n_modes)) / n
     basis = np.cos(angles) * np.sqrt(2 / n)
     basis[:, 0] /= np.sqrt(2)
     return np.asarray(basis, np.float64)

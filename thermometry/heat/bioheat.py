@@ -24,10 +24,8 @@ def cosine_wave_numbers(n: int, spacing_mm: float) -> Real:
 
 def grown(rate_per_s: Real, time_s: float) -> Real:
     """Return what a unit source leaves after `time_s`: the integral of exp(-rate · t), exact."""
-    x = rate_per_s * time_s
-    small = np.abs(x) < 1e-8
-    long = -np.expm1(-x) / np.where(small, 1.0, rate_per_s)
-    return np.asarray(np.where(small, time_s * (1 - x / 2), long))
+    rate = np.maximum(rate_per_s, 1e-30)  # no decay at all gives time_s
+    return np.asarray(-np.expm1(-rate * time_s) / rate)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

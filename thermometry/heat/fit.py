@@ -23,6 +23,9 @@ Real = NDArray[np.float64]
 ANY_C_PER_S: Final = 20.0  # deviation of a mode's deposition: nothing is known of it here
 BEFORE_C: Final = 0.5  # deviation of the rise at the first frame, when nothing has been heated
 SAMPLES_IN_FRAME: Final = 5
+# Perfusion, absorption and the focus change while tissue warms: what was learnt of the deposition
+# loses weight, as in a filter of fading memory (Sorenson and Sacks 1971)
+MEMORY_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,9 +134,18 @@ class Predicted:
 
 
 def predict(
-    bank: HeatBank, state: HeatState, power: PowerLog, *, time_s: float, exposure_s: float
+    bank: HeatBank,
+    state: HeatState,
+    power: PowerLog,
+    *,
+    time_s: float,
+    exposure_s: float,
+    misfit: float = 1.0,
 ) -> Predicted:
-    """Carry the state to `time_s`. exposure_s: a frame shows the mean over so long around it."""
+    """Carry the state to `time_s`. exposure_s: a frame shows the mean over so long around it.
+
+    misfit: 1 where the model holds; the more, the sooner it forgets.
+    """
     reference_w = state.reference_w or _first_power(power)
     half_s = exposure_s / 2
     # a new reference finds a response of nothing: what flowed before the log is a departure
@@ -150,6 +162,8 @@ def predict(
         if len(seen) == SAMPLES_IN_FRAME // 2 + 1:
             centre = response
     gain = gain_at(bank, centre, time_s - began_s)
+    faded = np.exp((time_s - began_s) * misfit / (2 * MEMORY_S))
+    faded = np.clip(ANY_C_PER_S / np.sqrt(state.var_deposition), 1.0, faded)
     simpson = np.array([1, 4, 2, 4, 1]) / 12
     carried = replace(
         state,
@@ -157,7 +171,8 @@ def predict(
         reference_w=reference_w,
         response=centre,
         departure=gain.of_departure * state.departure,
-        cov=gain.of_departure * state.cov,
+        var_deposition=faded**2 * state.var_deposition,
+        cov=gain.of_departure * faded * state.cov,
         var_departure=gain.of_departure**2 * state.var_departure + gain.roamed,
     )
     return Predicted(carried, gain, np.tensordot(simpson, np.array(seen), 1)[bank.tissue])

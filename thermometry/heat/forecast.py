@@ -38,6 +38,7 @@ COOLING_S: Final = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0)  # from the power's e
 MOST_BRIDGED_S: Final = 10.0  # Fuentes 2011, PMC3873725: data loss beyond it cannot be bridged
 LEAST_FRAMES: Final = 3
 MOST_MISFIT: Final = 3.0  # of the innovations' mean square
+MOST_EVER: Final = 5.0  # beyond it dose went where no frame tells: what follows rests on that
 LEAST_USABLE: Final = 0.5  # of a region's pixels, for a frame to count as measured
 
 
@@ -247,6 +248,8 @@ def _doubt(state: RegionState, power: PowerLog, *, bridged_s: float) -> str:
         return "no frame since the power began"
     if state.misfit > MOST_MISFIT:
         return f"frames differ from the model by {state.misfit:.1f} times their variance"
+    if state.worst > MOST_EVER:
+        return f"a frame differed from the model by {state.worst:.1f} times its variance"
     return ""
 
 

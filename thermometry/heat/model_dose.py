@@ -18,6 +18,10 @@ from thermometry.heat.path import Course
 
 Real = NDArray[np.float64]
 LEAST_VARIANCE: Final = 1e-9
+PAST_S: Final = 20.0
+# what float32 still holds: nobody needs to know more of a dose, or of its doubt
+MOST_MIN: Final = 1e30
+MOST_EXPONENT: Final = 60.0
 MOST_SHIFT: Final = math.log(4.0)  # no single frame corrects the past further
 
 
@@ -39,7 +43,8 @@ class ModelDose:
 
     def high_min(self) -> Real:
         """Return the upper end of the 95 % interval."""
-        return np.asarray(self.dose_min * np.exp(1.959964 * np.sqrt(self.log_variance)))
+        beyond = np.minimum(1.959964 * np.sqrt(self.log_variance), MOST_EXPONENT)
+        return np.minimum(self.dose_min * np.exp(beyond), MOST_MIN)
 
 
 def start_model_dose(shape: tuple[int, int]) -> ModelDose:
@@ -72,16 +77,26 @@ def taught(course: Course, lesson: Lesson) -> Course:
 
 
 def add_course(
-    dose: ModelDose, course: Course, weights_s: Real, *, body_c: float, lesson: Lesson
+    dose: ModelDose,
+    course: Course,
+    weights_s: Real,
+    *,
+    body_c: float,
+    lesson: Lesson,
+    misfit: float = 1.0,
 ) -> ModelDose:
     """Return the dose after a course that ended in a frame, all that the frame taught included.
 
-    weights_s: (time,), of the quadrature. CEM43: Sapareto and Dewey 1984,
+    weights_s: (time,), of the quadrature. misfit: 1 where the model holds; the more, the less the
+    past is corrected. CEM43: Sapareto and Dewey 1984,
     doi:10.1016/0360-3016(84)90379-1. A map's noise makes the mean of its rates too high. An
     estimate whose error does not depend on its value needs no correction but that of the mean of
     a logarithm's error: the dose is the posterior's median.
     """
     before = np.maximum(lesson.before, LEAST_VARIANCE)
+    # how tissue cools is no proof of how hot it was, the less the longer ago that was
+    kept = math.exp(-float(weights_s.sum()) * misfit / PAST_S)
+    dose = replace(dose, per_c=dose.per_c * kept)
     follows, learnt = _follows(course, lesson)
     better = taught(course, lesson)
     # the old dose: its error with that of the rise, carried to each time, then conditioned
@@ -98,7 +113,7 @@ def add_course(
     rest = 1 - part
     variance = part**2 * old_variance + 2 * part * rest * cross + rest**2 * spread**2
     per_c = part * shift + rest * np.sum(slope * follows, axis=0)
-    return ModelDose(total, np.maximum(variance, 0.0), per_c)
+    return ModelDose(np.minimum(total, MOST_MIN), np.maximum(variance, 0.0), per_c)
 
 
 def add_future(dose: ModelDose, course: Course, weights_s: Real, *, body_c: float) -> ModelDose:

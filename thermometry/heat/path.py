@@ -8,15 +8,20 @@ from numpy.typing import NDArray
 
 from messages import PowerLog
 from thermometry.heat.bank import HeatBank
-from thermometry.heat.fit import Gain, HeatState, advance_response, gain_at
+from thermometry.heat.fit import MEMORY_S, Gain, HeatState, advance_response, gain_at
 from thermometry.heat.shape import Shapes, likeliest_process, told
 
 Real = NDArray[np.float64]
 
 MOST_MEMBERS: Final = 6
+MOST_CANDIDATES: Final = 30  # of a bank, by what they say before the deposition has a form
+LEAST_WEIGHT: Final = 0.01  # of the likeliest
+MOST_DIRECTIONS: Final = 40  # of the deposition's error; others are drowned by these
 # Modes are not independent where tissue is not uniform: evidence counts by less than half
 EVIDENCE: Final = 0.4
+MOST_FORGOTTEN: Final = 2.0  # as a deviation
 MODEL_ERROR: Final = 0.012  # of the rise: kernels, edges and tissue that is never quite uniform
+PLACE_PX: Final = 0.03  # lines of k-space and the deposition's prior move and blur its edges
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,14 +35,16 @@ class Chosen:
 
 def likeliest(bank: HeatBank, state: HeatState, spacing_mm: tuple[float, float]) -> Chosen:
     """Return the members that carry most of the weight."""
-    every = np.arange(bank.n_members)
-    first = int(np.argmax(state.log_evidence))
+    every = np.argsort(state.log_evidence)[::-1][:MOST_CANDIDATES]
+    first = int(every[0])
     one, amplitude = likeliest_process(bank, state, first, spacing_mm)
     said = told(state, every, one)
-    likelihood = EVIDENCE * (state.log_evidence + said.evidence(amplitude))
-    members = np.argsort(likelihood)[::-1][:MOST_MEMBERS]
-    weight = np.exp(likelihood[members] - likelihood[members[0]])
-    return Chosen(members, weight / weight.sum(), said.shapes(amplitude, members))
+    likelihood = EVIDENCE * (state.log_evidence[every] + said.evidence(amplitude))
+    order = np.argsort(likelihood)[::-1][:MOST_MEMBERS]
+    weight = np.exp(likelihood[order] - likelihood[order[0]])
+    order, weight = order[weight > LEAST_WEIGHT], weight[weight > LEAST_WEIGHT]
+    members = every[order]
+    return Chosen(members, weight / weight.sum(), said.shapes(amplitude, order))
 
 
 def earlier(state: HeatState, chosen: Chosen) -> Chosen:
@@ -60,6 +67,15 @@ class Course:
     with_start: Real
     with_end: Real
 
+    def doubted(self, factor: float) -> "Course":
+        """Return the course with variances so many times as large."""
+        return Course(
+            self.rise_c,
+            factor * self.variance,
+            factor * self.with_start,
+            factor * self.with_end,
+        )
+
 
 def course(
     bank: HeatBank,
@@ -78,7 +94,7 @@ def course(
     """
     few = _few(bank, chosen)
     gains = _gains(few, bank.tissue[chosen.members], state, power, np.append(state.time_s, times_s))
-    rises = np.array([_rise(few, state, gain, chosen) for gain in gains])
+    rises = _rises(few, state, gains, chosen)
     middle = np.tensordot(rises, chosen.weight, (1, 0))
     apart = rises - middle[:, None]
     errors = _Errors(few, state, chosen, gains)
@@ -86,11 +102,16 @@ def course(
     variance = errors.covariance(pairs)
     start = errors.covariance([(0, n) for n in range(len(gains))])
     end = errors.covariance([(n, len(gains) - 1) for n in range(len(gains))])
-    never = MODEL_ERROR * middle  # with no part in what frames teach
+    across, along = np.gradient(middle, axis=(1, 2))
+    # with no part in what frames teach
+    never = np.sqrt((MODEL_ERROR * middle) ** 2 + PLACE_PX**2 * (across**2 + along**2))
+    # what the filter forgets from frame to frame, a forecast does not know either
+    forgot = np.exp(misfit * (np.append(state.time_s, times_s) - state.time_s) / (2 * MEMORY_S))
+    doubt = np.sqrt(misfit) * np.minimum(forgot, MOST_FORGOTTEN)[:, None, None]
 
     def mixed(own: Real, other: int | slice) -> Real:
         among = np.einsum("m,tmyx->tyx", chosen.weight, apart * apart[other])
-        return np.asarray(misfit * (own + among) + never * never[other])
+        return np.asarray(doubt * doubt[other] * (own + among) + never * never[other])
 
     return Course(middle, mixed(variance, slice(None)), mixed(start, 0), mixed(end, -1))
 
@@ -125,14 +146,18 @@ def _gains(
     return gains
 
 
-def _rise(few: HeatBank, state: HeatState, gain: Gain, chosen: Chosen) -> Real:
-    """Return the rise of each member, (member, y, x)."""
+def _rises(few: HeatBank, state: HeatState, gains: list[Gain], chosen: Chosen) -> Real:
+    """Return the rise of each member at each time, (time, member, y, x)."""
     some = chosen.members
     deposition = chosen.shapes.deposition
     follows = state.cov[some] / state.var_deposition[some]
     departure = state.departure[some] + follows * (deposition - state.deposition[some])
-    modes = gain.of_deposition * deposition + gain.of_departure * departure
-    return np.asarray(few.basis_y @ modes @ few.basis_x.T)
+    modes = np.array(
+        [one.of_deposition * deposition + one.of_departure * departure for one in gains],
+        np.float32,
+    )
+    basis_y, basis_x = few.basis_y.astype(np.float32), few.basis_x.astype(np.float32)
+    return np.asarray(basis_y @ modes @ basis_x.T, np.float64)
 
 
 class _Errors:
@@ -151,15 +176,9 @@ class _Errors:
             for one in gains
         ]
         self._square_y, self._square_x = few.basis_y**2, few.basis_x**2
-        process, error = chosen.shapes.process, chosen.shapes.error[0].astype(np.float32)
-        along_y = process.along_y[process.rows].astype(np.float32)
-        along_x = process.along_x[process.columns].astype(np.float32)
-        basis_y, basis_x = few.basis_y.astype(np.float32), few.basis_x.astype(np.float32)
-        self._parts = []
-        for _, _, whole in self._gains:
-            fields = along_y[:, :, None] * along_x[:, None] * whole.astype(np.float32)
-            maps = basis_y @ fields @ basis_x.T
-            self._parts.append(np.tensordot(error, maps, (0, 0)))
+        wholes = np.array([whole for _, _, whole in self._gains])
+        shapes = _directions(chosen.shapes, np.sqrt(np.mean(wholes**2, axis=0)))
+        self._parts = [_maps(few, shapes, whole) for whole in wholes.astype(np.float32)]
 
     def covariance(self, pairs: list[tuple[int, int]]) -> Real:
         """Return the covariances of pairs of times, the earlier first; (pair, y, x)."""
@@ -169,6 +188,31 @@ class _Errors:
             later = self._gains[other][0]
             fade = later / np.maximum(keep, 1e-30)
             modes = keep * later * self._own + fade * roamed
-            shape = np.einsum("cyx,cyx->yx", self._parts[one], self._parts[other])
+            shape = np.einsum("ycx,ycx->yx", self._parts[one], self._parts[other])
             found.append(self._square_y @ modes @ self._square_x.T + shape)
         return np.array(found)
+
+
+def _directions(shapes: Shapes, weight: Real) -> NDArray[np.float32]:
+    """Return the likeliest member's error as few independent maps of modes, the largest it makes.
+
+    Returns modes (y, direction, x). weight: (y, x), what a mode of the deposition adds to the rise.
+    """
+    error = shapes.error[0]
+    modes = shapes.process.modes(error.T) * weight
+    flat = modes.reshape(len(modes), -1).astype(np.float32)
+    _, vectors = np.linalg.eigh((flat @ flat.T).astype(np.float64))
+    few = vectors[:, ::-1][:, :MOST_DIRECTIONS]
+    found = shapes.process.modes((error @ few).T).astype(np.float32)
+    return np.ascontiguousarray(found.transpose(1, 0, 2))
+
+
+def _maps(
+    few: HeatBank, shapes: NDArray[np.float32], whole: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return modes (y, direction, x), weighted by `whole`, as maps (y, direction, x)."""
+    basis_y, basis_x = few.basis_y.astype(np.float32), few.basis_x.astype(np.float32)
+    n = shapes.shape[1]
+    rows = (shapes * whole[:, None]).reshape(-1, shapes.shape[2]) @ basis_x.T
+    maps = basis_y @ rows.reshape(len(shapes), -1)
+    return np.asarray(maps.reshape(len(basis_y), n, -1), np.float32)

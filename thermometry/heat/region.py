@@ -42,8 +42,9 @@ class RegionState:
     """What is carried from frame to frame.
 
     peak_c, peak_std_c: highest rise so far, between frames too, float32 (y, x). misfit: mean square
-    of the standardised innovations in the heat, 1 where the model holds. n_frames: since the start;
-    n_heated: of them since power first flowed. expected_c, z: of the latest frame's hottest place.
+    of the standardised innovations in the heat, 1 where the model holds; worst: the highest so far.
+    n_frames: since the start; n_heated: of them since power first flowed. expected_c, z: of the
+    latest frame's hottest place.
     """
 
     heat: HeatState
@@ -52,6 +53,7 @@ class RegionState:
     peak_std_c: NDArray[np.float32]
     chosen: Chosen | None = None
     misfit: float = 1.0
+    worst: float = 1.0
     n_frames: int = 0
     n_heated: int = 0
     expected_c: float = np.nan
@@ -75,7 +77,14 @@ def learn(
     body_c: float,
 ) -> RegionState:
     """Return the state after a frame that was measured."""
-    foretold = predict(bank, state.heat, power, time_s=frame.time_s, exposure_s=frame.exposure_s)
+    foretold = predict(
+        bank,
+        state.heat,
+        power,
+        time_s=frame.time_s,
+        exposure_s=frame.exposure_s,
+        misfit=state.misfit,
+    )
     is_heated = foretold.state.reference_w > 0 and bool(foretold.state.response.any())
     n_heated = state.n_heated + is_heated
     # what frames share is not averaged away: so many of them would otherwise seem to agree
@@ -83,19 +92,24 @@ def learn(
     std_c = float(np.hypot(frame.std_c, np.sqrt(n_common) * frame.common_std_c))
     heat = update(bank, foretold, frame.rise_c, usable=frame.usable, std_c=std_c)
     chosen = likeliest(bank, heat, spacing_mm)
-    after = course(bank, heat, power, np.zeros(0), chosen, misfit=state.misfit)
-    state = replace(state, n_frames=state.n_frames + 1, n_heated=n_heated)
-    coming = after
-    if np.isfinite(state.heat.time_s):
-        start = replace(state.heat, reference_w=heat.reference_w)
-        times_s, weights_s = _between(state.heat.time_s, frame.time_s, power)
+    before, state = state, replace(state, n_frames=state.n_frames + 1, n_heated=n_heated)
+    if not np.isfinite(before.heat.time_s):
+        coming = course(bank, heat, power, np.zeros(0), chosen)
+    else:
+        start = replace(before.heat, reference_w=heat.reference_w)
+        times_s, weights_s = _between(start.time_s, frame.time_s, power)
         known = earlier(start, chosen)
-        between = course(bank, start, power, times_s, known, misfit=state.misfit)
+        between = course(bank, start, power, times_s, known, misfit=before.misfit)
         state = _judged(state, between, frame, total_std_c=std_c)
+        # what the frame says of the model holds for the time that led to it
+        between = between.doubted(max(state.misfit / before.misfit, 1.0))
+        after = course(bank, heat, power, np.zeros(0), chosen, misfit=state.misfit)
         lesson = Lesson(
             after.rise_c[0] - between.rise_c[-1], between.variance[-1], after.variance[0]
         )
-        dose = add_course(state.dose, between, weights_s, body_c=body_c, lesson=lesson)
+        dose = add_course(
+            state.dose, between, weights_s, body_c=body_c, lesson=lesson, misfit=state.misfit
+        )
         state, coming = replace(state, dose=dose), taught(between, lesson)
     peak_c, peak_std_c = highest(state, coming)
     return replace(state, heat=heat, chosen=chosen, peak_c=peak_c, peak_std_c=peak_std_c)
@@ -141,12 +155,22 @@ def _judged(
 ) -> RegionState:
     """Return the state with what the frame says of the model that foretold it."""
     expected_c, variance = between.rise_c[-1], between.variance[-1]
-    z = (frame.rise_c - expected_c) / np.sqrt(variance + total_std_c**2)
+    off_c = frame.rise_c - expected_c
+    z = off_c / np.sqrt(variance + total_std_c**2)
     hottest = np.unravel_index(np.argmax(np.where(frame.usable, expected_c, -np.inf)), z.shape)
     hot = frame.usable & (expected_c > max(HOT * expected_c.max(), LEAST_HOT_C))
     misfit = state.misfit
     if hot.any():
-        misfit = REMEMBERED * misfit + (1 - REMEMBERED) * float(np.mean(z[hot] ** 2))
+        # a model that is wrong is wrong all over the heat, where noise has no common sign
+        weight = expected_c[hot]
+        common = (weight @ np.sqrt(variance[hot])) ** 2 + total_std_c**2 * (weight @ weight)
+        together = (weight @ off_c[hot]) ** 2 / common
+        now = max(float(np.mean(z[hot] ** 2)), float(together))
+        misfit = REMEMBERED * misfit + (1 - REMEMBERED) * now
     return replace(
-        state, misfit=max(misfit, 1.0), expected_c=float(expected_c[hottest]), z=float(z[hottest])
+        state,
+        misfit=max(misfit, 1.0),
+        worst=max(misfit, state.worst),
+        expected_c=float(expected_c[hottest]),
+        z=float(z[hottest]),
     )

@@ -6,12 +6,13 @@ show it; its window and its length are those under which the maps are most likel
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thermometry.heat.bank import HeatBank
+from thermometry.heat.bank import HeatBank, cosines
 from thermometry.heat.fit import ANY_C_PER_S, HeatState
 
 Real = NDArray[np.float64]
@@ -59,13 +60,15 @@ def process(
 ) -> Process:
     """Return the process about a centre (y, x), the sum of one for each window and length."""
     bases = (bank.basis_y, bank.basis_x)
+    # a place to a quarter of a pixel: from frame to frame it is the same one
+    centre_px = (round(4 * centre_px[0]) / 4, round(4 * centre_px[1]) / 4)
     along_y: list[Real] = []
     along_x: list[Real] = []
     rows: list[NDArray[np.intp]] = []
     columns: list[NDArray[np.intp]] = []
     for scale in scales_mm:
         (values_y, modes_y), (values_x, modes_x) = (
-            _parts(basis, centre, spacing, scale)
+            _parts(basis.shape, centre, spacing, scale)
             for basis, centre, spacing in zip(bases, centre_px, spacing_mm, strict=True)
         )
         shares = np.outer(values_y, values_x)
@@ -84,11 +87,16 @@ def process(
     )
 
 
+@lru_cache(maxsize=512)
 def _parts(
-    basis: Real, centre_px: float, spacing_mm: float, scale_mm: tuple[float, float]
+    shape: tuple[int, int], centre_px: float, spacing_mm: float, scale_mm: tuple[float, float]
 ) -> tuple[Real, Real]:
-    """Return the variances of the parts along an axis, largest first, and their modes."""
+    """Return the variances of the parts along an axis, largest first, and their modes.
+
+    shape: (pixel, mode) of the axis.
+    """
     window_mm, length_mm = scale_mm
+    basis = cosines(*shape)
     at_mm = (np.arange(len(basis)) - centre_px) * spacing_mm
     window = np.exp(-((at_mm / (2 * window_mm)) ** 2))
     # heavier in fine detail than a Gaussian: a source may be sharp somewhere and smooth elsewhere
