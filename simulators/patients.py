@@ -31,11 +31,15 @@ class NamedPatient:
     """tissue: by when the heat goes on and off (s). sequence: the one of the catalogue that fits.
 
     over_s: the frames are spread over so long, with pauses between them; None plays without pause.
+    n_frames: enough to learn what it does at rest, and then to heat. quiet_s: no heat before it,
+    or before half of a scan that is too short.
     """
 
     tissue: Callable[[float, float], Tissue]
     sequence: str
     over_s: float | None = None
+    n_frames: int = 24
+    quiet_s: float = 0.0
 
     def scan(
         self,
@@ -48,13 +52,14 @@ class NamedPatient:
         has_waveforms: bool = False,
         compression_bits: int = 0,
     ) -> TissueScan:
-        """Return a scan whose heat is on from a quarter of its time to three quarters.
+        """Return a scan whose heat is on from a quarter of its time, or later, to three quarters.
 
         has_waveforms: ECG and the breath that moves the tissue.
         """
         playing_s = sequence.lead_s + sum(map(sequence.frame_time_s, range(sequence.n_frames)))
         whole_s = max(self.over_s or 0.0, playing_s)
-        tissue = self.tissue(whole_s / 4, 3 * whole_s / 4)
+        on_s = max(whole_s / 4, min(self.quiet_s, whole_s / 2))
+        tissue = self.tissue(on_s, 3 * whole_s / 4)
         breathing, physiology = tissue.breathing, Physiology()
         if breathing is not None:
             physiology = Physiology(breath_s=breathing.period_s, drive=breathing.drive)
@@ -195,11 +200,13 @@ def _arfi_brain(on_s: float, off_s: float) -> Tissue:
 
 
 PATIENTS: dict[str, NamedPatient] = {
-    "breathing-liver": NamedPatient(tissue=_breathing_liver, sequence="epi-segmented"),
-    "fatty-breast": NamedPatient(tissue=_fatty_breast, sequence="multi-echo"),
+    "breathing-liver": NamedPatient(
+        tissue=_breathing_liver, sequence="epi-segmented", n_frames=80, quiet_s=10.0
+    ),
+    "fatty-breast": NamedPatient(tissue=_fatty_breast, sequence="multi-echo", n_frames=16),
     "drifting-head": NamedPatient(tissue=_drifting_head, sequence="gre", over_s=2400.0),
-    "epi-brain": NamedPatient(tissue=_epi_brain, sequence="epi"),
-    "arfi-brain": NamedPatient(tissue=_arfi_brain, sequence="arfi"),
+    "epi-brain": NamedPatient(tissue=_epi_brain, sequence="epi", n_frames=40),
+    "arfi-brain": NamedPatient(tissue=_arfi_brain, sequence="arfi", n_frames=12),
 }
 
 

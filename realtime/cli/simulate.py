@@ -46,7 +46,11 @@ _TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be p
 @click.option("--patient", type=click.Choice([*PATIENTS]), help="Tissue that a scan plays over.")
 @click.option("--waveforms", is_flag=True, help="Send ECG and breath too; not with a treatment.")
 @click.option("--compress", type=click.IntRange(2, 31), help="Bits a number; not in a treatment.")
-@click.option("--frames", type=click.IntRange(1, 100_000), help="How many; 30, or 10 of a scan.")
+@click.option(
+    "--frames",
+    type=click.IntRange(1, 100_000),
+    help="How many; 30, 10 of a scan, or what the patient needs.",
+)
 @click.option("--snr", type=click.FloatRange(min=0, min_open=True), help="At the focus; inf too.")
 @click.option("--coils", type=click.IntRange(1, 128), help="8 by default.")
 @click.option("--matrix", type=click.IntRange(16, 1024), help="Lines and samples; 128 by default.")

@@ -1,7 +1,7 @@
 """A scan of any sequence as a recording: what `mrmonitor simulate --sequence` plays."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from messages import MonitorError
@@ -78,6 +78,7 @@ def named_scan(name: str, switches: ScanSwitches) -> Scan:
 def patient_scan(patient: str, sequence: str | None, switches: ScanSwitches) -> TissueScan:
     """Return a patient of the catalogue in a sequence of the other; by default in its own."""
     chosen = PATIENTS[patient]
+    switches = replace(switches, frames=switches.frames or chosen.n_frames)
     try:
         return chosen.scan(
             _sequence(sequence or chosen.sequence, switches),

@@ -65,15 +65,21 @@ def draw_temperature(
         axes.plot(x, most_c, color=colour, lw=1.8, marker="o", ms=2.6, label=f"{name} max ±2σ")
         mean_c = np.array([row.temperature_mean_c for row in rows])
         axes.plot(x, mean_c, color=colour, lw=1.0, ls=(0, (4, 2)), label=f"{name} mean")
-    if run.truth is not None and axis.truth_shift_s is not None and _has_target(run, regions):
-        x = run.truth.sample_time_s + axis.truth_shift_s
-        axes.plot(x, run.truth.peak_c, color=style.TRUTH, lw=0.9, label="truth at the focus")
+    _draw_true_peak(axes, run, axis, regions)
     _draw_temperature_limits(axes, run, regions, colours)
     _mark_bad_frames(axes, run, axis)
     _set_x_axis(axes, axis)
     axes.set_ylabel("temperature (°C)")
     if legend:
         _legend_above(axes)
+
+
+def _draw_true_peak(axes: Axes, run: RunRecord, axis: TimeAxis, regions: list[str]) -> None:
+    truth, shift_s = run.truth, axis.truth_shift_s
+    if truth is None or shift_s is None or not truth.peak_c.size or not _has_target(run, regions):
+        return
+    x = truth.sample_time_s + shift_s
+    axes.plot(x, truth.peak_c, color=style.TRUTH, lw=0.9, label="truth at the focus")
 
 
 def draw_dose_curves(axes: Axes, run: RunRecord, *, regions: list[str]) -> None:
@@ -101,7 +107,7 @@ def draw_dose_curves(axes: Axes, run: RunRecord, *, regions: list[str]) -> None:
             textcoords="offset points", fontsize=7, color=colours.get(name, style.QUIET),
         )  # fmt: skip
     axes.set_yscale("log")
-    axes.set_ylim(bottom=0.1)
+    axes.set_ylim(0.1, max(10.0, axes.get_ylim()[1]))
     axes.yaxis.set_major_formatter(style.plain_numbers())
     _set_x_axis(axes, axis)
     axes.set_ylabel("dose (CEM43 min)")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,7 +102,11 @@ def read_run(folder: Path) -> RunRecord:
         found = _tried(lambda: _masks(protocol, maps), missing)
         masks, heated = found if found is not None else ({}, None)
     truth_path = folder / "truth.h5"
-    truth = _tried(lambda: read_truth(truth_path), missing) if truth_path.exists() else None
+    settings = None if protocol is None else protocol.thermometry
+    body_c = math.nan if settings is None else settings.body_temperature_c
+    truth = None
+    if truth_path.exists():
+        truth = _tried(lambda: read_truth(truth_path, body_c=body_c), missing)
     if start is None and not verdicts and maps is None:
         raise MonitorError(f"{folder}: holds no run (no run.json, verdicts.csv or maps.h5)")
     if start is not None and stop is None:

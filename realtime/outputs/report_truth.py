@@ -18,15 +18,15 @@ Mask = NDArray[np.bool_]
 class Truth:
     """frame_time_s (frame,); bandlimited_c float32 (frame, y, x): what a perfect measurement shows.
 
-    peak_c (sample,) at sample_time_s (sample,): the middle of the focus, frames or no frames.
-    dose_cem43_min float32 (frame, y, x).
+    peak_c (sample,) at sample_time_s (sample,): the middle of the focus, frames or no frames;
+    empty where the simulator does not tell. dose_cem43_min float32 (frame, y, x), or None.
     """
 
     frame_time_s: Real
     bandlimited_c: NDArray[np.float32]
     sample_time_s: Real
     peak_c: Real
-    dose_cem43_min: NDArray[np.float32]
+    dose_cem43_min: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,34 @@ class TemperatureError:
     standardised_std: float
 
 
-def read_truth(path: Path) -> Truth:
-    """Return the truth. Raises MonitorError where the file is not one."""
+def read_truth(path: Path, *, body_c: float) -> Truth:
+    """Return the truth of a treatment, or of a scan, which tells the rise above the body's.
+
+    Raises MonitorError where the file is neither.
+    """
     try:
         with h5py.File(path, "r") as file:
-            return Truth(
-                np.asarray(file["frame_time_s"][:], np.float64),
-                np.asarray(file["temperature_bandlimited_c"][:], np.float32),
-                np.asarray(file["sample_time_s"][:], np.float64),
-                np.asarray(file["peak_c"][:], np.float64),
-                np.asarray(file["dose_cem43_min"][:], np.float32),
-            )
+            return _of_treatment(file) if "sample_time_s" in file else _of_scan(file, body_c)
     except (OSError, KeyError, ValueError) as error:
         raise MonitorError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _of_treatment(file: h5py.File) -> Truth:
+    return Truth(
+        np.asarray(file["frame_time_s"][:], np.float64),
+        np.asarray(file["temperature_bandlimited_c"][:], np.float32),
+        np.asarray(file["sample_time_s"][:], np.float64),
+        np.asarray(file["peak_c"][:], np.float64),
+        np.asarray(file["dose_cem43_min"][:], np.float32),
+    )
+
+
+def _of_scan(file: h5py.File, body_c: float) -> Truth:
+    name = "rise_bandlimited_c" if "rise_bandlimited_c" in file else "rise_c"
+    warm_c = np.asarray(file[name][:], np.float32) + np.float32(body_c)
+    return Truth(
+        np.asarray(file["frame_time_s"][:], np.float64), warm_c, np.zeros(0), np.zeros(0), None
+    )
 
 
 def temperature_error(maps: MapFile, truth: Truth, region: Mask) -> TemperatureError | None:
@@ -71,7 +86,7 @@ def temperature_error(maps: MapFile, truth: Truth, region: Mask) -> TemperatureE
         if not 0 <= frame < len(truth.bandlimited_c):
             continue
         measured_c = maps.temperature_c(row)
-        inside = region & np.isfinite(measured_c)
+        inside = region & np.isfinite(measured_c) & np.isfinite(truth.bandlimited_c[frame])
         error_c = (measured_c - truth.bandlimited_c[frame])[inside].astype(np.float64)
         errors.append(error_c)
         scaled.append(error_c / maps.read("temperature_std_c", row)[inside])
