@@ -1,5 +1,6 @@
 """Heat that comes too fast, or not as the model expects."""
 
+import pickle
 from dataclasses import replace
 
 import msgspec
@@ -174,6 +175,15 @@ def test_equal_stamps_and_a_clock_that_steps_back_break_no_rule(times_s):
     rising = [one.time_s for one in last.history.glances]
     assert rising == sorted(set(rising))
     assert rising[-1] == times_s[-1], "the frame that came last is what the rules look at"
+
+
+@pytest.mark.parametrize("limit", [RATE, HeatingResponse(region="focus")])
+def test_a_worker_that_restarts_from_its_checkpoint_judges_as_before(limit):
+    course = unexpected(*[9.0] * 2) if limit is not RATE else frames(0, 2, 6, 15.1)
+    before = told(course[:-1]).history
+    assert severity(limit, told(course[-1:], history=pickle.loads(pickle.dumps(before)))) == "hold"
+    # without its memory it must wait for frames, and fails in none
+    assert find(limit, told(course[-1:])) is None
 
 
 def test_what_the_model_expects_of_the_hottest_target_hides_no_boiling_in_another():
