@@ -27,7 +27,7 @@ FAULTS = (
     "no heat", "heat goes elsewhere", "boiling", "signal void", "near field builds up",
 )  # fmt: skip
 _FAULTY = 0.25  # of the treatments
-_N_BASELINE, _N_COOLING = 4, 3
+_N_BASELINE, _N_COOLING = 4, 2
 _MATRIX, _N_COILS = 48, 4
 _SMALL_MATRIX, _SMALL_N_COILS = 32, 2
 _FOV_MM = 84.0
@@ -76,7 +76,7 @@ class Seen:
 def draw(seed: int) -> Case:
     """Return the random treatment of a seed."""
     rng = np.random.default_rng([20261123, seed])
-    n_heated, n_cold = int(rng.integers(5, 11)), int(rng.integers(0, 4))
+    n_heated, n_cold = int(rng.integers(5, 11)), int(rng.integers(0, 3))
     fault = str(rng.choice(FAULTS)) if rng.random() < _FAULTY else ""
     treatment = _treatment(rng, seed, n_heated=n_heated, n_cold=n_cold, n_px=_MATRIX)
     target = treatment.focus_mm
