@@ -205,7 +205,7 @@ PATIENTS: dict[str, NamedPatient] = {
     ),
     "fatty-breast": NamedPatient(tissue=_fatty_breast, sequence="multi-echo", n_frames=16),
     "drifting-head": NamedPatient(tissue=_drifting_head, sequence="gre", over_s=2400.0),
-    "epi-brain": NamedPatient(tissue=_epi_brain, sequence="epi", n_frames=40),
+    "epi-brain": NamedPatient(tissue=_epi_brain, sequence="epi", n_frames=100),
     "arfi-brain": NamedPatient(tissue=_arfi_brain, sequence="arfi", n_frames=12),
 }
 

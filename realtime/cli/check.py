@@ -15,6 +15,19 @@ from realtime.protocol_sections import Region
 from realtime.streams.mrd_header import MAX_XML_BYTES, parse_header
 from realtime.streams.recordings import open_recording
 
+_USED_BY_ALL = {"min_snr", "max_std_c", "heated_margin_px", "alpha_std_ppm_per_c"}
+_USED_BY = {
+    "hybrid": {"sparsity"},
+    "multi-baseline": {"library_choice"},
+    "pca": {"pca_components"},
+    "referenceless": {"polynomial_order"},
+    "referenceless-l1": {"polynomial_order", "sparsity"},
+    "near-harmonic": {"polynomial_order"},
+    "kspace-hybrid": {"sparsity"},
+    "t1": {"t1_change_percent_per_c", "t1_change_std_percent_per_c"},
+}
+"""Keys that are shown though they are at their defaults."""
+
 
 @click.command()
 @click.argument("protocol")
@@ -31,6 +44,7 @@ def check(protocol: str, header: Path | None) -> None:
     suits = () if header is None else _suits(loaded, header)
     out = console()
     out.print(facts_table(loaded.protocol.name, _general_rows(loaded)))
+    click.echo("What is not shown above is at its default: docs/protocol.md.")
     if loaded.region:
         out.print(_regions(loaded))
     if loaded.limit:
@@ -57,11 +71,15 @@ def _general_rows(protocol: Protocol) -> list[tuple[str, str]]:
         ("therapy", protocol.protocol.therapy),
         ("frame deadline", f"{protocol.protocol.frame_deadline_ms:g} ms"),
         ("lease", f"{protocol.protocol.lease_ms:g} ms"),
-        ("stream", _fields(protocol.stream)),
-        ("reconstruction", _fields(protocol.recon)),
+        ("stream", _fields(protocol.stream, leave_out=_plain(protocol.stream)) or "as by default"),
+        ("reconstruction", _fields(protocol.recon, leave_out=_plain(protocol.recon))),
     ]
-    if protocol.thermometry is not None:
-        rows.append(("thermometry", _fields(protocol.thermometry)))
+    thermometry = protocol.thermometry
+    if thermometry is not None:
+        used = _USED_BY.get(thermometry.method, set()) | _USED_BY_ALL
+        used |= {"tissue", "dose_integration"} if thermometry.heat_model else set()
+        plain = _plain(thermometry) - used
+        rows.append(("thermometry", _fields(thermometry, leave_out=plain)))
     if protocol.motion is not None:
         rows.append(("motion", _fields(protocol.motion)))
     return rows
@@ -95,6 +113,12 @@ def _fields(struct: msgspec.Struct, *, leave_out: set[str] | None = None) -> str
         for name, value in content.items()
         if value is not None and name not in (leave_out or set())
     )
+
+
+def _plain(struct: msgspec.Struct) -> set[str]:
+    """Return the keys that are at their defaults: what a protocol did not choose."""
+    fields = msgspec.structs.fields(type(struct))
+    return {one.name for one in fields if one.default == getattr(struct, one.name)}
 
 
 def _value(value: object) -> str:
