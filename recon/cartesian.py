@@ -24,7 +24,7 @@ class CartesianFFT(HybridRows):
 
     Lines that acceleration leaves out are zero-filled too, so the image is folded; it then says
     which lines were measured, for who can make do with them. Coil maps come from the first frame
-    that has no such gaps.
+    that has no such gaps; an image with gaps that comes before it is marked incomplete.
 
     Echo-planar lines (trajectory "epi") are regridded from under their trapezoid where the header
     tells its timing, reversed where they run backwards, and odd and even ones aligned. Where that
@@ -73,14 +73,16 @@ class CartesianFFT(HybridRows):
         coil_pixels = self.coil_pixels(self.aligned_rows(hybrid, calibration), hybrid.n_averages)
         coil_pixels.flags.writeable = False
         maps = None if calibration is None else calibration.maps
+        sampled_lines = self._lines_with_gaps(hybrid)
+        has_whole = sampled_lines is None or maps is not None
         if maps is None:
             maps = estimate_coil_maps(coil_pixels)
-        image = self.image(hybrid, frame, combine(coil_pixels, maps))
+        image = self.image(hybrid, frame, combine(coil_pixels, maps), is_complete=has_whole)
         return replace(
             image,
             coil_pixels=coil_pixels,
             noise_std=self.noise_std(hybrid),
-            sampled_lines=self._lines_with_gaps(hybrid),
+            sampled_lines=sampled_lines,
         )
 
     def _lines_with_gaps(self, hybrid: Hybrid) -> NDArray[np.bool_] | None:

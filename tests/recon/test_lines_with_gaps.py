@@ -33,3 +33,7 @@ def test_undersampled_frames_name_their_lines(images):
 
 def test_coil_maps_wait_for_a_frame_without_gaps(images):
     assert [calibration is not None for _, calibration in images] == [True, True, False, False]
+
+
+def test_an_image_with_gaps_is_incomplete_before_the_first_without(images):
+    assert [image.is_complete for image, _ in images] == [True, True, False, False]

@@ -1,7 +1,6 @@
 """Where the heat is, and how much, from the lines of k-space that one frame measured."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -13,17 +12,16 @@ from thermometry.kspace.columns import (
     Chosen,
     CoilColumns,
     Columns,
-    Crop,
     Lengths,
     match,
     only_measured,
     refit,
     sparse_change,
-    spread,
     turn,
 )
+from thermometry.kspace.ghosts import alike_heat, beats_its_ghosts
+from thermometry.kspace.lines import BINOMIAL, TINY, Lines, as_bright, smoothed
 
-BINOMIAL: Final = np.array([1, 4, 6, 4, 1], np.float32) / np.float32(16)
 # Of a binomial neighbourhood, over its noise. Noise alone reaches 3.5 in one of 200 000 (|z| of
 # complex noise), so that what is tried costs no time, and 4 once in ten frames of 5000 pixels.
 WORTH_A_TRY: Final = 3.5
@@ -33,9 +31,6 @@ STANDS_OUT: Final = 4.0
 LEFT_ALONE: Final = 3.6  # in one pixel: noise reaches it once in 60 frames of 7000 pixels
 LEFT_OVER: Final = 4.5  # noise never reaches it, and heat this strong has been found
 SHOWS: Final = 2.5
-FOLDS: Final = 0.3  # of a point: pixels that get less of it could not pass for it
-APART_PX: Final = 5  # nearer pixels belong to the same heat
-LARGE_HEAT_RAD: Final = 0.3
 ALIKE: Final = 0.4
 TOO_ALIKE: Final = 0.6  # heat that could pass for other heat: beyond it nobody knows whose it is
 FLANK_PX: Final = 3  # heat below the threshold around heat above it
@@ -45,57 +40,7 @@ MOST_HEATED: Final = 0.6  # of the pixels; more is not sparse, and would take lo
 DRIFT_ROUNDS: Final = 2
 LARGE_TURN_RAD: Final = 0.5
 MEDIAN_OF_NOISE: Final = 0.8326  # √ln 2, of |z| with E|z|² = 1
-TINY: Final = np.float32(np.finfo(np.float32).tiny)
 TURN: Final = np.float32(2 * np.pi)
-
-
-@dataclass(frozen=True, eq=False)
-class Lines:
-    """What a frame measured and what it is compared with. Arrays end in (column, y).
-
-    baseline: complex64 (coil, column, y), 0 where it has too little signal to be modelled.
-    coils: the frame's zero-filled coil images. measured: bool (y,), lines of k-space.
-    noise: E|n|² of one sample of one coil. baseline_noise: E|n_b|² of a coil of the baseline.
-    """
-
-    crop: Crop
-    baseline: CoilColumns
-    coils: CoilColumns
-    measured: NDArray[np.bool_]
-    noise: float
-    baseline_noise: float
-
-    @cached_property
-    def kernel(self) -> NDArray[np.complex64]:
-        """How a point spreads along y."""
-        return spread(self.measured)
-
-    @cached_property
-    def modelled(self) -> Chosen:
-        """Pixels with signal."""
-        return np.asarray(self.baseline.any(axis=0))
-
-    @cached_property
-    def weight(self) -> Lengths:
-        """The normal matrix's diagonal: what the lines know of each pixel if all else is known."""
-        share = np.float32(np.mean(self.measured))
-        energy = np.sum(self.baseline.real**2 + self.baseline.imag**2, axis=0)
-        return np.asarray(share * energy)
-
-    @cached_property
-    def total_noise(self) -> Lengths:
-        """E|n|² with what the baseline's own noise adds: that of all pixels that fold onto one."""
-        power = self.kernel.real**2 + self.kernel.imag**2
-        n = self.measured.size
-        folding = power[n - 1 + np.arange(n)[:, None] - np.arange(n)] / np.mean(self.measured)
-        added = self.modelled.astype(np.float32) @ folding.astype(np.float32)
-        total = np.float32(self.noise) + np.float32(self.baseline_noise) * added
-        return np.asarray(total, np.float32)
-
-    def left(self, phase_rad: Lengths) -> tuple[Columns, CoilColumns]:
-        """Return what the model leaves in each pixel's direction, and the model's coil images."""
-        turned = self.baseline * turn(phase_rad)
-        return match(self.coils - only_measured(turned, self.measured), turned), turned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,9 +134,9 @@ def find(
     matched, turned = lines.left(background_rad + start)
     strength, size, misfit = _strength(lines, matched)
     limit = np.float32(L1 * sparsity * misfit) * np.sqrt(lines.weight * lines.total_noise)
-    tried = lines.modelled & (strength > WORTH_A_TRY) & _beats_its_ghosts(lines, matched)
+    tried = lines.modelled & (strength > WORTH_A_TRY) & beats_its_ghosts(lines, matched)
     change = sparse_change(matched, turned, lines.kernel, tried, limit)
-    found = np.abs(_smoothed(lines, lines.weight * change)) / size > FOUND
+    found = np.abs(smoothed(lines, lines.weight * change)) / size > FOUND
     chosen = _with_flanks(lines, found | (start != 0))
     if np.count_nonzero(chosen) > MOST_HEATED * np.count_nonzero(lines.modelled):
         return None
@@ -201,8 +146,8 @@ def find(
     theta = theta + np.where(sign * theta < -TURN / 4, np.float32(sign) * TURN, np.float32(0))
     is_known = chosen & (inverse > 0)
     weight = np.where(is_known, 1 / np.where(is_known, inverse, 1), np.float32(0))
-    noise = _smoothed(lines, np.float32(0.5) * weight * lines.total_noise, squared=True)
-    height = _smoothed(lines, weight * np.float32(sign) * theta) / np.sqrt(np.maximum(noise, TINY))
+    noise = smoothed(lines, np.float32(0.5) * weight * lines.total_noise, squared=True)
+    height = smoothed(lines, weight * np.float32(sign) * theta) / np.sqrt(np.maximum(noise, TINY))
     stands_out = _with_flanks(lines, chosen & (height > np.float32(STANDS_OUT * misfit)))
     return stands_out, np.where(stands_out, theta, np.float32(0))
 
@@ -226,18 +171,20 @@ def settle(
     lines: Lines, background_rad: Lengths, theta: Lengths, chosen: Chosen, *, sign: float
 ) -> Heat:
     """Return the phase everywhere: of the chosen pixels one by one, of the others smoothed."""
-    theta, inverse, weight = refine(lines, background_rad, theta, chosen, n_steps=3)
+    theta, _, _ = refine(lines, background_rad, theta, chosen, n_steps=2)
+    lines = as_bright(lines, background_rad + theta, chosen)
+    theta, inverse, weight = refine(lines, background_rad, theta, chosen, n_steps=2)
     matched, turned = lines.left(background_rad + theta)
     others = lines.modelled & ~chosen
     weight = np.where(others, weight, np.float32(0))
-    known = np.maximum(_smoothed(lines, weight), TINY)
-    mean = _smoothed(lines, np.where(others, matched.imag, np.float32(0))) / known
+    known = np.maximum(smoothed(lines, weight), TINY)
+    mean = smoothed(lines, np.where(others, matched.imag, np.float32(0))) / known
     half = np.float32(0.5) * lines.total_noise
-    alike = _alike(lines, theta, chosen)
+    alike = alike_heat(lines, theta, chosen)
     # what folded heats do to each other hangs on their phases, which are not known: at its worst
     worst = 1 / (np.maximum(lines.weight, TINY) * np.maximum(1 - alike, np.float32(1 - TOO_ALIKE)))
     inverse = np.where(alike > ALIKE, np.maximum(inverse, worst), inverse)
-    spread_rad2 = _smoothed(lines, half * weight, squared=True)
+    spread_rad2 = smoothed(lines, half * weight, squared=True)
     spread_rad2 = (spread_rad2 + _shared(lines, turned, half * others)) / known / known
     spread_rad2 = np.maximum(spread_rad2, TINY)
     # what shows and does not stand out may be as sharp as the neighbourhood, and twice as high
@@ -251,58 +198,6 @@ def settle(
         chosen=chosen,
         explained=_explained(lines, matched) & (alike < TOO_ALIKE),
     )
-
-
-def _alike(lines: Lines, theta: Lengths, chosen: Chosen) -> Lengths:
-    """Return how much of a chosen pixel's signal the chosen ones that fold onto it could pass for.
-
-    Σ |coherence|² of the coils and of what folds; 0 where no heat folds onto heat, 1 where the
-    lines do not tell them apart. Small phases do not count: of them the inverse normal matrix
-    tells the truth, since it does not change with them.
-    """
-    alike = np.zeros(chosen.shape, np.float32)
-    at = np.flatnonzero(np.count_nonzero(chosen, axis=1) > 1)
-    if at.size == 0:
-        return alike
-    n, some, held = lines.measured.size, lines.baseline[:, at], chosen[at]
-    large = held & (np.abs(theta[at]) > LARGE_HEAT_RAD)
-    energy, found = lines.weight[at], np.zeros(held.shape, np.float32)
-    for distance in _folding(lines):
-        if distance < 0:
-            continue
-        pairs = (large[:, :-distance] & held[:, distance:]) | (
-            held[:, :-distance] & large[:, distance:]
-        )
-        if not pairs.any():
-            continue
-        product = np.sum(some[..., :-distance].conj() * some[..., distance:], axis=0)
-        product *= lines.kernel[n - 1 + distance]
-        power = product.real**2 + product.imag**2
-        both = np.maximum(energy[:, :-distance] * energy[:, distance:], TINY)
-        share = np.where(pairs, power / both, np.float32(0))
-        found[:, :-distance] += share
-        found[:, distance:] += share
-    alike[at] = found
-    return alike
-
-
-def _folding(lines: Lines) -> list[int]:
-    """Return the distances along y, of both signs, from which a pixel folds onto another."""
-    n = lines.measured.size
-    folds = np.abs(lines.kernel) > FOLDS * np.abs(lines.kernel[n - 1])
-    return [int(one) for one in np.flatnonzero(folds) - (n - 1) if abs(one) >= APART_PX]
-
-
-def _beats_its_ghosts(lines: Lines, matched: Columns) -> Chosen:
-    """Return where heat alone would leave more of itself than at any pixel that it folds onto.
-
-    |matched|² / weight is what one heated pixel explains of the lines; by Cauchy and Schwarz it is
-    largest where the heat is. A neighbourhood of it, because noise decides for single pixels.
-    """
-    weight = np.maximum(lines.weight, TINY)
-    energy = (matched.real**2 + matched.imag**2) / weight
-    explained = _smoothed(lines, np.where(lines.modelled, energy, np.float32(0)))
-    return np.asarray(explained >= _of_those_that_fold(lines, explained))
 
 
 def _shared(lines: Lines, turned: CoilColumns, noise: Lengths) -> Lengths:
@@ -345,9 +240,9 @@ def _strength(lines: Lines, matched: Columns) -> tuple[Lengths, Lengths, float]:
     The size is the noise's, or as many times larger as the median shows: heat stands out from the
     rest of the image, where drift is not yet right too. That factor is the misfit.
     """
-    noise = _smoothed(lines, lines.weight * lines.total_noise, squared=True)
+    noise = smoothed(lines, lines.weight * lines.total_noise, squared=True)
     size = np.sqrt(np.maximum(noise, TINY))
-    strength = np.abs(_smoothed(lines, matched)) / size
+    strength = np.abs(smoothed(lines, matched)) / size
     misfit = max(float(np.median(strength[lines.modelled])) / MEDIAN_OF_NOISE, 1.0)
     return strength / np.float32(misfit), size * np.float32(misfit), misfit
 
@@ -357,29 +252,7 @@ def _least(lines: Lines) -> float:
     return max(0.5 * lines.noise / UNKNOWN_RAD**2, RIDGE * float(lines.weight.max()))
 
 
-def _smoothed(lines: Lines, columns: NDArray[Any], *, squared: bool = False) -> NDArray[Any]:
-    """Return the binomial mean over 5 x 5 neighbours in the plane; `squared`: by squared weights.
-
-    The latter is the variance of the mean, where `columns` are variances.
-    """
-    weights = BINOMIAL**2 if squared else BINOMIAL
-    planes = columns.reshape(lines.crop.planes)
-    for axis in (1, 2):
-        planes = convolve1d(planes, weights, axis=axis, mode="constant")
-    return planes.reshape(columns.shape)
-
-
 def _with_flanks(lines: Lines, chosen: Chosen) -> Chosen:
     cross = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], np.bool_)
     grown = binary_dilation(chosen.reshape(lines.crop.planes), cross, iterations=FLANK_PX)
     return np.asarray(grown.reshape(chosen.shape) & lines.modelled)
-
-
-def _of_those_that_fold(lines: Lines, value: Lengths) -> Lengths:
-    """Return the largest value of the pixels that fold onto each; 0 where all are below it."""
-    n, largest = lines.measured.size, np.zeros_like(value)
-    for distance in _folding(lines):
-        here = slice(max(distance, 0), n + min(distance, 0))
-        there = slice(max(-distance, 0), n + min(-distance, 0))
-        largest[:, here] = np.maximum(largest[:, here], value[:, there])
-    return largest

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from messages import Image, TemperatureMap
 from thermometry.baseline import Reference, reference_of
 from thermometry.coil_images import Coils, coils_of, frozen, noise_std_of
-from thermometry.kspace.heat import Heat, Lines, background, find, follow_drift, settle
+from thermometry.kspace.heat import Heat, background, find, follow_drift, settle
 from thermometry.kspace.library import Baselines, make_baselines, mixed, weights_for
+from thermometry.kspace.lines import Lines
 from thermometry.phase import Observation
 from thermometry.plan import ThermometryPlan
 from thermometry.single_baseline import AMBIGUOUS_RAD, BaselineState, SingleBaseline, see
@@ -69,25 +70,21 @@ class KSpaceHybrid:
     def step(self, state: KSpaceState, image: Image) -> tuple[KSpaceState, TemperatureMap]:
         """State and map after one more image.
 
-        The first `baseline_frames` complete images make the baselines and give no temperature. An
-        incomplete image gives no temperature and leaves no trace.
-        Raises ValueError for an image that leaves lines out while whole ones are wanted.
+        The first `baseline_frames` whole images make the baselines and give no temperature. An
+        incomplete image gives no temperature and leaves no trace, nor does one that leaves lines
+        out while whole ones are wanted.
         """
         if not image.is_complete:
             return state, self.single.blank(state.single, image)
         if state.baselines is None:
+            if image.sampled_lines is not None:
+                return state, self.single.blank(state.single, image)
             return self._gather(state, image)
         if image.sampled_lines is None:
             return self._whole(state, image, state.baselines)
         return self._undersampled(state, image, state.baselines)
 
     def _gather(self, state: KSpaceState, image: Image) -> tuple[KSpaceState, TemperatureMap]:
-        if image.sampled_lines is not None:
-            raise ValueError(
-                f"frame {image.frame_id}: leaves lines of k-space out, but only "
-                f"{len(state.gathered)} of thermometry.baseline_frames = "
-                f"{self.plan.baseline_frames} whole frames have come before it"
-            )
         single, baseline_map = self.single.gather(state.single, image)
         gathered = (*state.gathered, self._aligned(image, single))
         baselines = None
