@@ -11,6 +11,7 @@ from realtime.mailbox import POWER_STEPS
 from realtime.streams.recorder import Recorder
 
 POWER_FILE = "power.csv"
+MOST_AHEAD_S = 60.0  # of a device that plays faster than its readouts are read
 _COLUMNS = ("time_s", "watts", "frame")
 
 
@@ -22,8 +23,28 @@ class _Step(NamedTuple):
     frame: int
 
 
+def holds_since(time_s: float | None, *, now_s: float) -> float:
+    """Return from when on a report holds: its own word, or now where it has none.
+
+    now_s: scanner time, NaN before the first frame. Raises MonitorError for a time far in the
+    future: each later step would wait for it.
+    """
+    if time_s is None:
+        return now_s
+    latest_s = (now_s if math.isfinite(now_s) else 0.0) + MOST_AHEAD_S
+    if time_s > latest_s:
+        raise MonitorError(
+            f"power: time_s is {time_s:g}, expected at most {latest_s:.1f}: scanner time, in "
+            "seconds since the session's first frame"
+        )
+    return time_s
+
+
 class DevicePower:
-    """The latest steps of the power, for the frames' slots and for the run folder."""
+    """The latest steps of the power, for the frames' slots and for the run folder.
+
+    Where more steps come than a frame takes, those that lie closest are joined: their energy stays.
+    """
 
     def __init__(self) -> None:
         self._steps: deque[_Step] = deque(maxlen=POWER_STEPS)
@@ -54,6 +75,7 @@ class DevicePower:
         self._place_early()
         if not self._steps or self._steps[-1].watts != watts:
             latest_s = self._steps[-1].time_s if self._steps else -math.inf
+            self._make_room()
             self._steps.append(_Step(max(since_s, latest_s), watts, -1))
 
     def write(self, row: Any) -> None:  # noqa: ANN401 - a structured row of the mailbox
@@ -74,6 +96,17 @@ class DevicePower:
         """Write no more."""
         if self._recorder is not None:
             self._recorder.finish()
+
+    def _make_room(self) -> None:
+        steps = self._steps
+        if len(steps) < POWER_STEPS or steps[0].frame >= 0:
+            return  # the oldest has reached a frame: it may go
+        spans = [steps[n + 2].time_s - steps[n].time_s for n in range(len(steps) - 2)]
+        at = min(range(len(spans)), key=spans.__getitem__)
+        one, other = steps[at], steps[at + 1]
+        share = (other.time_s - one.time_s) / spans[at] if spans[at] > 0 else 0.0
+        steps[at] = one._replace(watts=share * one.watts + (1 - share) * other.watts)
+        del steps[at + 1]
 
     def _place_early(self) -> None:
         if self._unplaced_w is not None:

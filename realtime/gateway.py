@@ -23,7 +23,8 @@ from realtime.alerts.journal import JournalWriter
 from realtime.clients import Clients
 from realtime.clock import Clock, utc_now
 from realtime.desk import Desk
-from realtime.outputs.publisher import Acknowledge, Addresses, PowerReport, Publisher
+from realtime.inquiries import respond
+from realtime.outputs.publisher import Addresses, Publisher
 from realtime.protocol import Protocol
 from realtime.reception import Reception
 from realtime.refusals import Refusals
@@ -337,17 +338,13 @@ class Gateway:
         if asked is None:
             return
         identity_, request = asked
-        if isinstance(request, PowerReport):
-            # the device heats the patient who is treated
-            holder = self._roster.holder
-            for run in self._runs if holder is None else (holder,):
-                run.session.power(request.watts, request.time_s, now_ns=self._clock.now_ns())
-            self.publisher.answer(identity_, "done", "")
-        elif isinstance(request, Acknowledge):
-            running = [run.session.answers for run in self._runs]
-            is_known = self._desk.acknowledge(request.alert_id, request.who, running)
-            text = "" if is_known else f"no open alert {request.alert_id}"
-            self.publisher.answer(identity_, "done" if is_known else "refused", text)
+        sessions = [run.session for run in self._runs]
+        holder = self._roster.holder
+        treated = sessions if holder is None else [holder.session]
+        now_ns = self._clock.now_ns()
+        self.publisher.answer(
+            identity_, *respond(request, sessions, treated, self._desk, now_ns=now_ns)
+        )
 
     def _timeout_ms(self, at_most_ms: int) -> int:
         if self._clients.is_pressed:

@@ -15,7 +15,7 @@ from realtime.alerts import faults
 from realtime.answers import AlertIds, Answers, Sink
 from realtime.assembler import OpenFrame
 from realtime.companions import Companions, is_companion
-from realtime.device_power import DevicePower
+from realtime.device_power import DevicePower, holds_since
 from realtime.frame_times import FrameTimes
 from realtime.header_in_force import header_in_force
 from realtime.protocol import Protocol as TreatmentProtocol
@@ -141,10 +141,10 @@ class Session:
         self._signals.add(waveform)
 
     def power(self, watts: float, time_s: float | None, *, now_ns: int) -> None:
-        """Take the therapy device's power from time_s on, its own word; from now on without."""
+        """Take the device's power from time_s on, or from now on. Raises MonitorError: too far on."""
         late_ns = 0 if self.is_patient else now_ns - self._last_readout_ns
-        since_s = self._times.now_s(late_ns) if time_s is None else time_s
-        self.device_power.report(watts, since_s=since_s)
+        now_s = self._times.now_s(late_ns)
+        self.device_power.report(watts, since_s=holds_since(time_s, now_s=now_s))
 
     def worker_said(self, message: control.ToGateway, *, now_ns: int) -> None:
         """Take an answer of the worker. Raises MonitorError where the session is refused."""

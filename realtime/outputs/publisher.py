@@ -27,6 +27,7 @@ _MAX_UNWRITTEN = 50
 _MAX_CONTROL_BYTES = 1 << 16
 _MAX_REPLAYED = 500  # above its high water ZeroMQ drops in silence: whoever has more asks again
 _MAX_SEQUENCE = (1 << 63) - 1  # the journal's integers have 64 bits
+_MOST_WATTS = 1e5  # fifty times what a transducer or an applicator takes
 
 
 class Resume(msgspec.Struct, tag="resume", frozen=True, forbid_unknown_fields=True):
@@ -46,7 +47,7 @@ class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown
 class PowerReport(msgspec.Struct, tag="power", frozen=True, forbid_unknown_fields=True):
     """The therapy device's power from now on, or from a scanner time (s) that it knows better."""
 
-    watts: float
+    watts: Annotated[float, msgspec.Meta(ge=0.0, le=_MOST_WATTS)]
     time_s: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] | None = None
 
 
@@ -162,7 +163,7 @@ class Publisher:
         """Return when `tick` must be called at the latest."""
         return self._waiting[0].since_ns + PATIENCE_NS if self._waiting else None
 
-    def request(self) -> tuple[bytes, Request] | None:
+    def request(self) -> tuple[bytes, Acknowledge | PowerReport] | None:
         """Return the next request and who asks, None where there is none.
 
         A resume is answered here; a request that cannot be read is answered with what was wrong.

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from messages import MonitorError
-from realtime.device_power import POWER_FILE, DevicePower
+from messages import MonitorError, PowerLog
+from realtime.device_power import POWER_FILE, DevicePower, holds_since
 from realtime.mailbox import POWER_STEPS, Layout, Mailbox, anonymous_memory
 
 
@@ -49,12 +49,40 @@ def test_time_never_runs_back(row):
     assert written(power, row, 0) == [(5.0, 30.0), (5.0, 0.0)]
 
 
-def test_only_the_latest_steps_fit(row):
+def test_only_the_latest_steps_that_a_frame_has_had_stay(row):
     power = DevicePower()
-    for n in range(POWER_STEPS + 10):
+    for n in range(POWER_STEPS):
         power.report(float(n), since_s=float(n))
-    assert len(written(power, row, 0)) == POWER_STEPS
-    assert written(power, row, 0)[-1] == (POWER_STEPS + 9.0, POWER_STEPS + 9.0)
+    written(power, row, 0)
+    for n in range(POWER_STEPS, POWER_STEPS + 10):
+        power.report(float(n), since_s=float(n))
+    assert [int(watts) for _, watts in written(power, row, 1)] == list(range(10, POWER_STEPS + 10))
+
+
+def test_a_flood_between_two_frames_keeps_its_energy(row):
+    """Ten thousand reports in a second: a device that pulses its power, and says each edge."""
+    power, rng = DevicePower(), np.random.default_rng(1)
+    times_s = np.sort(rng.uniform(1.0, 2.0, 10_000))
+    watts = np.where(np.arange(10_000) % 2, 0.0, 100.0)
+    for time_s, one in zip(times_s, watts, strict=True):
+        power.report(float(one), since_s=float(time_s))
+    power.report(30.0, since_s=2.5)
+    steps = written(power, row, 0)
+    assert len(steps) == POWER_STEPS
+    log = PowerLog(*map(np.array, zip(*steps, strict=True)))
+    truth = PowerLog(np.append(times_s, 2.5), np.append(watts, 30.0))
+    assert log.energy_j(0.0, 3.0) == pytest.approx(truth.energy_j(0.0, 3.0), rel=1e-6)
+    assert log.energy_j(0.0, 1.5) == pytest.approx(truth.energy_j(0.0, 1.5), abs=1.0)
+    assert log.now_w == 30.0
+
+
+@pytest.mark.parametrize("now_s", [math.nan, 0.0, 100.0])
+def test_a_step_far_in_the_future_is_refused_or_all_later_ones_would_wait_for_it(now_s):
+    early_s = 100.0 if now_s == 100.0 else 5.0
+    assert holds_since(early_s, now_s=now_s) == early_s
+    assert np.array_equal(holds_since(None, now_s=now_s), now_s, equal_nan=True)
+    with pytest.raises(MonitorError, match=r"power: time_s is 1e\+09, expected at most"):
+        holds_since(1e9, now_s=now_s)
 
 
 def test_a_replay_gives_each_frame_what_it_had(row, tmp_path):

@@ -107,6 +107,12 @@ GARBAGE = [
     b'{"type": "resume", "epoch": "e", "after": -9223372036854775809}',
     b'{"type": "power", "watts": NaN}',
     b'{"type": "power"}',
+    b'{"type": "power", "watts": -5.0}',
+    b'{"type": "power", "watts": 1e9}',
+    b'{"type": "power", "watts": "30"}',
+    b'{"type": "power", "watts": 30, "time_s": -1.0}',
+    b'{"type": "power", "watts": 30, "time_s": NaN}',
+    b'{"type": "power", "watts": 30.0}',  # no treatment runs
     b"[" * 60_000,
 ]
 
@@ -127,10 +133,8 @@ def test_garbage_is_answered_and_the_gateway_lives(shared_gateway: Running, garb
         request(type="acknowledge", alert_id=0, who="\ud800"),
         request(type="acknowledge", alert_id=0, who="x" * 60_000),
         request(type="resume", epoch="\0", after=0),
-        request(type="power", watts=1e308),
-        request(type="power", watts=-5.0),
     ],
-    ids=["huge id", "a lone surrogate", "a long name", "NUL", "much power", "negative power"],
+    ids=["huge id", "a lone surrogate", "a long name", "NUL"],
 )
 def test_strange_requests_do_not_stop_the_gateway(shared_gateway: Running, strange):
     assert answer(shared_gateway.ask(strange))["status"] in ("done", "refused")
