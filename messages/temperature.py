@@ -25,7 +25,8 @@ class TemperatureMap:
     drift_c: the largest drift that was removed anywhere in the valid pixels, as a temperature.
     drift_residual_c: what the fit left in the reference region beyond the noise, as a temperature.
     ambiguous: bool (z, y, x), valid pixels whose phase moved so far since the frame before that it
-        may have wrapped unseen; None where the method cannot tell.
+        may have wrapped unseen, or differs so much from a neighbour's that one of them has; None
+        where the method cannot tell.
     is_drift_trusted: false where too few reference pixels were usable to fit the drift.
     misfit_sigma: what the baselines cannot explain outside the heat, in standard deviations of the
         noise: 1 where noise is all; NaN where the method cannot tell. Of the last baseline frame:

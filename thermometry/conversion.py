@@ -9,6 +9,7 @@ from thermometry.phase import TURN, ZERO
 Volume = NDArray[np.float32]
 ONE, TWO = np.float32(1.0), np.float32(2.0)
 NEVER = np.float32(np.nan)
+HALF_TURN = np.float32(np.pi)
 
 
 @compiled
@@ -55,3 +56,22 @@ def to_temperature(
         kept_rad[i] = phase if is_valid else held_rad[i]
         valid[i] = is_valid
     return temperature_c, std_c, common_c, valid, kept_rad
+
+
+@compiled
+def torn(phase_rad: Volume, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find valid pixels (z, y, x) that are more than half a turn from a valid neighbour in plane.
+
+    No image holds a steeper phase than half a turn a pixel, so that one of the two is a turn off.
+    """
+    n_z, n_y, n_x = phase_rad.shape
+    is_torn = np.zeros(phase_rad.shape, np.bool_)
+    for z in range(n_z):
+        for y in range(n_y):
+            for x in range(n_x):
+                for v, u in ((y, x + 1), (y + 1, x)):
+                    if not (v < n_y and u < n_x and valid[z, y, x] and valid[z, v, u]):
+                        continue
+                    if abs(phase_rad[z, y, x] - phase_rad[z, v, u]) > HALF_TURN:
+                        is_torn[z, y, x] = is_torn[z, v, u] = True
+    return is_torn

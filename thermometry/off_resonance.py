@@ -2,7 +2,9 @@
 
 83 of 232 clinical sonications needed 1.1 to 2.2 mm of correction (PMC6181766). One pixel is as many
 hertz as the readout has per pixel. The phase since the baseline tells the frequency of heat and of
-drift; what the field was off in the baseline itself is not known from one echo, and stays.
+drift; what the field was off in the baseline itself is not known from one echo, and stays. For
+readouts that run forwards through k-space: one that runs backwards (flag ACQ_IS_REVERSE) displaces
+the other way, and moving the map would double the error.
 """
 
 import math

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from messages import Image, TemperatureMap
 from thermometry.baseline import Coils, Gathering, Reference, finish, gather
 from thermometry.coil_images import coils_of, frozen, noise_std_of
-from thermometry.conversion import NEVER, to_temperature
+from thermometry.conversion import NEVER, to_temperature, torn
 from thermometry.drift import DriftBasis, DriftFit, fit_drift
 from thermometry.magnitude import compare_magnitudes
 from thermometry.phase import Observation, observe, wrap
@@ -142,7 +142,7 @@ class SingleBaseline:
             drift_c=float(np.max(np.abs(drift.ravel() * valid)) * abs(c_per_rad)),
             drift_residual_c=0.0 if fit is None else fit.excess_rad * float(abs(c_per_rad)),
             is_drift_trusted=fit is not None or plan.drift_order < 0,
-            ambiguous=frozen(np.abs(held_rad - state.phase_rad) >= AMBIGUOUS_RAD),
+            ambiguous=may_have_wrapped(held_rad, state.phase_rad, valid.reshape(plan.shape)),
             misfit_sigma=math.nan if fit is None else _misfit_sigma(fit, seen),
         )
         return replace(state, phase_rad=held_rad, drift_rad=drift_rad), measured
@@ -191,6 +191,16 @@ class SingleBaseline:
             baseline_wanted=self.plan.baseline_frames,
             drift_rad=tuple(float(c) for c in state.drift_rad),
         )
+
+
+def may_have_wrapped(
+    phase_rad: NDArray[np.float32], before_rad: NDArray[np.float32], valid: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return the pixels (z, y, x) that moved too far in this frame, or are torn from a neighbour.
+
+    The first says so once, the second for as long as the wrong turn lasts.
+    """
+    return frozen((np.abs(phase_rad - before_rad) >= AMBIGUOUS_RAD) | torn(phase_rad, valid))
 
 
 def _misfit_sigma(fit: DriftFit, seen: Observation) -> float:

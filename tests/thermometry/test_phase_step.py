@@ -53,3 +53,16 @@ def test_a_core_that_wraps_is_betrayed_by_its_flank():
     flagged = temperature.ambiguous[0]
     assert flagged.sum() > 10
     assert np.hypot(*(np.argwhere(flagged) - 24).T).max() < 8.0
+
+
+def test_what_has_wrapped_is_called_ambiguous_for_as_long_as_it_is_wrong():
+    # 30 °C at once: the core reads 43 °C too cold, now and in all frames that follow
+    for temperature in maps_of([30.0, 30.0, 31.0, 32.0])[1:]:
+        assert temperature.temperature_c[0, 24, 24] < 37.0
+        assert temperature.ambiguous[0, 20:29, 20:29].any()
+
+
+def test_a_steep_spot_is_not_torn():
+    # 60 °C over five pixels' deviation: at most 7 °C, a sixth of a turn, from pixel to pixel
+    for temperature in maps_of([15.0, 30.0, 45.0, 60.0]):
+        assert not temperature.ambiguous.any()

@@ -19,7 +19,7 @@ from thermometry.library.phases import Phases, turned
 from thermometry.library.training import Library, Training, finish, gather, judge_library
 from thermometry.phase import wrap
 from thermometry.plan import ThermometryPlan
-from thermometry.single_baseline import AMBIGUOUS_RAD
+from thermometry.single_baseline import may_have_wrapped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +188,7 @@ class LibraryMethod(ABC):
             drift_c=float(np.max(np.abs(drift * valid)) * abs(c_per_rad)),
             drift_residual_c=fitted.excess_rad * float(abs(c_per_rad)),
             is_drift_trusted=fitted.robust is not None or self.basis.n_terms == 0,
-            ambiguous=frozen(np.abs(kept - held) >= AMBIGUOUS_RAD),
+            ambiguous=may_have_wrapped(kept, held, valid.reshape(shape)),
             misfit_sigma=fitted.misfit_sigma,
         )
         measured = self._with_motion(measured, seen_image, prediction, seen)

@@ -13,7 +13,7 @@ from thermometry.conversion import NEVER, to_temperature
 from thermometry.phase import Observation, observe
 from thermometry.plan import ThermometryPlan
 from thermometry.referenceless.own_phase import own_phase_reference
-from thermometry.single_baseline import AMBIGUOUS_RAD
+from thermometry.single_baseline import may_have_wrapped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ def against_background(
         common_std_c=frozen(common_c.reshape(plan.shape)),
         valid=frozen(valid.reshape(plan.shape)),
         drift_residual_c=background.excess_rad * float(abs(c_per_rad)),
-        ambiguous=frozen(np.abs(held_rad - state.phase_rad) >= AMBIGUOUS_RAD),
+        ambiguous=may_have_wrapped(held_rad, state.phase_rad, valid.reshape(plan.shape)),
         misfit_sigma=_misfit_sigma(seen, background),
     )
     return replace(state, phase_rad=held_rad), map_
