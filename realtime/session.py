@@ -141,7 +141,7 @@ class Session:
         self._signals.add(waveform)
 
     def power(self, watts: float, time_s: float | None, *, now_ns: int) -> None:
-        """Take the device's power from time_s on, or from now on. Raises MonitorError: too far on."""
+        """Take the device's power from time_s on, or from now on; see `holds_since`."""
         late_ns = 0 if self.is_patient else now_ns - self._last_readout_ns
         now_s = self._times.now_s(late_ns)
         self.device_power.report(watts, since_s=holds_since(time_s, now_s=now_s))
