@@ -38,6 +38,7 @@ COOLING_S: Final = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80.0)  # from the power's e
 MOST_BRIDGED_S: Final = 10.0  # Fuentes 2011, PMC3873725: data loss beyond it cannot be bridged
 LEAST_FRAMES: Final = 3
 MOST_MISFIT: Final = 3.0  # of the innovations' mean square
+UNSEEN: Final = 1.3  # by how much more the variance of what no frame has tested yet is
 MOST_EVER: Final = 5.0  # beyond it dose went where no frame tells: what follows rests on that
 LEAST_USABLE: Final = 0.5  # of a region's pixels, for a frame to count as measured
 
@@ -281,7 +282,7 @@ def _foreseen(
     later_s, later_weights = quadrature([now_s + after for after in COOLING_S], 2)
     times_s = np.concatenate([until_now_s, [now_s], later_s])
     weights_s = np.concatenate([[0.0], now_weights, [0.0], later_weights])
-    coming = course(region.bank, state.heat, ended, times_s, chosen, misfit=state.misfit)
+    coming = course(region.bank, state.heat, ended, times_s, chosen, misfit=UNSEEN * state.misfit)
     n = len(until_now_s) + 1
     final: ModelDose = add_future(state.dose, coming, weights_s, body_c=body_c)
     peak_c, peak_std_c = highest(state, coming)
