@@ -255,5 +255,5 @@ NOTE = (
     "near field, flat top; off-centre; 8 to 40 s, also in pulses; muscle, liver, brain whose "
     "perfusion changes while they warm), the monitor told the tissue's name. Line by line: each "
     "line of k-space takes the heat of its moment; mean: a frame is the mean over its duration. "
-    f"Voxels: of {LEAST_DOSE_MIN:g} CEM43 or more; its spread is the standard error over treatments."
+    f"Voxels: of {LEAST_DOSE_MIN:g} CEM43 or more; its spread: the standard error over treatments."
 )
