@@ -43,6 +43,7 @@ def test_the_library_is_not_begun_anew(tmp_path):
                 verdicts[frame] = one
         client.send(close_message())
         client.read_to_end()
+        client.hang_up()
     # the images of the dead worker count, the lost frames do not
     gathered = [one.baseline_frames for one in verdicts.values()]
     assert gathered == [KILLED_IN + 1, KILLED_IN + 2, N_TRAINING, N_TRAINING]
