@@ -25,7 +25,7 @@ ROUNDS: Final = 2  # of drift and heat
 SPARSER: Final = 4.0
 FAR_RAD: Final = np.float32(2.5)
 APART_PX: Final = 4  # of a 5 x 5 binomial neighbourhood's means, which share little so far apart
-ENOUGH_PIXELS: Final = 100
+ENOUGH_PIXELS: Final = 100  # for a drift of order 2; with fewer, neighbours are better than none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,11 +48,12 @@ class KSpaceHybrid:
     """Sparse heat and drift over a mixture of baselines, fitted to the lines that were measured.
 
     y = F(Σ w b · e^{i(Ac + θ)}), θ sparse and of heating's sign, w ≥ 0 with Σ w = 1.
-    Gaur and Grissom 2015, doi:10.1002/mrm.25327, eq. 1 to 4; see `kspace_columns` for what differs.
+    Gaur and Grissom 2015, doi:10.1002/mrm.25327, eq. 1 to 4; see `columns` for what differs.
     Heat that stands out is fitted pixel by pixel and without sparsity, so that no peak is shrunk;
-    elsewhere the map has the resolution of 5 x 5 binomial neighbourhoods. Two heats that fold onto
-    each other are told apart where coils and sparsity can. A frame that measured all lines is
-    treated as by the single-baseline method, with the same mixture of baselines.
+    elsewhere the map has the resolution of 5 x 5 binomial neighbourhoods. Heats that fold onto each
+    other are told apart where the coils can, and are not valid where they cannot. A frame that
+    measured all lines is treated as by the single-baseline method, with the same mixture of
+    baselines.
     """
 
     plan: ThermometryPlan
