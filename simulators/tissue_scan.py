@@ -235,7 +235,7 @@ class TissueScan:
         middle_s = float(times_s[planned.center_sample])
         hz, factor = self.precession(species, points, moment, planned.frame)
         hz = filled.of(hz)
-        offset = float(hz.mean())
+        offset = float(hz.mean()) if hz.size else 0.0
         cycles = hz * np.float32(self.tissue.phase_sign * middle_s)
         if self.tissue.push is not None:
             cycles = cycles + filled.of(self._pushed_cycles(points, planned))

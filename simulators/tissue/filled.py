@@ -26,7 +26,7 @@ class Filled:
         edges = np.diff(filled.astype(np.int8), axis=1, prepend=0, append=0)
         row, first = np.nonzero(edges == 1)
         past = np.nonzero(edges == -1)[1]
-        start = np.concatenate([[0], np.cumsum(past - first)[:-1]])
+        start = np.cumsum(past - first) - (past - first)
         self.runs = np.stack([row, first, past, start], axis=1)
 
     def of(self, grid: Map) -> Map:

@@ -55,6 +55,18 @@ def test_patient_without_heat_stays_cold(name):
     assert np.nanmax(np.abs(cold.seen_rise_c(3))) < 1e-9
 
 
+def test_a_liver_is_not_heated_before_a_library_can_be_full():
+    liver = PATIENTS["breathing-liver"]
+    long, short = (
+        liver.scan(CATALOGUE[liver.sequence](n_frames=n, matrix=(32, 32)), n_coils=1)
+        for n in (liver.n_frames, 10)
+    )
+    starts_s = [scan.tissue.heat.plan.power_log[0][0] for scan in (long, short)]
+    whole_s = 10 * short.sequence.frame_time_s(0)
+    assert starts_s == pytest.approx([10.0, whole_s / 2], rel=0.02)
+    assert liver.n_frames * long.sequence.frame_time_s(0) > 20.0
+
+
 def test_a_patient_plays_in_another_sequence_with_its_breath():
     scan = PATIENTS["breathing-liver"].scan(
         Cartesian(matrix=(32, 32), n_frames=2), n_coils=1, has_waveforms=True

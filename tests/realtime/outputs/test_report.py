@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from matplotlib.figure import Figure
 
 from messages import (
@@ -27,6 +28,7 @@ from messages import (
 )
 from messages.codec import decode, encode
 from realtime.alerts.events import EVENTS
+from realtime.cli.report import report
 from realtime.outputs import report_figures, report_style
 from realtime.outputs.report import main_figure, write_report
 from realtime.outputs.report_montage import panels
@@ -200,6 +202,28 @@ def test_error_against_truth_is_measured_minus_true(run_folder):
     assert errors["focus"].n == 13 * N_FRAMES
     assert errors["outside the heated region"].rms_c == pytest.approx(0.5, abs=1e-4)
     assert "Against truth" in page_of(run_folder)
+
+
+def test_the_truth_of_a_scan_is_a_rise_and_tells_no_peak(run_folder, tmp_path):
+    write_truth(run_folder, offset_c=0.5)
+    with h5py.File(run_folder / "truth.h5", "r") as file:
+        times_s, warm_c = file["frame_time_s"][:], file["temperature_bandlimited_c"][:]
+    rise_c = warm_c - 37.0
+    rise_c[:, 0, 0] = np.nan  # no tissue there: nothing to compare with
+    scan = tmp_path / "scan_truth.h5"
+    with h5py.File(scan, "w") as file:
+        file["frame_time_s"], file["rise_bandlimited_c"] = times_s, rise_c
+    (run_folder / "truth.h5").unlink()
+    found = CliRunner().invoke(report, [str(run_folder), "--truth", str(scan)])
+    assert found.exit_code == 0, found.output
+    run = read_run(run_folder)
+    errors = errors_against_truth(run)
+    run.close()
+    assert errors["focus"].mean_c == pytest.approx(0.5, abs=1e-4)
+    assert math.isfinite(errors["outside the heated region"].rms_c)
+    page = (run_folder / "report.html").read_text()
+    assert "Against truth" in page
+    assert "True peak" not in page
 
 
 def test_closed_loop_gives_the_overshoot_table(run_folder):
