@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 from threadpoolctl import threadpool_limits
 
-N_TREATMENTS, N_GOOD = 200, 220
+N_TREATMENTS, N_GOOD = 200, 235
 N_QUICK = 1  # of each
 N_PROCESSES = 2
 PROCESSING_S = 0.1
