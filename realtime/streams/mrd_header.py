@@ -72,7 +72,6 @@ def parse_header(xml: bytes) -> SessionHeader:
     )
 
 
-
 def _flip_angles_deg(sequence: Element | None) -> tuple[float, ...]:
     """Return the flip angles, none of them where one is no number: only T1 needs them."""
     elements = [] if sequence is None else sequence.findall("flipAngle_deg")
