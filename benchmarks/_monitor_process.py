@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+import _path  # noqa: F401 - first of all that is not Python's own
 from _table import MeasurementError
 
 from realtime.clock import MonotonicClock

@@ -76,8 +76,8 @@ def _wrapped(seen: Observation) -> Iterator[Finding]:
         n_pixels = 0 if ambiguous is None else int(np.count_nonzero(ambiguous & mask))
         if n_pixels:
             text = (
-                f"{n_pixels} pixels of {region} moved by more than 0.8 π in one frame: "
-                "their temperature may be wrong by a whole turn from here on"
+                f"{n_pixels} pixels of {region} moved by more than 0.8 π in one frame, or are torn "
+                "from their neighbours: their temperature may be wrong by a whole turn"
             )
             yield Finding("phase-step", "hold", text, region, float(n_pixels), 0.0, "pixels")
 

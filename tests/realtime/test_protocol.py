@@ -101,7 +101,7 @@ def test_each_shipped_protocol_loads_under_its_own_name(name):
 
 
 def test_these_protocols_are_shipped():
-    treated = ("brain", "breast", "demo", "liver", "phantom")
+    treated = ("arfi", "brain", "breast", "demo", "liver", "phantom")
     assert shipped_protocols() == ("imaging", *(f"mrgfus-{one}" for one in treated))
 
 
@@ -197,7 +197,7 @@ def test_an_unknown_rule_lists_the_known_ones():
 
 
 def test_an_unknown_name_lists_the_shipped_protocols():
-    with pytest.raises(ProtocolError, match="imaging, mrgfus-brain"):
+    with pytest.raises(ProtocolError, match="imaging, mrgfus-arfi, mrgfus-brain"):
         load_protocol("mrgfus-brian")
 
 
