@@ -57,13 +57,8 @@ def build(
         settings=reconstruction_settings(protocol),
         epi_reference=protocol.epi_reference,
     )
-    name = protocol.recon.method
     settings = protocol.thermometry
-    if name == AUTO:
-        name = recon.method_for(plan.encoding)
-        # it fits the lines that came: filled up, there is nothing left for it to do
-        if settings is not None and settings.method == FOR_FOLDED_IMAGES and name == "grappa":
-            name = "fft"
+    name = _reconstruction_method(protocol, plan)
     reconstructor = recon.METHODS[name](plan)
     if settings is None:
         return Pipeline(protocol, header, reconstructor, (), 0.0)
@@ -86,6 +81,16 @@ def build(
         n_joined,
         readout_bandwidth_hz_per_px=bandwidth_hz,
     )
+
+
+def _reconstruction_method(protocol: Protocol, plan: recon.ReconstructionPlan) -> str:
+    name, settings = protocol.recon.method, protocol.thermometry
+    if name != AUTO:
+        return name
+    name = recon.method_for(plan.encoding)
+    # it fits the lines that came: filled up, there is nothing left for it to do
+    is_folded = settings is not None and settings.method == FOR_FOLDED_IMAGES
+    return "fft" if is_folded and name == "grappa" else name
 
 
 def reconstruction_settings(protocol: Protocol) -> recon.ReconstructionSettings:

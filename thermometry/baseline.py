@@ -1,16 +1,16 @@
 """The reference that later images are compared with: the mean of the first complete images."""
 
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thermometry.coil_images import frozen
 from thermometry.drift import DriftBasis, fit_drift
 from thermometry.noise import noise_variance_from_detail, noise_variance_from_scatter
 
 Coils = NDArray[np.complex64]
-Scalar = TypeVar("Scalar", bound=np.generic)
 MOST_SNR: Final = 1e4  # no receiver's brightest pixel reaches it in one image
 # Variance that rounding alone makes, relative to the signal: a few times the 1.4e-14 of
 # complex64. It keeps the weights of a noise-free phantom finite.
@@ -142,12 +142,12 @@ def reference_of(
     profile = (np.conj(baseline) / np.sqrt(energy)).astype(np.complex64)
     share = np.where(usable, variance, 0.0) / energy
     return Reference(
-        _frozen(profile),
-        _frozen(share.astype(np.float32)),
-        _frozen(usable),
+        frozen(profile),
+        frozen(share.astype(np.float32)),
+        frozen(usable),
         noise_variance,
         whitening,
-        _frozen(magnitude),
+        frozen(magnitude),
     )
 
 
@@ -187,7 +187,7 @@ def _whitening(gathering: Gathering) -> tuple[NDArray[np.complex64] | None, floa
     spread = float(np.mean(values**2))
     values = np.maximum(values, LEAST_EIGENVALUE)
     whitening = (vectors / np.sqrt(values)) @ vectors.conj().T
-    return _frozen(whitening.astype(np.complex64)), spread
+    return frozen(whitening.astype(np.complex64)), spread
 
 
 def _is_noisy(gathering: Gathering) -> bool:
@@ -225,8 +225,3 @@ def _phase_between(
     )
     found = found if fit is None else found + fit.coefficients
     return basis.evaluate(found), found
-
-
-def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    array.flags.writeable = False
-    return array

@@ -7,17 +7,17 @@ tissue that is damaged. No interval is given: the models differ by more than any
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from messages import TemperatureMap
+from thermometry.coil_images import frozen
 from thermometry.compiled import compiled
 
 Volume = NDArray[np.float64]
 Single = NDArray[np.float32]
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 GAS_CONSTANT_J_PER_MOL_K: Final = 8.31446
 ZERO_CELSIUS_K: Final = 273.15
@@ -68,13 +68,13 @@ class ArrheniusState:
 
 def start_arrhenius(shape: tuple[int, int, int], model: ArrheniusModel) -> ArrheniusState:
     """No damage yet; shape is (z, y, x)."""
-    nothing, never = _frozen(np.zeros(shape)), _frozen(np.full(shape, np.nan))
-    return ArrheniusState(model, nothing, never, _frozen(np.zeros(shape, np.float32)))
+    nothing, never = frozen(np.zeros(shape)), frozen(np.full(shape, np.nan))
+    return ArrheniusState(model, nothing, never, frozen(np.zeros(shape, np.float32)))
 
 
 def interrupt_arrhenius(state: ArrheniusState) -> ArrheniusState:
     """Let the gap after a restart add nothing, as `dose.interrupt` does."""
-    return replace(state, last_time_s=_frozen(np.full(state.omega.shape, np.nan)))
+    return replace(state, last_time_s=frozen(np.full(state.omega.shape, np.nan)))
 
 
 def accumulate_arrhenius(
@@ -88,7 +88,7 @@ def accumulate_arrhenius(
     """
     if np.isfinite(temperature.time_s) and temperature.time_s > state.time_s:
         state = _advance(state, temperature)
-    return state, _frozen(state.omega.astype(np.float32))
+    return state, frozen(state.omega.astype(np.float32))
 
 
 def _advance(state: ArrheniusState, temperature: TemperatureMap) -> ArrheniusState:
@@ -108,9 +108,9 @@ def _advance(state: ArrheniusState, temperature: TemperatureMap) -> ArrheniusSta
     shape = state.omega.shape
     return replace(
         state,
-        omega=_frozen(omega.reshape(shape)),
-        last_time_s=_frozen(last_time_s.reshape(shape)),
-        last_per_s=_frozen(last_per_s.reshape(shape)),
+        omega=frozen(omega.reshape(shape)),
+        last_time_s=frozen(last_time_s.reshape(shape)),
+        last_per_s=frozen(last_per_s.reshape(shape)),
         time_s=temperature.time_s,
     )
 
@@ -143,8 +143,3 @@ def _add(
         then_s[i] = time_s if valid[i] else last_time_s[i]
         rate[i] = per_s[i] if valid[i] else last_per_s[i]
     return total, then_s, rate
-
-
-def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    array.flags.writeable = False
-    return array

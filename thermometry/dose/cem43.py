@@ -8,19 +8,19 @@ the 95 % interval holds the truth in 93 % at 1 °C of noise above 43 °C and in 
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from messages import TemperatureMap, ThermalDose
+from thermometry.coil_images import frozen
 from thermometry.compiled import compiled
 from thermometry.dose.between_frames import Integration, mean_rate
 from thermometry.dose.cem43_rate import dose_rate
 
 Volume = NDArray[np.float64]
 Single = NDArray[np.float32]
-Scalar = TypeVar("Scalar", bound=np.generic)
 Z_95: Final = np.float32(1.959964)  # two-sided 95 % of a Gaussian
 # Own variance over the dose squared stays below 1, but for the log-linear rule's linearisation.
 MOST_OWN: Final = np.float32(1.0 - 1e-6)
@@ -55,9 +55,9 @@ class DoseState:
 
 def start_dose(shape: tuple[int, int, int], *, integration: Integration = "trapezoid") -> DoseState:
     """No dose yet; shape is (z, y, x)."""
-    zeros = _frozen(np.zeros(shape))
-    never = _frozen(np.full(shape, np.nan))
-    cold = _frozen(np.zeros(shape, np.float32))
+    zeros = frozen(np.zeros(shape))
+    never = frozen(np.full(shape, np.nan))
+    cold = frozen(np.zeros(shape, np.float32))
     return DoseState(-np.inf, zeros, zeros, zeros, never, cold, cold, cold, zeros, integration)
 
 
@@ -66,7 +66,7 @@ def interrupt(state: DoseState) -> DoseState:
 
     The gap adds nothing, because nobody knows what happened in it.
     """
-    never = _frozen(np.full(state.dose_min.shape, np.nan))
+    never = frozen(np.full(state.dose_min.shape, np.nan))
     return replace(state, last_time_s=never, interrupted=True)
 
 
@@ -122,14 +122,14 @@ def _advance(state: DoseState, temperature: TemperatureMap) -> DoseState:
     return replace(
         state,
         time_s=temperature.time_s,
-        dose_min=_frozen(dose.reshape(shape)),
-        variance_min2=_frozen(variance.reshape(shape)),
-        common_min=_frozen(common.reshape(shape)),
-        last_time_s=_frozen(last_time_s.reshape(shape)),
-        last_weight_s=_frozen(weight_s.reshape(shape)),
-        last_rate=_frozen(last_rate.reshape(shape)),
-        last_own=_frozen(last_own.reshape(shape)),
-        last_common=_frozen(last_common.reshape(shape)),
+        dose_min=frozen(dose.reshape(shape)),
+        variance_min2=frozen(variance.reshape(shape)),
+        common_min=frozen(common.reshape(shape)),
+        last_time_s=frozen(last_time_s.reshape(shape)),
+        last_weight_s=frozen(weight_s.reshape(shape)),
+        last_rate=frozen(last_rate.reshape(shape)),
+        last_own=frozen(last_own.reshape(shape)),
+        last_common=frozen(last_common.reshape(shape)),
     )
 
 
@@ -197,9 +197,9 @@ def _dose_so_far(state: DoseState, temperature: TemperatureMap) -> ThermalDose:
     return ThermalDose(
         frame_id=temperature.frame_id,
         time_s=temperature.time_s,
-        cem43_min=_frozen(dose.reshape(shape)),
-        cem43_low_min=_frozen((dose * low).reshape(shape)),
-        cem43_high_min=_frozen((dose * high).reshape(shape)),
+        cem43_min=frozen(dose.reshape(shape)),
+        cem43_low_min=frozen((dose * low).reshape(shape)),
+        cem43_high_min=frozen((dose * high).reshape(shape)),
         interrupted=state.interrupted,
     )
 
@@ -228,8 +228,3 @@ def _relative(
         own[i] = -min(np.float32(variance_min2[i] * (per_dose * per_dose)), MOST_OWN)
         common2[i] = common * common
     return dose, own, common2
-
-
-def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    array.flags.writeable = False
-    return array

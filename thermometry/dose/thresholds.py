@@ -39,6 +39,3 @@ THRESHOLDS: Final[Mapping[str, Threshold]] = {
 }
 """What lesion contours, reports and limits may be named by; Yarmolenko 2011,
 doi:10.3109/02656736.2010.534527, lists more tissues and how little is known of each."""
-
-CONTOURS_CEM43_MIN: Final = (17.0, 100.0, 240.0)
-"""Dose lines drawn in pictures."""
