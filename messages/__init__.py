@@ -2,6 +2,9 @@
 
 from messages.acquisition import Acquisition, EncodingCounters, Pose, Waveform, is_imaging
 from messages.alert import Alert
+from messages.beam import BeamLog
+from messages.delivered_dose import DeliveredDose, StructureDose
+from messages.displacement import Displacement, GateReading, Prediction
 from messages.errors import HeaderError, MonitorError, ProtocolError, StreamError
 from messages.forecast import Forecast
 from messages.frame import READOUT, Frame, FrameKey, readout_row
@@ -12,12 +15,15 @@ from messages.permit import Permit
 from messages.power import PowerLog
 from messages.run import Heartbeat, RunStart, RunStop
 from messages.temperature import TemperatureMap, ThermalDose
-from messages.verdict import Finding, RegionReading, Verdict
+from messages.verdict import Finding, MotionReading, RegionReading, Verdict
 
 __all__ = [
     "READOUT",
     "Acquisition",
     "Alert",
+    "BeamLog",
+    "DeliveredDose",
+    "Displacement",
     "Encoding",
     "EncodingCounters",
     "EncodingLimit",
@@ -26,20 +32,24 @@ __all__ = [
     "Forecast",
     "Frame",
     "FrameKey",
+    "GateReading",
     "HeaderError",
     "Heartbeat",
     "Image",
     "Maps",
     "MonitorError",
+    "MotionReading",
     "Permit",
     "Pose",
     "PowerLog",
+    "Prediction",
     "ProtocolError",
     "RegionReading",
     "RunStart",
     "RunStop",
     "SessionHeader",
     "StreamError",
+    "StructureDose",
     "TemperatureMap",
     "ThermalDose",
     "Verdict",

@@ -11,10 +11,12 @@ from messages.frame import FrameKey
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Maps:
-    """What one frame looks like: magnitude, temperature, dose. Arrays are (z, y, x).
+    """What one frame looks like. Arrays are (z, y, x), None where the therapy has no such map.
 
-    arrhenius_omega: damage by the protocol's Arrhenius model, NaN where it names none.
-    Temperature and dose are NaN where not valid; before the reference is complete all of them are.
+    Temperature and thermal dose are NaN where not valid; before the reference is complete all of
+    them are. arrhenius_omega: damage by the protocol's Arrhenius model, NaN where it names none.
+    target_mask: the followed target. dose_gy: radiation dose that has been delivered to the
+    tissue of each pixel of the reference image, NaN outside the dose grid.
     acquisition_time_stamp, physiology_time_stamp: ticks of the k-space centre, as they came.
     time_s: None where the scanner gives no clock.
     """
@@ -25,13 +27,15 @@ class Maps:
     fov_mm: tuple[float, float, float]
     pose: Pose
     magnitude: NDArray[np.float32]
-    temperature_c: NDArray[np.float32]
-    temperature_std_c: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-    dose_cem43_min: NDArray[np.float32]
-    dose_low_cem43_min: NDArray[np.float32]
-    dose_high_cem43_min: NDArray[np.float32]
-    arrhenius_omega: NDArray[np.float32]
+    temperature_c: NDArray[np.float32] | None = None
+    temperature_std_c: NDArray[np.float32] | None = None
+    valid: NDArray[np.bool_] | None = None
+    dose_cem43_min: NDArray[np.float32] | None = None
+    dose_low_cem43_min: NDArray[np.float32] | None = None
+    dose_high_cem43_min: NDArray[np.float32] | None = None
+    arrhenius_omega: NDArray[np.float32] | None = None
+    target_mask: NDArray[np.bool_] | None = None
+    dose_gy: NDArray[np.float32] | None = None
     acquisition_time_stamp: int = 0
     physiology_time_stamp: tuple[int, int, int] = (0, 0, 0)
     run_id: str = ""

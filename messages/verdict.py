@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from messages.delivered_dose import DeliveredDose
 from messages.frame import FrameKey
 
 Outcome = Literal["COMPUTED", "LATE", "FAULT"]
@@ -51,6 +52,36 @@ class RegionReading:
 
 
 @dataclass(frozen=True, slots=True)
+class MotionReading:
+    """Target, gate and beam in one frame, in the axes of its image; None where not known.
+
+    displacement_mm: (y, x) since the reference, at time_s; displacement_lps_mm: the same in patient
+        LPS, with what the other slices have seen last. predicted_mm: (y, x) at effect_time_s,
+        low and high by its calibrated interval.
+    outside_percent, predicted_outside_percent: of the target's area. probability: that more than
+        the protocol allows will be outside. is_gate_open: by the target's place alone.
+    """
+
+    time_s: float | None
+    displacement_mm: tuple[float, float] | None
+    displacement_lps_mm: tuple[float, float, float] | None
+    similarity: float | None
+    similarity_limit: float | None
+    area_mm2: float | None
+    volume_mm3: float | None
+    doubts: tuple[str, ...] = ()
+    effect_time_s: float | None = None
+    predicted_mm: tuple[float, float] | None = None
+    predicted_low_mm: tuple[float, float] | None = None
+    predicted_high_mm: tuple[float, float] | None = None
+    outside_percent: float | None = None
+    predicted_outside_percent: float | None = None
+    probability: float | None = None
+    is_gate_open: bool = False
+    is_beam_on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one frame means: findings, decision, age, stage times; or LATE; or FAULT.
 
@@ -60,6 +91,7 @@ class Verdict:
     stage_ms: what each stage took, in order.
     lesion_mm3: volume of this slice beyond 240 CEM43 min by the dose's low side, its estimate and
         its high side; None where there is no dose.
+    motion: of a frame in which a target was followed. delivered: radiation dose by this frame.
     baseline_frames, baseline_wanted: how far the training phase has come; 0 of 0 where the method
         has none.
     """
@@ -78,3 +110,5 @@ class Verdict:
     baseline_frames: int = 0
     baseline_wanted: int = 0
     lesion_mm3: tuple[float, float, float] | None = None
+    motion: MotionReading | None = None
+    delivered: DeliveredDose | None = None

@@ -1,1 +1,14 @@
-"""Image → Displacement → gate → DeliveredDose: the MR-linac's half, which is not built yet."""
+"""Image → Displacement → gate → DeliveredDose: the MR-linac's half."""
+
+from collections.abc import Callable
+
+from motion.predictor import Predictor
+from motion.tracker import Tracker, TrackingPlan
+
+METHODS: dict[str, Callable[[TrackingPlan], Tracker]] = {}
+"""The trackers, by name."""
+
+PREDICTORS: dict[str, Callable[[], Predictor]] = {}
+"""The predictors, by name."""
+
+__all__ = ["METHODS", "PREDICTORS", "Predictor", "Tracker", "TrackingPlan"]

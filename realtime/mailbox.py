@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from messages import READOUT, Acquisition, Pose, readout_row
 
-MAP_NAMES = (
+_THERMAL = (
     "magnitude",
     "temperature_c",
     "temperature_std_c",
@@ -24,6 +24,10 @@ MAP_NAMES = (
     "dose_high_cem43_min",
     "arrhenius_omega",
 )
+MAP_NAMES = {"mrgfus": _THERMAL, "imaging": _THERMAL, "mrlinac": ("magnitude", "dose_gy")}
+"""By therapy, the float32 maps of `messages.Maps` that a frame leaves."""
+MASK_NAMES = {"mrgfus": ("valid",), "imaging": ("valid",), "mrlinac": ("target_mask",)}
+"""By therapy, its bool maps."""
 VERDICT_BYTES = 1 << 18
 # To touch a page costs microseconds, and the gateway has other clients: the rest is touched as
 # lines land.
@@ -61,6 +65,7 @@ class Layout:
 
     n_readouts: rows of a frame, navigators and calibration lines among them. n_pixels: the most
     that an image can have. n_trajectory_dimensions: 0 where the scanner sends no trajectory.
+    therapy: which maps there are.
     """
 
     n_slots: int
@@ -69,6 +74,7 @@ class Layout:
     n_samples: int
     n_pixels: int
     n_trajectory_dimensions: int = 0
+    therapy: str = "mrgfus"
 
     @property
     def slot_bytes(self) -> int:
@@ -95,8 +101,8 @@ class Layout:
                 (slots, self.n_readouts, self.n_samples, self.n_trajectory_dimensions),
             ),
             ("waveforms", np.dtype(np.uint8), (slots, WAVEFORM_BYTES)),
-            ("maps", np.dtype(np.float32), (2, len(MAP_NAMES), self.n_pixels)),
-            ("valid", np.dtype(np.bool_), (2, self.n_pixels)),
+            ("maps", np.dtype(np.float32), (2, len(MAP_NAMES[self.therapy]), self.n_pixels)),
+            ("masks", np.dtype(np.bool_), (2, len(MASK_NAMES[self.therapy]), self.n_pixels)),
         ]
 
     @property
@@ -125,7 +131,7 @@ class Mailbox:
         self.verdict_length = arrays["verdict_length"]
         self.verdict = arrays["verdict"]
         self.maps = arrays["maps"]
-        self.valid = arrays["valid"]
+        self.masks = arrays["masks"]
 
     def touch(self) -> None:
         """Write the first pages once, so that they need not be found while a frame is under way.
@@ -140,13 +146,14 @@ class Mailbox:
             left = max(left - array.nbytes, 0)
 
     def images(self, result: int, shape: tuple[int, int, int]) -> dict[str, NDArray[Any]]:
-        """Return views of one result's maps, (z, y, x): those of MAP_NAMES and `valid`."""
-        n_pixels = int(np.prod(shape))
-        found = {
-            name: self.maps[result, index, :n_pixels].reshape(shape)
-            for index, name in enumerate(MAP_NAMES)
+        """Return views of one result's maps, (z, y, x), by their names."""
+        n_pixels, therapy = int(np.prod(shape)), self.layout.therapy
+        kinds = ((MAP_NAMES[therapy], self.maps), (MASK_NAMES[therapy], self.masks))
+        return {
+            name: rows[result, index, :n_pixels].reshape(shape)
+            for names, rows in kinds
+            for index, name in enumerate(names)
         }
-        return {**found, "valid": self.valid[result, :n_pixels].reshape(shape)}
 
     def pose(self, slot: int) -> Pose:
         """Return where the slice of a slot's frame lies."""

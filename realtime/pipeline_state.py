@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 import recon
-from messages import Forecast, Image, PowerLog, SessionHeader, TemperatureMap, ThermalDose
+from messages import (
+    Displacement,
+    Forecast,
+    GateReading,
+    Image,
+    PowerLog,
+    Prediction,
+    SessionHeader,
+    TemperatureMap,
+    ThermalDose,
+)
 from realtime.alerts.history import History
 from realtime.protocol import Protocol
 from thermometry import (
@@ -98,3 +108,16 @@ class Measured:
     temperature: TemperatureMap | None
     dose: ThermalDose | None
     forecast: Forecast | None = None
+    followed: "Followed | None" = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """What motion says of an image: where the target is, will be, and whether the gate is open.
+
+    prediction, gate: None while the tracker trains, and where a prediction is not wanted.
+    """
+
+    displacement: Displacement
+    prediction: Prediction | None = None
+    gate: GateReading | None = None

@@ -60,7 +60,8 @@ class Recon(Struct, frozen=True, forbid_unknown_fields=True):
 
     method: a name in `recon.METHODS`, or "auto": by what the header says of its sampling.
     sampling, encoded_matrix, recon_matrix: override the header where it lies; (x, y, z).
-    readouts_per_frame and what follows: see `recon.ReconstructionSettings`.
+    readouts_per_frame and what follows: see `recon.ReconstructionSettings`. window_readouts: each
+    image is made of so many, the last ones; a new image comes after each readouts_per_frame.
     epi_reference: a recording without phase encoding, in the protocol's folder.
     """
 
@@ -70,6 +71,7 @@ class Recon(Struct, frozen=True, forbid_unknown_fields=True):
     recon_matrix: Matrix | None = None
     trajectory: TrajectorySource = _PLAIN.trajectory
     readouts_per_frame: Annotated[int, Meta(ge=1, le=65536)] | None = None
+    window_readouts: Annotated[int, Meta(ge=1, le=65536)] | None = None
     iterations: Annotated[int, Meta(ge=1, le=1000)] = _PLAIN.iterations
     regularisation: Annotated[float, Meta(ge=0.0, le=1.0)] = _PLAIN.regularisation
     wavelet_weight: Annotated[float, Meta(ge=0.0, le=1.0)] = _PLAIN.wavelet_weight
@@ -124,13 +126,46 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Motion(Struct, frozen=True, forbid_unknown_fields=True):
-    """Section [motion]."""
+    """Section [motion].
+
+    latency_ms: from the image's k-space centre to the beam's reaction, which prediction bridges.
+    training_frames: of the bank of templates, over some breaths. search_mm: farthest displacement.
+    gate_center: around which place of the target the gating boundary lies.
+    max_outside_probability_percent: that more than max_outside_percent of the area is outside.
+    resume_margin_mm: the smaller margin that a closed gate asks for. min_on_ms: the gate opens only
+        where it is expected to stay open so long. min_off_ms: how long it then stays closed.
+    navigator: follow the target between images by the centre of k-space, radial only.
+    """
 
     tracker: str
     predictor: str
     latency_ms: Annotated[float, Meta(ge=0.0, le=5000.0)]
     gate_margin_mm: Extent
     max_outside_percent: Annotated[float, Meta(ge=0.0, le=100.0)]
+    training_frames: Annotated[int, Meta(ge=1, le=1000)] = 24
+    search_mm: Extent = 35.0
+    gate_center: Literal["reference", "end-exhale"] = "reference"
+    max_outside_probability_percent: Annotated[float, Meta(gt=0.0, le=100.0)] = 50.0
+    resume_margin_mm: Extent | None = None
+    min_on_ms: Annotated[float, Meta(ge=0.0, le=5000.0)] = 0.0
+    min_off_ms: Annotated[float, Meta(ge=0.0, le=60_000.0)] = 0.0
+    navigator: bool = False
+
+
+class Dose(Struct, frozen=True, forbid_unknown_fields=True):
+    """Section [dose]: the plan whose delivery is followed. Files lie in the protocol's folder.
+
+    plan: RTPLAN. structures: RTSTRUCT. beams: one RTDOSE for each beam, of one fraction's planned
+        monitor units (or of all fractions: DoseSummationType and the plan tell).
+    prescription_gy: of one fraction; the plan's own where it is not given.
+    target: name of the structure that V95 and D98 are about.
+    """
+
+    plan: str
+    structures: str
+    beams: tuple[str, ...]
+    target: str
+    prescription_gy: Annotated[float, Meta(gt=0.0, le=200.0)] | None = None
 
 
 class Region(Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +173,7 @@ class Region(Struct, frozen=True, forbid_unknown_fields=True):
 
     center_px, radii_px, radii_mm: (y, x); center_mm: (x, y, z) in patient LPS.
     slice: z index within the image; all slices where it is not given.
+    structures, roi: an RTSTRUCT file in the protocol's folder, and the name of one of its ROIs.
     """
 
     name: Name
@@ -148,6 +184,8 @@ class Region(Struct, frozen=True, forbid_unknown_fields=True):
     radii_px: tuple[Extent, Extent] | None = None
     radii_mm: tuple[Extent, Extent] | None = None
     mask: str | None = None
+    structures: str | None = None
+    roi: str | None = None
     slice: Annotated[int, Meta(ge=0)] | None = None
 
     def __post_init__(self) -> None:
@@ -175,6 +213,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
     stream: Stream = Stream()
     thermometry: Thermometry | None = None
     motion: Motion | None = None
+    dose: Dose | None = None
     region: tuple[Region, ...] = ()
     limit: tuple[Limit, ...] = ()
 

@@ -234,7 +234,8 @@ class Session:
         encoding = self.header.encodings[0]
         self._n_extra = companion_rows(encoding, n_imaging, n_waiting=self._companions.most)
         n_rows, n_joined = n_imaging + self._n_extra, self.assembler.n_echoes
-        layout = plan_layout(self.header, first, n_readouts=n_rows, n_joined=n_joined)
+        therapy = self.protocol.protocol.therapy
+        layout = plan_layout(self.header, first, therapy, n_readouts=n_rows, n_joined=n_joined)
         self._memory = SessionMemory(layout)
         self._frames = SessionFrames(
             self._memory,

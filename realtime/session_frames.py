@@ -1,5 +1,7 @@
 """Frames on their way through shared memory: each row as it lands, the slot's own at both ends."""
 
+from typing import Any
+
 from messages import Acquisition, Maps, MonitorError, Verdict
 from realtime import control
 from realtime.assembler import OpenFrame
@@ -123,7 +125,7 @@ class SessionFrames:
     ) -> Maps:
         """Return the pictures that the worker has put beside its verdict, as views."""
         mailbox = self._memory.mailbox
-        images = mailbox.images(done.result, shape)
+        images: dict[str, Any] = mailbox.images(done.result, shape)
         row = mailbox.slots[done.slot]
         one, two, three = row["physiology_ticks"].tolist()
         return Maps(
@@ -132,14 +134,7 @@ class SessionFrames:
             verdict.time_s,
             fov_mm,
             mailbox.pose(done.slot),
-            magnitude=images["magnitude"],
-            temperature_c=images["temperature_c"],
-            temperature_std_c=images["temperature_std_c"],
-            valid=images["valid"],
-            dose_cem43_min=images["dose_cem43_min"],
-            dose_low_cem43_min=images["dose_low_cem43_min"],
-            dose_high_cem43_min=images["dose_high_cem43_min"],
-            arrhenius_omega=images["arrhenius_omega"],
+            **images,
             acquisition_time_stamp=int(row["ticks"]),
             physiology_time_stamp=(one, two, three),
         )

@@ -153,7 +153,12 @@ def companion_rows(encoding: Encoding, n_imaging: int, *, n_waiting: int) -> int
 
 
 def plan_layout(
-    header: SessionHeader, first: Acquisition, *, n_readouts: int, n_joined: int = 1
+    header: SessionHeader,
+    first: Acquisition,
+    therapy: str,
+    *,
+    n_readouts: int,
+    n_joined: int = 1,
 ) -> Layout:
     """Return how the memory is cut: a slot for each image stream, and two to wait.
 
@@ -166,7 +171,9 @@ def plan_layout(
     n_pixels = math.prod(max(encoded, recon) for encoded, recon in sizes)
     # on a grid the counters tell the place, and what is sent as a trajectory may be anything
     n_dimensions = 0 if encoding.is_on_grid else first.trajectory.shape[1]
-    one = Layout(1, n_readouts, first.n_coils, first.n_samples, n_pixels, n_dimensions)
+    one = Layout(
+        1, n_readouts, first.n_coils, first.n_samples, n_pixels, n_dimensions, therapy=therapy
+    )
     n_streams = max(encoding.n_slices * (encoding.n_contrasts if n_joined == 1 else 1), 1)
     n_cheap = min(_MOST_SLOTS, _CHEAP_BYTES // max(one.slot_bytes, 1))
     layout = replace(one, n_slots=max(min(n_streams, _MOST_SLOTS) + 2, n_cheap))

@@ -19,6 +19,7 @@ import zmq
 
 from messages import Alert, Maps, RunStart, RunStop, Verdict, Waveform
 from messages.codec import Envelope, Noun, decode
+from realtime.mailbox import MAP_NAMES, MASK_NAMES
 from realtime.outputs.waveform_file import WaveformFile
 
 _LOOK_MS = 1000
@@ -34,16 +35,6 @@ _READING_COLUMNS = (
     "temperature_mean_c", "temperature_std_c", "dose_max_cem43_min", "dose_min_cem43_min",
     "peak_c", "final_cem43_min", "final_high_cem43_min",
 )  # fmt: skip
-_MAP_FIELDS = (
-    "magnitude",
-    "temperature_c",
-    "temperature_std_c",
-    "valid",
-    "dose_cem43_min",
-    "dose_low_cem43_min",
-    "dose_high_cem43_min",
-    "arrhenius_omega",
-)
 
 
 class RunFolder:
@@ -133,8 +124,8 @@ class _MapFile:
             # rows: position_mm, read_dir, phase_dir, slice_dir, patient_table_position
             "pose": self._dataset("pose", (5, 3), np.float64),
         }
-        for name in _MAP_FIELDS:
-            dtype = np.bool_ if name == "valid" else np.float32
+        for name in (*MAP_NAMES[start.therapy], *MASK_NAMES[start.therapy]):
+            dtype = np.bool_ if name in MASK_NAMES[start.therapy] else np.float32
             self._rows[name] = self._dataset(name, shape, dtype)
         self._file.swmr_mode = True
 

@@ -64,7 +64,7 @@ def encode_maps(
     image_index is the frame's number modulo 65536, because MRD gives it 16 bits.
     """
     magnitude = _message(maps, maps.magnitude, _MAGNITUDE_SERIES, result_type)
-    if not has_temperature:
+    if not has_temperature or maps.temperature_c is None or maps.dose_cem43_min is None:
         return (magnitude,)
     return (
         magnitude,

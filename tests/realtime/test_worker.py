@@ -73,7 +73,7 @@ class Desk:
         (header,) = (one.header for one in events if isinstance(one, HeaderReceived))
         self.readouts = [one for one in events if isinstance(one, Acquisition)]
         first = self.readouts[0]
-        self.memory = SessionMemory(plan_layout(header, first, n_readouts=32))
+        self.memory = SessionMemory(plan_layout(header, first, "mrgfus", n_readouts=32))
         given = configuration(
             small_protocol(), header, first, self.memory.layout, (np.zeros((0, 0), "c8"), 0.0),
             is_deadline_enforced=True,
