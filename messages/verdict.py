@@ -60,6 +60,7 @@ class MotionReading:
         low and high by its calibrated interval.
     outside_percent, predicted_outside_percent: of the target's area. probability: that more than
         the protocol allows will be outside. is_gate_open: by the target's place alone.
+    gate_center_mm: (y, x), the displacement around which the gating boundary lies.
     """
 
     time_s: float | None
@@ -79,6 +80,7 @@ class MotionReading:
     probability: float | None = None
     is_gate_open: bool = False
     is_beam_on: bool | None = None
+    gate_center_mm: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
