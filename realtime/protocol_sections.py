@@ -173,6 +173,7 @@ class Region(Struct, frozen=True, forbid_unknown_fields=True):
 
     center_px, radii_px, radii_mm: (y, x); center_mm: (x, y, z) in patient LPS.
     slice: z index within the image; all slices where it is not given.
+    moves: with the target, where motion is followed; targets do unless they are said not to.
     structures, roi: an RTSTRUCT file in the protocol's folder, and the name of one of its ROIs.
     """
 
@@ -186,6 +187,7 @@ class Region(Struct, frozen=True, forbid_unknown_fields=True):
     mask: str | None = None
     structures: str | None = None
     roi: str | None = None
+    moves: bool | None = None
     slice: Annotated[int, Meta(ge=0)] | None = None
 
     def __post_init__(self) -> None:
