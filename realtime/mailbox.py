@@ -24,9 +24,17 @@ _THERMAL = (
     "dose_high_cem43_min",
     "arrhenius_omega",
 )
-MAP_NAMES = {"mrgfus": _THERMAL, "imaging": _THERMAL, "mrlinac": ("magnitude", "dose_gy")}
+MAP_NAMES = {
+    "mrgfus": _THERMAL,
+    "imaging": ("magnitude",),
+    "mrlinac": ("magnitude", "dose_gy"),
+}
 """By therapy, the float32 maps of `messages.Maps` that a frame leaves."""
-MASK_NAMES = {"mrgfus": ("valid",), "imaging": ("valid",), "mrlinac": ("target_mask",)}
+MASK_NAMES: dict[str, tuple[str, ...]] = {
+    "mrgfus": ("valid",),
+    "imaging": (),
+    "mrlinac": ("target_mask",),
+}
 """By therapy, its bool maps."""
 VERDICT_BYTES = 1 << 18
 # To touch a page costs microseconds, and the gateway has other clients: the rest is touched as

@@ -243,20 +243,18 @@ def stream_of(frame: Frame) -> Stream:
 
 def _maps(measured: Measured, time_s: float | None) -> Maps:
     image, temperature, dose = measured.image, measured.temperature, measured.dose
-    shape = image.pixels.shape
-    nothing = np.full(shape, np.nan, np.float32)
+    magnitude = np.abs(image.pixels)
+    maps = Maps(image.frame_id, image.key, time_s, image.fov_mm, image.pose, magnitude)
+    if temperature is None:
+        return maps
+    nothing = np.full(image.pixels.shape, np.nan, np.float32)
     omega = None if dose is None else dose.arrhenius_omega
-    has_dose = dose is not None and temperature is not None and not temperature.is_baseline
-    return Maps(
-        frame_id=image.frame_id,
-        key=image.key,
-        time_s=time_s,
-        fov_mm=image.fov_mm,
-        pose=image.pose,
-        magnitude=np.abs(image.pixels),
-        temperature_c=nothing if temperature is None else temperature.temperature_c,
-        temperature_std_c=nothing if temperature is None else temperature.temperature_std_c,
-        valid=np.zeros(shape, np.bool_) if temperature is None else temperature.valid,
+    has_dose = dose is not None and not temperature.is_baseline
+    return replace(
+        maps,
+        temperature_c=temperature.temperature_c,
+        temperature_std_c=temperature.temperature_std_c,
+        valid=temperature.valid,
         dose_cem43_min=dose.cem43_min if has_dose and dose else nothing,
         dose_low_cem43_min=dose.cem43_low_min if has_dose and dose else nothing,
         dose_high_cem43_min=dose.cem43_high_min if has_dose and dose else nothing,

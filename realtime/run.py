@@ -36,7 +36,7 @@ class RunSink:
         self.folder: Path | None = None
         self.has_begun = False
         self._result_type = protocol.stream.result_type
-        self._has_temperature = protocol.thermometry is not None
+        self._verdict: Verdict | None = None  # the last one: maps follow the verdict of their frame
         self._reception: Reception | None = reception
         self._publisher = publisher
         self._clock = clock
@@ -49,10 +49,12 @@ class RunSink:
         self._publisher.publish(noun, now_ns=self._clock.now_ns(), folder=self.folder)
         if self._reception is None:
             return
-        if isinstance(noun, Maps):
-            for image in encode_maps(
-                noun, result_type=self._result_type, has_temperature=self._has_temperature
-            ):
+        if isinstance(noun, Verdict):
+            self._verdict = noun
+        elif isinstance(noun, Maps):
+            told = self._verdict
+            motion = told.motion if told is not None and told.frame_id == noun.frame_id else None
+            for image in encode_maps(noun, result_type=self._result_type, motion=motion):
                 self._reception.peer.send(image, is_droppable=True)
         elif isinstance(noun, Alert) and noun.state == "raised" and noun.event.endswith(".hold"):
             self._reception.say(f"WARNING  {noun.text}")

@@ -1,4 +1,4 @@
-"""The pictures of a frame as MRD images: one series each for magnitude, temperature and dose.
+"""The pictures of a frame as MRD images, one series each: magnitude, temperature, dose, target.
 
 The bytes are written here rather than by `ismrmrd.Image.from_array`, whose transposition default
 changed between 1.14 and 1.15; the ismrmrd package's own reader is the referee in the tests.
@@ -11,16 +11,17 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import Maps
+from messages import Maps, MotionReading
 from realtime.streams import mrd_layout as layout
 
 MAGNITUDE_SERIES = 0
 TEMPERATURE_SERIES = 1
 DOSE_SERIES = 2
+TARGET_SERIES = 3
 
 ResultType = Literal["float32", "int16"]
 _DATA_TYPE: dict[ResultType, int] = {"float32": 5, "int16": 2}
-_MAGNITUDE = 1  # image_type; all three are real and not negative, which a viewer shows as they are
+_MAGNITUDE = 1  # image_type; all are real and not negative, which a viewer shows as they are
 _NO_VALUE = -32768  # int16 has no NaN: below every number that a map can hold
 _MOST_MAGNITUDE = 4095  # 12 bits, what DICOM viewers expect of a magnitude
 
@@ -53,28 +54,41 @@ _DOSE_SERIES = _Series(
 )
 
 
-def encode_maps(
-    maps: Maps, *, result_type: ResultType = "float32", has_temperature: bool = True
-) -> tuple[bytes, ...]:
-    """Return the IMAGE messages of magnitude, temperature and dose, or of magnitude alone.
+# 0 outside, 1 inside
+_TARGET_SERIES = _Series(TARGET_SERIES, "target", "1", 1.0, "", (0.5, 1.0))
 
-    float32: the numbers themselves, NaN where not valid. int16: counts, saturated at ±32767, -32768
-    where not valid; RescaleSlope says what a count of temperature or dose is, and windows speak of
-    rescaled values, as the MRD standard's meta attributes have it.
+
+def encode_maps(
+    maps: Maps, *, result_type: ResultType = "float32", motion: MotionReading | None = None
+) -> tuple[bytes, ...]:
+    """Return the IMAGE messages of magnitude and of those maps that there are.
+
+    float32: pixels as they are, NaN where they were not valid; the target is 0 or 1. int16: counts,
+    saturated at ±32767, -32768 where not valid; RescaleSlope says what a count of temperature or
+    dose is, and windows speak of rescaled values, as the MRD standard's meta attributes have it.
     image_index is the frame's number modulo 65536, because MRD gives it 16 bits.
+    motion: is told in each image's attributes.
     """
-    magnitude = _message(maps, maps.magnitude, _MAGNITUDE_SERIES, result_type)
-    if not has_temperature or maps.temperature_c is None or maps.dose_cem43_min is None:
-        return (magnitude,)
-    return (
-        magnitude,
-        _message(maps, maps.temperature_c, _TEMPERATURE_SERIES, result_type),
-        _message(maps, maps.dose_cem43_min, _DOSE_SERIES, result_type),
+    target = None if maps.target_mask is None else maps.target_mask.astype(np.float32)
+    pictures = (
+        (maps.magnitude, _MAGNITUDE_SERIES),
+        (maps.temperature_c, _TEMPERATURE_SERIES),
+        (maps.dose_cem43_min, _DOSE_SERIES),
+        (target, _TARGET_SERIES),
+    )
+    return tuple(
+        _message(maps, pixels, series, result_type, motion)
+        for pixels, series in pictures
+        if pixels is not None
     )
 
 
 def _message(
-    maps: Maps, pixels: NDArray[np.float32], series: _Series, result_type: ResultType
+    maps: Maps,
+    pixels: NDArray[np.float32],
+    series: _Series,
+    result_type: ResultType,
+    motion: MotionReading | None,
 ) -> bytes:
     seen = pixels[np.isfinite(pixels)]
     brightest = float(seen.max()) if seen.size else 1.0
@@ -82,7 +96,10 @@ def _message(
     if result_type == "int16":
         step = series.step or (brightest or 1.0) / _MOST_MAGNITUDE
     stored = _counts(pixels, step) if result_type == "int16" else pixels.astype("<f4", copy=False)
-    attributes = _attributes(maps, series, step, brightest, result_type)
+    meta = _attributes(maps, series, step, brightest, result_type)
+    if motion is not None:
+        _tell_motion(meta, motion)
+    attributes = str(meta.serialize()).encode("utf-8")
     head = _head(maps, pixels.shape, series.index)
     head.data_type = _DATA_TYPE[result_type]
     head.attribute_string_len = len(attributes)
@@ -105,7 +122,7 @@ def _counts(pixels: NDArray[np.float32], step: float) -> NDArray[np.int16]:
 
 def _attributes(
     maps: Maps, series: _Series, step: float, brightest: float, result_type: ResultType
-) -> bytes:
+) -> ismrmrd.Meta:
     is_arbitrary = series.step == 0.0
     center, width = series.window or (brightest / step / 2, brightest / step)
     meta = ismrmrd.Meta()
@@ -125,8 +142,25 @@ def _attributes(
         meta["RescaleIntercept"] = "0"
     if series.lookup_table:
         meta["LUTFileName"] = series.lookup_table
-    text: str = meta.serialize()
-    return text.encode("utf-8")
+    return meta
+
+
+def _tell_motion(meta: ismrmrd.Meta, motion: MotionReading) -> None:
+    """Add where the target is; what is not known has no attribute."""
+    values = {
+        "DisplacementMm": motion.displacement_mm,  # (y, x)
+        "DisplacementLpsMm": motion.displacement_lps_mm,
+        "PredictedDisplacementMm": motion.predicted_mm,
+        "EffectTimeS": motion.effect_time_s,
+        "Similarity": motion.similarity,
+    }
+    for name, value in values.items():
+        if value is not None:
+            numbers = value if isinstance(value, tuple) else (value,)
+            meta[name] = [f"{one:.9g}" for one in numbers]
+    if motion.doubts:
+        meta["Doubts"] = list(motion.doubts)
+    meta["GateOpen"] = "1" if motion.is_gate_open else "0"
 
 
 def _head(maps: Maps, shape: tuple[int, ...], series: int) -> ismrmrd.ImageHeader:

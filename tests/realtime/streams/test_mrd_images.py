@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ismrmrd.serialization import ProtocolDeserializer
 
-from messages import FrameKey, Maps, Pose
+from messages import FrameKey, Maps, MotionReading, Pose
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.mrd_encoder import encode_close
 from realtime.streams.mrd_images import encode_maps
@@ -108,7 +108,8 @@ def test_int16_is_what_the_rescale_slope_says(maps: Maps) -> None:
 
 
 def test_a_session_without_temperature_sends_none(maps: Maps) -> None:
-    (magnitude,) = read_by_the_ismrmrd_package(encode_maps(maps, has_temperature=False))
+    plain = Maps(maps.frame_id, maps.key, maps.time_s, maps.fov_mm, maps.pose, maps.magnitude)
+    (magnitude,) = read_by_the_ismrmrd_package(encode_maps(plain))
     assert magnitude.getHead().image_series_index == 0
     assert np.array_equal(magnitude.data[0], maps.magnitude)
 
@@ -130,3 +131,34 @@ def test_an_empty_magnitude_still_has_a_window(maps: Maps) -> None:
     magnitude, *_ = read_by_the_ismrmrd_package(encode_maps(dark))
     assert magnitude.meta["WindowWidth"] == "1"
     assert np.isnan(magnitude.data).all()
+
+
+@pytest.fixture
+def cine(maps: Maps) -> Maps:
+    target = np.zeros(SHAPE, np.bool_)
+    target[1, 2, 3:] = True
+    plain = Maps(maps.frame_id, maps.key, maps.time_s, maps.fov_mm, maps.pose, maps.magnitude)
+    return replace(plain, target_mask=target, dose_gy=maps.magnitude)
+
+
+@pytest.mark.parametrize("result_type", ["float32", "int16"])
+def test_the_target_goes_back_as_zeros_and_ones_with_its_own_series(cine, result_type):
+    magnitude, target = read_by_the_ismrmrd_package(encode_maps(cine, result_type=result_type))
+    assert [one.getHead().image_series_index for one in (magnitude, target)] == [0, 3]
+    assert target.data.dtype == result_type
+    assert np.array_equal(target.data[0], cine.target_mask)
+    assert target.meta["SeriesDescriptionAdditional"] == "target"
+
+
+def test_each_image_of_a_followed_target_tells_where_it_is(cine):
+    motion = MotionReading(
+        1.5, (3.25, -1.5), None, 0.97, 0.9, 900.0, 6300.0, doubts=("jump", "low-contrast"),
+        effect_time_s=1.75, predicted_mm=(4.0, -2.0),
+    )  # fmt: skip
+    for image in read_by_the_ismrmrd_package(encode_maps(cine, motion=motion)):
+        assert [float(one) for one in image.meta["DisplacementMm"]] == [3.25, -1.5]
+        assert [float(one) for one in image.meta["PredictedDisplacementMm"]] == [4.0, -2.0]
+        assert float(image.meta["EffectTimeS"]) == 1.75
+        assert image.meta["Doubts"] == ["jump", "low-contrast"]
+        assert image.meta["GateOpen"] == "0"
+        assert "DisplacementLpsMm" not in image.meta  # it is not known, which is not zero
