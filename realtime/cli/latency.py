@@ -20,7 +20,7 @@ from realtime.cli.latency_sender import Heard, Order
 from realtime.cli.progress import FrameProgress
 from realtime.clock import utc_now
 from realtime.outputs.report_record import read_run
-from realtime.outputs.run_folder import STAGES
+from realtime.outputs.run_tables import STAGES
 from realtime.protocol import Protocol, load_protocol, parse_protocol
 
 KERNELS = ("absorb", "reconstruct", "measure", "judge")

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from realtime.outputs import report_style as style
-from realtime.outputs.run_folder import STAGES
+from realtime.outputs.run_tables import STAGES
 
 _SERIES = (
     ("kernels alone", "kernels_ms", "#94a3b8"),

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 import zmq
@@ -19,6 +19,7 @@ from messages.codec import TOPICS, Noun, Part, encode
 from realtime.alerts.journal import JournalWriter, Row, read_since
 from realtime.clock import utc_now
 from realtime.outputs.run_folder import END
+from realtime.requests import Acknowledge, DeviceReport, Resume, read_request
 
 PATIENCE_NS = 100_000_000
 _HIGH_WATER = 1000
@@ -26,33 +27,6 @@ _SCRIBE_HIGH_WATER = 200  # maps of half a megabyte each
 _MAX_UNWRITTEN = 50
 _MAX_CONTROL_BYTES = 1 << 16
 _MAX_REPLAYED = 500  # above its high water ZeroMQ drops in silence: whoever has more asks again
-_MAX_SEQUENCE = (1 << 63) - 1  # the journal's integers have 64 bits
-_MOST_WATTS = 1e5  # fifty times what a transducer or an applicator takes
-
-
-class Resume(msgspec.Struct, tag="resume", frozen=True, forbid_unknown_fields=True):
-    """Send me the alerts of this epoch that came after this sequence number."""
-
-    epoch: str
-    after: Annotated[int, msgspec.Meta(ge=0, le=_MAX_SEQUENCE)] = 0
-
-
-class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown_fields=True):
-    """A person has seen this alert."""
-
-    alert_id: int
-    who: str
-
-
-class PowerReport(msgspec.Struct, tag="power", frozen=True, forbid_unknown_fields=True):
-    """The therapy device's power from now on, or from a scanner time (s) that it knows better."""
-
-    watts: Annotated[float, msgspec.Meta(ge=0.0, le=_MOST_WATTS)]
-    time_s: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] | None = None
-
-
-Request = Resume | Acknowledge | PowerReport
-_requests = msgspec.json.Decoder(Request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +137,7 @@ class Publisher:
         """Return when `tick` must be called at the latest."""
         return self._waiting[0].since_ns + PATIENCE_NS if self._waiting else None
 
-    def request(self) -> tuple[bytes, Acknowledge | PowerReport] | None:
+    def request(self) -> tuple[bytes, Acknowledge | DeviceReport] | None:
         """Return the next request and who asks, None where there is none.
 
         A resume is answered here; a request that cannot be read is answered with what was wrong.
@@ -173,7 +147,7 @@ class Publisher:
         except zmq.Again:
             return None
         try:
-            request = _requests.decode(parts[-1] if parts else b"")
+            request = read_request(parts[-1] if parts else b"")
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             self.answer(identity, "refused", f"not a request: {error}")
             return None

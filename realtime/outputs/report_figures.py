@@ -44,12 +44,12 @@ def as_png(draw: Callable[[RunRecord], Figure], run: RunRecord) -> bytes:
 
 def overview(run: RunRecord) -> Figure:
     """Draw what the run was about; without temperature its images, without images its curves."""
+    if run.maps is not None and run.maps.n_rows and not has_temperature(run):
+        return draw_montage(run, run.maps)
     scene = pictures.scene_of(run)
     regions = _watched(run)
     if scene is None:
         return _only_curves(run, regions)
-    if run.maps is not None and not has_temperature(run):
-        return draw_montage(run, run.maps)
     figure = style.new_figure(12.4, 7.6)
     parts = cast("NDArray[Any]", figure.subfigures(2, 1, height_ratios=(1.12, 1.0)))
     above, below = parts

@@ -10,14 +10,17 @@ from messages import MonitorError, Pose
 
 Float = NDArray[np.float32]
 
-_NAMES = ("magnitude", "temperature_c", "temperature_std_c", "valid", "dose_cem43_min")
+_NAMES = ("magnitude", "time_s", "frame")  # what every therapy has
+_THERMAL = ("temperature_c", "temperature_std_c", "valid", "dose_cem43_min")
 _INTERVAL = ("dose_low_cem43_min", "dose_high_cem43_min")
+_MAPS = (*_THERMAL, *_INTERVAL, "target_mask", "dose_gy", "displacement_mm")
 
 
 class MapFile:
     """The maps of a run, finished, still growing or cut off.
 
-    shape: (z, y, x). fov_mm: (x, y, z). time_s: float64 (row,), NaN where there is no clock.
+    Which maps there are depends on the therapy. shape: (z, y, x). fov_mm: (x, y, z).
+    time_s: float64 (row,), NaN where there is no clock.
     frame, slice, contrast: int (row,).
     """
 
@@ -25,7 +28,8 @@ class MapFile:
         """Open the file. Raises MonitorError, in one line, where it is not what it should be."""
         try:
             self._file = _open(path)
-            rows = {name: self._file[name] for name in (*_NAMES, "time_s", "frame")}
+            rows = {name: self._file[name] for name in _NAMES}
+            rows |= {name: self._file[name] for name in _MAPS if name in self._file}
             # rows are written dataset by dataset: the last may be in some of them only
             self.n_rows = min(int(dataset.shape[0]) for dataset in rows.values())
             self.time_s = np.asarray(self._file["time_s"][: self.n_rows], np.float64)
@@ -41,15 +45,21 @@ class MapFile:
             raise MonitorError(f"maps.h5 cannot be read: {text}") from error
         self.shape = (int(z), int(y), int(x))
         self.fov_mm = (fov_x, fov_y, fov_z)
+        self.has_temperature = all(name in self._file for name in _THERMAL)
+        self.has_target = "target_mask" in self._file
         self.has_interval = all(name in self._file for name in _INTERVAL)
         self.has_arrhenius = "arrhenius_omega" in self._file
 
     @property
     def pose(self) -> Pose | None:
         """Where the first frame's slice lies, None where the file does not say."""
-        if "pose" not in self._file or not len(self._file["pose"]):
+        return self.pose_of(0) if self.n_rows else None
+
+    def pose_of(self, row: int) -> Pose | None:
+        """Where the slice of a row lies, None where the file does not say."""
+        if "pose" not in self._file or row >= len(self._file["pose"]):
             return None
-        vectors = [tuple(float(v) for v in row) for row in self._file["pose"][0]]
+        vectors = [tuple(float(v) for v in vector) for vector in self._file["pose"][row]]
         return Pose(*vectors)  # type: ignore[arg-type]  # five rows of three
 
     @property
@@ -64,6 +74,14 @@ class MapFile:
     def valid(self, row: int) -> NDArray[np.bool_]:
         """Return which pixels may be believed, bool (z, y, x)."""
         return np.asarray(self._file["valid"][row], np.bool_)
+
+    def target(self, row: int) -> NDArray[np.bool_]:
+        """Return where the followed target was, bool (z, y, x)."""
+        return np.asarray(self._file["target_mask"][row], np.bool_)
+
+    def displacement_mm(self) -> Float:
+        """Return the target's displacement of each row, float32 (row, 2), (y, x), NaN: unknown."""
+        return np.asarray(self._file["displacement_mm"][: self.n_rows], np.float32)
 
     def temperature_c(self, row: int) -> Float:
         """Return the temperature, float32 (z, y, x), NaN where not valid."""

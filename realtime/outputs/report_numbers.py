@@ -7,7 +7,7 @@ import numpy as np
 from messages import Alert
 from realtime.outputs.report_record import ReadingRow, RunRecord
 from realtime.outputs.report_truth import TemperatureError, temperature_error
-from realtime.outputs.run_folder import STAGES
+from realtime.outputs.run_tables import STAGES
 
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 

@@ -60,7 +60,7 @@ class Scene:
 def scene_of(run: RunRecord) -> Scene | None:
     """Return the run's hottest frame, its last one where nothing was hot; None without pictures."""
     maps = run.maps
-    if maps is None or not maps.n_rows:
+    if maps is None or not maps.n_rows or not maps.has_temperature:
         return None
     peak = hottest(run)
     rows = [] if peak is None else np.flatnonzero(maps.frame == peak.frame_id).tolist()

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from messages import Alert, MonitorError, Pose, RunStart, RunStop
 from realtime.outputs.report_maps import MapFile
+from realtime.outputs.report_motion_record import DoseRow, MotionRow, dose_row, motion_row
 from realtime.outputs.report_truth import Truth, read_truth
-from realtime.outputs.run_folder import STAGES
+from realtime.outputs.run_tables import STAGES
 from realtime.protocol import Protocol, parse_protocol
 from realtime.regions import heated_mask, region_masks
 
@@ -56,6 +57,7 @@ class ReadingRow:
 class RunRecord:
     """A run as its folder tells it. missing: what is not there, in words for the reader.
 
+    readings: empty for the linac; motion, dose: empty for every other therapy.
     masks: bool (z, y, x) by region name. heated: bool (z, y, x), targets with their margin.
     """
 
@@ -72,11 +74,20 @@ class RunRecord:
     masks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     heated: NDArray[np.bool_] | None = None
     missing: Sequence[str] = ()
+    motion: Sequence[MotionRow] = ()
+    dose: Sequence[DoseRow] = ()
 
     def close(self) -> None:
         """Close the maps."""
         if self.maps is not None:
             self.maps.close()
+
+    @property
+    def therapy(self) -> str:
+        """Which therapy it was, empty where nothing tells."""
+        if self.start is not None:
+            return self.start.therapy
+        return "" if self.protocol is None else self.protocol.protocol.therapy
 
     @property
     def status(self) -> str:
@@ -93,10 +104,9 @@ def read_run(folder: Path) -> RunRecord:
     missing: list[str] = []
     start, stop = _read_run_json(folder / "run.json", missing)
     verdicts = _read_rows(folder / "verdicts.csv", _verdict, missing)
-    readings = _read_rows(folder / "readings.csv", _reading, missing)
+    protocol = _tried(lambda: _read_protocol(folder / "protocol.toml"), missing)
     alerts = _read_alerts(folder / "alerts.jsonl", missing)
     maps = _tried(lambda: MapFile(folder / "maps.h5"), missing)
-    protocol = _tried(lambda: _read_protocol(folder / "protocol.toml"), missing)
     masks, heated = {}, None
     if maps is not None and protocol is not None:
         found = _tried(lambda: _masks(protocol, maps), missing)
@@ -112,10 +122,17 @@ def read_run(folder: Path) -> RunRecord:
     if start is not None and stop is None:
         missing.append("run.json has no stop: the monitor ended before the run did")
     closed_loop = _read_closed_loop(folder / "closed_loop.json", missing)
-    return RunRecord(
-        folder, start, stop, protocol, verdicts, readings, alerts, maps, truth, closed_loop,
+    run = RunRecord(
+        folder, start, stop, protocol, verdicts, (), alerts, maps, truth, closed_loop,
         masks, heated, missing,
     )  # fmt: skip
+    if run.therapy != "mrlinac":
+        return replace(run, readings=_read_rows(folder / "readings.csv", _reading, missing))
+    return replace(
+        run,
+        motion=_read_rows(folder / "motion.csv", motion_row, missing),
+        dose=_read_rows(folder / "dose.csv", dose_row, missing),
+    )
 
 
 def _tried(read: Callable[[], _Row], missing: list[str]) -> _Row | None:

@@ -4,7 +4,6 @@
 folder. Every row is flushed, so that whatever ends this process leaves readable files.
 """
 
-import csv
 import json
 import os
 import signal
@@ -20,21 +19,11 @@ import zmq
 from messages import Alert, Maps, RunStart, RunStop, Verdict, Waveform
 from messages.codec import Envelope, Noun, decode
 from realtime.mailbox import MAP_NAMES, MASK_NAMES
+from realtime.outputs.run_tables import TABLES, TableFile
 from realtime.outputs.waveform_file import WaveformFile
 
 _LOOK_MS = 1000
 END = b"end"  # topic of the gateway's last message
-
-STAGES = ("hand_over", "absorb", "reconstruct", "measure", "judge", "deliver", "hand_back")
-_VERDICT_COLUMNS = (
-    "frame", "repetition", "slice", "contrast", "scanner_time_s", "outcome", "decision",
-    "permit", "findings", "age_ms", *(f"{stage}_ms" for stage in STAGES),
-)  # fmt: skip
-_READING_COLUMNS = (
-    "frame", "scanner_time_s", "region", "role", "n_pixels", "n_valid", "temperature_max_c",
-    "temperature_mean_c", "temperature_std_c", "dose_max_cem43_min", "dose_min_cem43_min",
-    "peak_c", "final_cem43_min", "final_high_cem43_min",
-)  # fmt: skip
 
 
 class RunFolder:
@@ -45,22 +34,20 @@ class RunFolder:
         self.folder = folder
         self._start = start
         write_run(folder, start, None)
-        self._verdict_file = (folder / "verdicts.csv").open("w", newline="")
-        self._reading_file = (folder / "readings.csv").open("w", newline="")
         self._alert_file = (folder / "alerts.jsonl").open("w")
-        self._verdicts = csv.writer(self._verdict_file)
-        self._verdicts.writerow(_VERDICT_COLUMNS)
-        self._readings = csv.writer(self._reading_file)
-        self._readings.writerow(_READING_COLUMNS)
+        self._tables = [TableFile(folder, table) for table in TABLES[start.therapy]]
+        self._verdict: Verdict | None = None
         self._maps = _MapFile(folder / "maps.h5", start)
         self._waveforms: WaveformFile | None = None
 
     def take(self, envelope: Envelope, noun: Noun) -> None:
         """Write one event where it belongs; events without a file are passed over."""
         if isinstance(noun, Maps):
-            self._maps.append(noun)
+            self._maps.append(noun, self._verdict)
         elif isinstance(noun, Verdict):
-            self._write_verdict(noun)
+            self._verdict = noun
+            for table in self._tables:
+                table.write(noun)
         elif isinstance(noun, Alert):
             row = {"epoch": envelope.epoch, "sequence": envelope.sequence}
             row |= json.loads(bytes(envelope.body))
@@ -74,37 +61,12 @@ class RunFolder:
 
     def close(self) -> None:
         """Close the files."""
-        self._verdict_file.close()
-        self._reading_file.close()
+        for table in self._tables:
+            table.close()
         self._alert_file.close()
         self._maps.close()
         if self._waveforms is not None:
             self._waveforms.close()
-
-    def _write_verdict(self, verdict: Verdict) -> None:
-        key, stage_ms = verdict.key, verdict.stage_ms or {}
-        findings = "; ".join(f"{one.severity} {one.rule}: {one.text}" for one in verdict.findings)
-        self._verdicts.writerow(
-            [
-                verdict.frame_id, key.repetition, key.slice, key.contrast,
-                _cell(verdict.time_s, 6), verdict.outcome, verdict.decision, verdict.permit,
-                findings, f"{verdict.age_ms:.3f}",
-                *(_cell(stage_ms.get(stage), 3) for stage in STAGES),
-            ]
-        )  # fmt: skip
-        self._verdict_file.flush()
-        for one in verdict.regions:
-            self._readings.writerow(
-                [
-                    verdict.frame_id, _cell(verdict.time_s, 6), one.name, one.role, one.n_pixels,
-                    one.n_valid, _cell(one.temperature_max_c, 3), _cell(one.temperature_mean_c, 3),
-                    _cell(one.temperature_std_c, 3), _cell(one.dose_max_cem43_min, 4),
-                    _cell(one.dose_min_cem43_min, 4),
-                    _cell(one.peak_c, 3), _cell(one.final_cem43_min, 4),
-                    _cell(one.final_high_cem43_min, 4),
-                ]
-            )  # fmt: skip
-        self._reading_file.flush()
 
 
 class _MapFile:
@@ -127,15 +89,19 @@ class _MapFile:
         for name in (*MAP_NAMES[start.therapy], *MASK_NAMES[start.therapy]):
             dtype = np.bool_ if name in MASK_NAMES[start.therapy] else np.float32
             self._rows[name] = self._dataset(name, shape, dtype)
+        if start.therapy == "mrlinac":
+            self._rows["displacement_mm"] = self._dataset("displacement_mm", (2,), np.float32)
         self._file.swmr_mode = True
 
-    def append(self, maps: Maps) -> None:
+    def append(self, maps: Maps, verdict: Verdict | None) -> None:
+        """Write a frame's maps; verdict: the last one, which is the frame's own or a later LATE."""
         scalars = {
             "time_s": np.nan if maps.time_s is None else maps.time_s,
             "frame": maps.frame_id,
             "slice": maps.key.slice,
             "contrast": maps.key.contrast,
             "pose": astuple(maps.pose),
+            "displacement_mm": _displacement_mm(maps, verdict),
         }
         for name, dataset in self._rows.items():
             n = dataset.shape[0]
@@ -152,8 +118,12 @@ class _MapFile:
         )
 
 
-def _cell(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+def _displacement_mm(maps: Maps, verdict: Verdict | None) -> tuple[float, float]:
+    """Return the target's displacement (y, x) in a frame, NaN where it is not known."""
+    is_same = verdict is not None and verdict.frame_id == maps.frame_id
+    motion = verdict.motion if verdict is not None and is_same else None
+    known = None if motion is None else motion.displacement_mm
+    return (np.nan, np.nan) if known is None else known
 
 
 def _take(folders: dict[bytes, RunFolder], name: bytes, envelope: Envelope, noun: Noun) -> None:

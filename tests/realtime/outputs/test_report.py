@@ -34,7 +34,8 @@ from realtime.outputs.report import main_figure, write_report
 from realtime.outputs.report_montage import panels
 from realtime.outputs.report_numbers import errors_against_truth, hottest, stage_times
 from realtime.outputs.report_record import read_run
-from realtime.outputs.run_folder import STAGES, RunFolder
+from realtime.outputs.run_folder import RunFolder
+from realtime.outputs.run_tables import STAGES
 
 N = 24
 N_FRAMES = 8
