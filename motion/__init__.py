@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from motion import prediction
 from motion.predictor import Predictor
 from motion.tracker import Tracker, TrackingPlan
 
 METHODS: dict[str, Callable[[TrackingPlan], Tracker]] = {}
 """The trackers, by name."""
 
-PREDICTORS: dict[str, Callable[[], Predictor]] = {}
+PREDICTORS: dict[str, Callable[[], Predictor]] = {"hold": prediction.hold, "rls": prediction.rls}
 """The predictors, by name."""
 
 __all__ = ["METHODS", "PREDICTORS", "Predictor", "Tracker", "TrackingPlan"]
