@@ -223,7 +223,7 @@ class Gateway:
             sink.folder = self._folders.make(run_id, protocol)
             if settings.is_recording:
                 self._record(reception, sink.folder)
-            session.device_power.open(sink.folder, recording=settings.replayed)
+            session.device.open(sink.folder, recording=settings.replayed)
         except MonitorError:
             self._workers.put(worker, is_busy=False, now_ns=now_ns)
             raise

@@ -5,14 +5,14 @@ from typing import Literal
 
 from messages import MonitorError
 from realtime.desk import Desk
-from realtime.outputs.publisher import Acknowledge, PowerReport
+from realtime.requests import Acknowledge, DeviceReport
 from realtime.session import Session
 
 Answer = tuple[Literal["done", "refused"], str]
 
 
 def respond(
-    request: Acknowledge | PowerReport,
+    request: Acknowledge | DeviceReport,
     sessions: Sequence[Session],
     treated: Sequence[Session],
     desk: Desk,
@@ -23,20 +23,20 @@ def respond(
 
     treated: the session that the therapy device heats in, or all where none has the permit.
     """
-    if isinstance(request, PowerReport):
-        return _power(request, treated, now_ns=now_ns)
+    if not isinstance(request, Acknowledge):
+        return _report(request, treated, now_ns=now_ns)
     running = [session.answers for session in sessions]
     if desk.acknowledge(request.alert_id, request.who, running):
         return "done", ""
     return "refused", f"no open alert {request.alert_id}"
 
 
-def _power(report: PowerReport, treated: Sequence[Session], *, now_ns: int) -> Answer:
+def _report(report: DeviceReport, treated: Sequence[Session], *, now_ns: int) -> Answer:
     if not treated:
-        return "refused", "no treatment runs that could take the power; report it again in one"
+        return "refused", "no treatment runs that could take the report; send it again in one"
     try:
         for session in treated:
-            session.power(report.watts, report.time_s, now_ns=now_ns)
+            session.device_said(report, now_ns=now_ns)
     except MonitorError as error:
         return "refused", str(error)
     return "done", ""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import READOUT, Acquisition, Pose, readout_row
+from messages import READOUT, Acquisition, BeamLog, Pose, PowerLog, readout_row
 
 _THERMAL = (
     "magnitude",
@@ -41,8 +41,13 @@ VERDICT_BYTES = 1 << 18
 # lines land.
 TOUCHED_BYTES = 1 << 23
 POWER_STEPS = 64  # the latest: more changes than a device makes while some frames are lost
+BEAM_STEPS = 128  # the latest: half a minute of reports, four a second
 WAVEFORM_BYTES = 1 << 17  # of one frame: half a minute of a four-channel ECG at 250 Hz
 
+_POWER_STEP = np.dtype([("time_s", np.float64), ("watts", np.float64)])
+_BEAM_STEP = np.dtype(
+    [("time_s", np.float64), ("number", np.int64), ("is_on", np.bool_), ("mu", np.float64)]
+)
 _SLOT = np.dtype(
     [
         ("n_landed", np.int64),
@@ -58,9 +63,10 @@ _SLOT = np.dtype(
         ("physiology_ticks", np.int64, (3,)),
         ("received_ns", np.int64),
         ("time_s", np.float64),
-        ("n_power_steps", np.int64),
-        ("power_s", np.float64, (POWER_STEPS,)),
-        ("power_w", np.float64, (POWER_STEPS,)),
+        ("n_power", np.int64),
+        ("power", _POWER_STEP, (POWER_STEPS,)),
+        ("n_beam", np.int64),
+        ("beam", _BEAM_STEP, (BEAM_STEPS,)),
         ("pose", np.float64, (5, 3)),
         ("waveform_length", np.int64),
     ]
@@ -167,6 +173,19 @@ class Mailbox:
         """Return where the slice of a slot's frame lies."""
         vectors = self.slots[slot]["pose"].tolist()
         return Pose(*(tuple(vector) for vector in vectors))
+
+    def power(self, slot: int) -> PowerLog:
+        """Return what the therapy device had said of its power by a slot's frame."""
+        return PowerLog(**self._said(slot, "power"))
+
+    def beam(self, slot: int) -> BeamLog:
+        """Return what the accelerator had said of its beams by a slot's frame."""
+        return BeamLog(**self._said(slot, "beam"))
+
+    def _said(self, slot: int, name: str) -> dict[str, NDArray[Any]]:
+        row = self.slots[slot]
+        steps = row[name][: int(row[f"n_{name}"])]
+        return {field: steps[field].copy() for field in steps.dtype.names}
 
     def scatter(self, slot: int, row: int, acquisition: Acquisition) -> None:
         """Put one readout into its frame's slot, and only then count it as landed.

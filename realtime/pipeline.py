@@ -11,7 +11,7 @@ import numpy as np
 
 import recon
 import thermometry
-from messages import Finding, Frame, Image, Maps, PowerLog, RegionReading, Verdict
+from messages import BeamLog, Finding, Frame, Image, Maps, PowerLog, RegionReading, Verdict
 from realtime.alerts import faults
 from realtime.alerts.remembering import remember
 from realtime.alerts.rules import Observation, decide, judge, read_regions, unseen, whole
@@ -68,7 +68,7 @@ def reconstruct(
 ) -> tuple[SliceState, Image]:
     """Return the frame's image; the first complete frames of a slice settle its calibration."""
     reconstructor, calibration = pipeline.reconstructor, slice_state.calibration
-    if calibration is None or not calibration.is_ready:
+    if calibration is None or calibration.is_rolling or not calibration.is_ready:
         calibration = reconstructor.calibrate(partial, frame, calibration)
         slice_state = replace(slice_state, calibration=calibration)
     return slice_state, reconstructor.finish(partial, frame, calibration)
@@ -98,10 +98,16 @@ def measure(slice_state: SliceState, image: Image) -> Measured:
 
 
 def conclude(
-    pipeline: Pipeline, state: PipelineState, measured: Measured, frame: Frame, power: PowerLog
+    pipeline: Pipeline,
+    state: PipelineState,
+    measured: Measured,
+    frame: Frame,
+    power: PowerLog,
+    beam: BeamLog | None = None,
 ) -> tuple[PipelineState, Verdict, Maps]:
     """Return the verdict on a measured frame, its maps, and the state for the next frame."""
     protocol = pipeline.protocol
+    state = replace(state, beam=state.beam.merged(beam or BeamLog()))
     measured = foresee(pipeline, measured, frame, power)
     state = seek_focus(pipeline, state, measured)
     slice_state = measured.slice
@@ -175,7 +181,11 @@ def _observe(pipeline: Pipeline, measured: Measured, frame: Frame) -> Observatio
 
 
 def fold(
-    pipeline: Pipeline, state: PipelineState, frame: Frame, power: PowerLog | None = None
+    pipeline: Pipeline,
+    state: PipelineState,
+    frame: Frame,
+    power: PowerLog | None = None,
+    beam: BeamLog | None = None,
 ) -> tuple[PipelineState, Verdict, Maps]:
     """Return all of a frame in one step: what the worker does, without its shared memory."""
     reconstructor = pipeline.reconstructor
@@ -187,7 +197,8 @@ def fold(
         frame.trajectory,
     )
     slice_state, image = reconstruct(pipeline, slice_state, partial, frame)
-    return conclude(pipeline, state, measure(slice_state, image), frame, power or PowerLog())
+    measured = measure(slice_state, image)
+    return conclude(pipeline, state, measured, frame, power or PowerLog(), beam)
 
 
 def to_refine(pipeline: Pipeline, state: PipelineState) -> tuple[Stream, recon.Calibration] | None:
@@ -199,7 +210,9 @@ def to_refine(pipeline: Pipeline, state: PipelineState) -> tuple[Stream, recon.C
         return None
     for stream, one in state.slices.items():
         calibration = one.calibration
-        if calibration is not None and calibration.is_ready and not one.is_refined:
+        if calibration is None or calibration.is_rolling or one.is_refined:
+            continue
+        if calibration.is_ready:
             return stream, calibration
     return None
 

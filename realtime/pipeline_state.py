@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import recon
 from messages import (
+    BeamLog,
     Displacement,
     Forecast,
     GateReading,
@@ -90,13 +91,14 @@ class PipelineState:
     """All that the worker remembers. Picklable: this is the checkpoint.
 
     arfi, focus: by slice, contrast and phase, the pairs of MR-ARFI and the focus that they last
-        found.
+        found. beam: all that the accelerator has said.
     """
 
     slices: Mapping[Stream, SliceState] = field(default_factory=dict)
     is_interrupted: bool = False
     arfi: Mapping[tuple[int, int, int], ArfiState] = field(default_factory=dict)
     focus: Mapping[tuple[int, int, int], Focus] = field(default_factory=dict)
+    beam: BeamLog = field(default_factory=BeamLog)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,11 +15,12 @@ from realtime.alerts import faults
 from realtime.answers import AlertIds, Answers, Sink
 from realtime.assembler import OpenFrame
 from realtime.companions import Companions, is_companion
-from realtime.device_power import DevicePower, holds_since
+from realtime.device_reports import DeviceReports
 from realtime.frame_times import FrameTimes
 from realtime.header_in_force import header_in_force
 from realtime.protocol import Protocol as TreatmentProtocol
 from realtime.remarks import Remarks
+from realtime.requests import DeviceReport
 from realtime.scan_counter import ScanCounter
 from realtime.session_frames import SessionFrames
 from realtime.session_memory import SessionMemory
@@ -91,7 +92,7 @@ class Session:
         self._counter = ScanCounter()
         self._remarks = Remarks(self.answers)
         self._n_extra = 0
-        self.device_power = DevicePower()
+        self.device = DeviceReports()
         self._frames: SessionFrames | None = None
         self._memory: SessionMemory | None = None
         self._configuration: control.Configuration | None = None
@@ -140,11 +141,10 @@ class Session:
         self._counter.note_waveform(waveform.scan_counter)
         self._signals.add(waveform)
 
-    def power(self, watts: float, time_s: float | None, *, now_ns: int) -> None:
-        """Take the device's power from time_s on, or from now on; see `holds_since`."""
+    def device_said(self, report: DeviceReport, *, now_ns: int) -> None:
+        """Take a report of the therapy device. Raises MonitorError where it cannot be."""
         late_ns = 0 if self.is_patient else now_ns - self._last_readout_ns
-        now_s = self._times.now_s(late_ns)
-        self.device_power.report(watts, since_s=holds_since(time_s, now_s=now_s))
+        self.device.take(report, now_s=self._times.now_s(late_ns))
 
     def worker_said(self, message: control.ToGateway, *, now_ns: int) -> None:
         """Take an answer of the worker. Raises MonitorError where the session is refused."""
@@ -210,7 +210,7 @@ class Session:
         self.answers.end(reason, now_ns=now_ns)
         for waveform in self._signals.take_untold(all_at_once=True) if self._is_begun else ():
             self._sink.publish(waveform)
-        self.device_power.close()
+        self.device.close()
         self._sink.publish(
             stop_of(
                 self.run,
@@ -241,7 +241,7 @@ class Session:
             self._memory,
             self._times,
             self._signals.with_frames,
-            self.device_power,
+            self.device,
             n_extra=self._n_extra,
         )
         self._slots = Slots(layout.n_slots, is_lossless=self.is_patient)

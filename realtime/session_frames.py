@@ -5,7 +5,7 @@ from typing import Any
 from messages import Acquisition, Maps, MonitorError, Verdict
 from realtime import control
 from realtime.assembler import OpenFrame
-from realtime.device_power import DevicePower
+from realtime.device_reports import DeviceReports
 from realtime.frame_times import FrameTimes
 from realtime.session_memory import SessionMemory
 from realtime.slots import Tenant
@@ -23,7 +23,7 @@ class SessionFrames:
         memory: SessionMemory,
         times: FrameTimes,
         waveforms: WaveformQueue,
-        power: DevicePower,
+        device: DeviceReports,
         *,
         n_extra: int,
     ) -> None:
@@ -31,7 +31,7 @@ class SessionFrames:
         self._times = times
         self._waveforms = waveforms
         self._n_extra = n_extra
-        self._power = power
+        self._device = device
 
     def refuse_changed_shape(self, acquisition: Acquisition, *, readout: int) -> None:
         """Raise MonitorError for an imaging readout of another shape than the first had."""
@@ -107,7 +107,7 @@ class SessionFrames:
         mailbox.readouts[tenant.slot]["time_s"][: len(times_s)] = times_s
         row["time_s"] = centre_s
         row["is_complete"] = frame.is_complete
-        self._power.write(row)
+        self._device.write(row)
         row["pose"] = (
             pose.position_mm, pose.read_dir, pose.phase_dir, pose.slice_dir,
             pose.patient_table_position,

@@ -17,7 +17,7 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 import recon
-from messages import Frame, FrameKey, MonitorError, PowerLog
+from messages import Frame, FrameKey, MonitorError
 from messages.codec import to_json
 from realtime import control, pipeline
 from realtime.admission import expected_late, refuse_too_slow, rehearse
@@ -114,7 +114,8 @@ class Station:
         unsaved, self._unsaved = self._unsaved, None
         if unsaved is not None:
             raise unsaved
-        frame, power = _frame(self.mailbox, order.slot)
+        mailbox, slot = self.mailbox, order.slot
+        frame, power, beam = _frame(mailbox, slot), mailbox.power(slot), mailbox.beam(slot)
         received_ns = int(self.mailbox.slots[order.slot]["received_ns"])
         stages = {"hand_over": (taken_ns - received_ns) / 1e6, "absorb": self._absorb_ms}
         mark = _Stopwatch(self.clock, stages)
@@ -125,7 +126,7 @@ class Station:
         measured = pipeline.measure(slice_state, image)
         mark("measure")
         self.state, verdict, maps = pipeline.conclude(
-            self.pipeline, self.state, measured, frame, power
+            self.pipeline, self.state, measured, frame, power, beam
         )
         mark("judge")
         for name, view in self.mailbox.images(order.result, maps.magnitude.shape).items():
@@ -152,10 +153,10 @@ class _Stopwatch:
         self._then_ns = now_ns
 
 
-def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, PowerLog]:
+def _frame(mailbox: Mailbox, slot: int) -> Frame:
     row = mailbox.slots[slot]
     n_landed = int(row["n_landed"])
-    frame = Frame(
+    return Frame(
         frame_id=int(row["frame_id"]),
         key=FrameKey(
             *(int(row[name]) for name in ("repetition", "slice", "contrast", "phase", "set"))
@@ -168,8 +169,6 @@ def _frame(mailbox: Mailbox, slot: int) -> tuple[Frame, PowerLog]:
         trajectory=_trajectory(mailbox, slot, slice(n_landed)),
         waveforms=unpack_waveforms(mailbox.read_waveforms(slot)),
     )
-    n_steps = int(row["n_power_steps"])
-    return frame, PowerLog(row["power_s"][:n_steps].copy(), row["power_w"][:n_steps].copy())
 
 
 def _open_station(

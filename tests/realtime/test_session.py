@@ -24,6 +24,7 @@ from messages import (
 from messages.codec import to_json
 from realtime import control
 from realtime.mailbox import Mailbox
+from realtime.requests import PowerReport
 from realtime.session import Session
 from realtime.session_setup import RunIdentity
 from realtime.streams.events import HeaderReceived
@@ -507,8 +508,7 @@ def test_every_frame_is_answered_once_whatever_happens(happened):
 
 def power_of(bench: Bench) -> list[tuple[float, float]]:
     row = bench.worker.mailbox.slots[bench.worker.orders[-1].slot]
-    n = int(row["n_power_steps"])
-    return list(zip(row["power_s"][:n].tolist(), row["power_w"][:n].tolist(), strict=True))
+    return row["power"][: int(row["n_power"])].tolist()
 
 
 def test_a_power_report_gets_the_scanner_time_of_its_arrival():
@@ -516,14 +516,14 @@ def test_a_power_report_gets_the_scanner_time_of_its_arrival():
     bench.send(3)
     bench.now_ns += 4_000_000
     # the third readout of the second frame is 0.1 s after the first of all, and came 4 ms ago
-    bench.session.power(30.0, None, now_ns=bench.now_ns)
+    bench.session.device_said(PowerReport(30.0), now_ns=bench.now_ns)
     bench.send(5)
     assert power_of(bench) == [(pytest.approx(0.104), 30.0)]
 
 
 def test_the_devices_own_scanner_time_goes_before_the_arrival():
     bench = Bench().granted()
-    bench.session.power(30.0, 0.071, now_ns=bench.now_ns)
+    bench.session.device_said(PowerReport(30.0, 0.071), now_ns=bench.now_ns)
     bench.send(8)
     assert power_of(bench) == [(0.071, 30.0)]
 

@@ -113,6 +113,12 @@ GARBAGE = [
     b'{"type": "power", "watts": 30, "time_s": -1.0}',
     b'{"type": "power", "watts": 30, "time_s": NaN}',
     b'{"type": "power", "watts": 30.0}',  # no treatment runs
+    b'{"type": "beam", "number": 1, "is_on": true}',
+    b'{"type": "beam", "number": -1, "is_on": true, "mu": 1.0}',
+    b'{"type": "beam", "number": 1, "is_on": 1, "mu": 1.0}',
+    b'{"type": "beam", "number": 1, "is_on": true, "mu": NaN}',
+    b'{"type": "beam", "number": 1, "is_on": true, "mu": 1e9}',
+    b'{"type": "beam", "number": 1, "is_on": true, "mu": 1.0}',  # no treatment runs
     b"[" * 60_000,
 ]
 
