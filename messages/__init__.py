@@ -4,7 +4,7 @@ from messages.acquisition import Acquisition, EncodingCounters, Pose, Waveform, 
 from messages.alert import Alert
 from messages.beam import BeamLog
 from messages.delivered_dose import DeliveredDose, StructureDose
-from messages.displacement import Displacement, GateReading, Prediction
+from messages.displacement import Displacement, Doubt, GateReading, Prediction
 from messages.errors import HeaderError, MonitorError, ProtocolError, StreamError
 from messages.forecast import Forecast
 from messages.frame import READOUT, Frame, FrameKey, readout_row
@@ -24,6 +24,7 @@ __all__ = [
     "BeamLog",
     "DeliveredDose",
     "Displacement",
+    "Doubt",
     "Encoding",
     "EncodingCounters",
     "EncodingLimit",

@@ -1,7 +1,8 @@
 """Where the target is, and where it will be when the beam reacts."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,11 @@ from numpy.typing import NDArray
 
 from messages.frame import FrameKey
 
-Doubt = Literal["low-similarity", "jump", "out-of-plane", "low-contrast", "edge-of-search"]
+Doubt = Literal[
+    "low-similarity", "jump", "out-of-plane", "low-contrast", "edge-of-search", "bad-image"
+]
+
+GateCause = Literal["", "learning", "unknown", "outside", "resume-margin", "min-on", "min-off"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +31,10 @@ class Displacement:
         counted pixels. volume_mm3: area times slice thickness.
     similarity: correlation with the reference, 1 where equal; similarity_limit: the running
         threshold under which the frame is not believed, NaN while it is learned.
-    doubts: why the frame is not believed; empty where it is.
+    doubts: why the frame is not believed; empty where it is. A bad image says nothing: then the
+        displacement and the areas are NaN and the mask is empty.
+    organ_masks: bool (y, x), by name, the followed organs now; one whose place is not believed is
+        not in it.
     is_training: the frame went into reference and bank; the target is not followed yet.
     training_frames, training_wanted: how far the training has come.
     """
@@ -44,6 +52,7 @@ class Displacement:
     matrix: tuple[tuple[float, float], tuple[float, float]] = ((1.0, 0.0), (0.0, 1.0))
     field_mm: NDArray[np.float32] | None = None
     doubts: tuple[Doubt, ...] = ()
+    organ_masks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     is_training: bool = False
     training_frames: int = 0
     training_wanted: int = 0
@@ -78,10 +87,15 @@ class GateReading:
 
     outside_percent: area of the target outside the boundary now; predicted_outside_percent: at
         beam-effect time, at the predicted place. probability: that more than the protocol allows is
-        outside then. is_open: after hysteresis and minimum times.
+        outside then, 1 where the place is not believed. is_open: after hysteresis and minimum times.
+    closed_by: why it is closed. center_mm: (y, x), the displacement around which the boundary lies;
+        NaN until it is learned.
+    The first two are NaN where the place is not believed.
     """
 
     outside_percent: float
     predicted_outside_percent: float
     probability: float
     is_open: bool
+    closed_by: GateCause = ""
+    center_mm: tuple[float, float] = (math.nan, math.nan)

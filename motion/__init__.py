@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
-from motion import prediction
+from motion import prediction, tracking
 from motion.predictor import Predictor
 from motion.tracker import Tracker, TrackingPlan
 
-METHODS: dict[str, Callable[[TrackingPlan], Tracker]] = {}
+METHODS: dict[str, Callable[[TrackingPlan], Tracker]] = {
+    "ncc": tracking.ncc,
+    "ncc-affine": tracking.ncc_affine,
+}
 """The trackers, by name."""
 
 PREDICTORS: dict[str, Callable[[], Predictor]] = {"hold": prediction.hold, "rls": prediction.rls}

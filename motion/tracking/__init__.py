@@ -1,0 +1,17 @@
+"""Image → Displacement: the target followed against the reference image."""
+
+from motion.tracker import TrackingPlan
+from motion.tracking.image_tracker import ImageTracker
+
+
+def ncc(plan: TrackingPlan) -> ImageTracker:
+    """Follow the target by correlation alone: where it is, not how it is deformed."""
+    return ImageTracker(plan, n_steps=0)
+
+
+def ncc_affine(plan: TrackingPlan) -> ImageTracker:
+    """Follow the target by correlation, then align it by an affine deformation."""
+    return ImageTracker(plan)
+
+
+__all__ = ["ImageTracker", "ncc", "ncc_affine"]
