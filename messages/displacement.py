@@ -87,7 +87,8 @@ class GateReading:
 
     outside_percent: area of the target outside the boundary now; predicted_outside_percent: at
         beam-effect time, at the predicted place. probability: that more than the protocol allows is
-        outside then, 1 where the place is not believed. is_open: after hysteresis and minimum times.
+        outside then, 1 where the place is not believed. is_open: after hysteresis and minimum
+        times.
     closed_by: why it is closed. center_mm: (y, x), the displacement around which the boundary lies;
         NaN until it is learned.
     The first two are NaN where the place is not believed.
