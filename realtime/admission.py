@@ -3,6 +3,7 @@
 It also compiles, plans and touches everything that the first frame would otherwise pay for.
 """
 
+import math
 import statistics
 from dataclasses import replace
 from typing import Final
@@ -42,7 +43,7 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
     # the heat model does its work once power flows
     power = PowerLog(np.array([n_baseline + 0.5]), np.ones(1))
     state, took = pipeline.PipelineState(), list[dict[str, float]]()
-    n_warm, measured_ms = n_baseline + 2, 0.0
+    n_warm, measured_ms = n_baseline + 2 + _hops_to_fill(built, later), 0.0
     for number in range(n_warm + N_MEASURED):
         # rules that look back need frames that follow one another in scanner time
         frame = replace(first if number < n_whole else later, time_s=float(number))
@@ -54,6 +55,12 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
     medians = {stage: statistics.median(one[stage] for one in took[n_warm:]) for stage in _STAGES}
     once = {OPEN: sum(took[0].values()), LEARN: sum(took[max(n_baseline - 1, 0)].values())}
     return {**medians, TOTAL: sum(medians.values()), **(once if n_baseline else {})}
+
+
+def _hops_to_fill(built: pipeline.Pipeline, frame: Frame) -> int:
+    """Return how many frames pass before a sliding window is full and costs what it will."""
+    window = built.reconstructor.plan.settings.window_readouts
+    return 0 if window is None else math.ceil(window / len(frame.readouts))
 
 
 def _with_short_baseline(protocol: Protocol) -> Protocol:

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import recon
 import thermometry
-from messages import Pose, SessionHeader
+from messages import Pose, ProtocolError, SessionHeader
 from realtime import protocol_sections
 from realtime.echo import echo_time_and_frequency, echo_times_of, joined_contrasts
 from realtime.header_in_force import header_in_force
@@ -60,6 +60,9 @@ def build(
     settings = protocol.thermometry
     name = _reconstruction_method(protocol, plan)
     reconstructor = recon.METHODS[name](plan)
+    window = protocol.recon.window_readouts
+    if window is not None:
+        reconstructor = recon.SlidingWindow(reconstructor, window)
     if settings is None:
         return Pipeline(protocol, header, reconstructor, (), 0.0)
     require_lines(settings, plan, recon_method=name)
@@ -68,6 +71,7 @@ def build(
     require_memory(settings, plan, n_joined=n_joined)
     echo_times_s = echo_times_of(settings, header, n_joined=n_joined)
     if n_joined > 1:
+        _refuse_window(protocol)
         reconstructor = recon.EchoTrain(reconstructor, n_joined)
     bandwidth_hz = readout_bandwidth_hz_per_px(plan.encoding, imaging_sample_time_us)
     if not math.isnan(imaging_sample_time_us):
@@ -81,6 +85,15 @@ def build(
         n_joined,
         readout_bandwidth_hz_per_px=bandwidth_hz,
     )
+
+
+def _refuse_window(protocol: Protocol) -> None:
+    if protocol.recon.window_readouts is not None:
+        raise ProtocolError(
+            f"does not go with {protocol.protocol.therapy}'s echo trains, which are joined to one "
+            "frame; expected none",
+            key="recon.window_readouts",
+        )
 
 
 def _reconstruction_method(protocol: Protocol, plan: recon.ReconstructionPlan) -> str:

@@ -25,7 +25,7 @@ from realtime.alerts.limits import (
     rule_name,
 )
 from realtime.epi_reference import load_epi_reference
-from realtime.protocol_methods import refuse_unfit
+from realtime.protocol_methods import refuse_unfit, refuse_unfit_window
 from realtime.protocol_ranges import expected_number, value_at
 from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
 from thermometry.heat.tissue import TISSUES
@@ -213,6 +213,7 @@ def _refuse_cold_stop(limits: Sequence[Limit], body_temperature_c: float) -> Non
 
 def _refuse_unknown_methods(document: Document) -> None:
     _refuse_unknown("recon.method", document.recon.method, (AUTO, *recon.METHODS))
+    refuse_unfit_window(document.recon)
     if document.thermometry is not None:
         methods = tuple(thermometry.METHODS)
         _refuse_unknown("thermometry.method", document.thermometry.method, methods)

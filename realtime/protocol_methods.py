@@ -1,8 +1,8 @@
-"""What a thermometry method cannot do with the settings beside it, told before any header comes."""
+"""What a method cannot do with the settings beside it, told before any header comes."""
 
 import thermometry
 from messages import ProtocolError
-from realtime.protocol_sections import Thermometry
+from realtime.protocol_sections import Recon, Thermometry
 
 FOR_FOLDED_IMAGES = "kspace-hybrid"
 _FOR_FOLDED_FROM = ("auto", "fft")
@@ -29,6 +29,24 @@ def refuse_unfit(settings: Thermometry, *, recon_method: str) -> None:
         raise ProtocolError(f'{text}, expected "fft"', key="recon.method")
     if settings.dose_integration == "model" and not settings.heat_model:
         _refuse("dose_integration", 'is "model", which needs heat_model = true')
+
+
+def refuse_unfit_window(settings: Recon) -> None:
+    """Raise ProtocolError where no window of spokes can slide as [recon] asks."""
+    window, hop = settings.window_readouts, settings.readouts_per_frame
+    if window is None:
+        return
+    if hop is not None and window <= hop:
+        raise ProtocolError(
+            f"is {window}, expected more than readouts_per_frame {hop}, by which the window moves",
+            key="recon.window_readouts",
+        )
+    if settings.trajectory not in ("header", "golden-angle"):
+        raise ProtocolError(
+            f'is "{settings.trajectory}", which gives each hop of a sliding window the same spokes;'
+            ' expected "golden-angle", or "header" where the readouts bring their positions',
+            key="recon.trajectory",
+        )
 
 
 def _refuse(key: str, text: str) -> None:

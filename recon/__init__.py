@@ -14,6 +14,7 @@ from recon.reconstruction_plan import OFF_THE_GRID, ReconstructionPlan, plan
 from recon.reconstructor import Calibration, Partial, Reconstructor
 from recon.sense import Sense
 from recon.settings import EpiReference, ReconstructionSettings
+from recon.sliding_window import SlidingWindow
 from recon.whitening import Whitening, whitening_from_noise
 
 METHODS: dict[str, Callable[[ReconstructionPlan], Reconstructor]] = {
@@ -50,6 +51,7 @@ __all__ = [
     "ReconstructionSettings",
     "Reconstructor",
     "Sense",
+    "SlidingWindow",
     "Whitening",
     "method_for",
     "plan",

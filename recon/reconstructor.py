@@ -31,10 +31,12 @@ class Calibration:
 
     maps: how coils are combined; None where that is not yet known.
     is_ready: False while more frames are needed; images until then are marked incomplete.
+    is_rolling: each frame changes it, for the next one's sake: `calibrate` is called with them all.
     """
 
     maps: CoilMaps | None = None
     is_ready: bool = True
+    is_rolling: bool = False
 
 
 class Reconstructor(Protocol):
@@ -71,8 +73,8 @@ class Reconstructor(Protocol):
     ) -> Calibration | None:
         """Return the calibration after this frame; None where there is none yet.
 
-        Called with each frame, before `finish`, until the calibration is ready. A frame that is
-        incomplete or holds NaN teaches nothing: `calibration` is returned as it is.
+        Called with each frame, before `finish`, until the calibration is ready; for ever where it
+        is rolling. A frame that is incomplete or holds NaN teaches nothing of maps and kernels.
         """
 
     def finish(

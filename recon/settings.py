@@ -22,6 +22,7 @@ class ReconstructionSettings:
         anew in each frame, or spread evenly over half a turn.
     readouts_per_frame: imaging readouts of one frame where the header does not tell (radial,
         spiral); None: as the header says.
+    window_readouts: each image shows so many, the last ones; None: those of its frame.
     iterations: of conjugate gradients or FISTA.
     regularisation: Tikhonov weight, relative to the largest eigenvalue of the normal operator.
     wavelet_weight: L1 weight, relative to the largest wavelet coefficient of the first estimate.
@@ -34,6 +35,7 @@ class ReconstructionSettings:
 
     trajectory: TrajectorySource = "header"
     readouts_per_frame: int | None = None
+    window_readouts: int | None = None
     iterations: int = 20
     regularisation: float = 0.0001
     wavelet_weight: float = 0.0003

@@ -74,7 +74,9 @@ class Trajectory:
         limit = encoding.kspace_encoding_step_1
         # a maximum of 0 is a gap in the header, not a limit
         known = None if limit is None or limit.maximum < 1 else limit.maximum + 1
-        self.n_spokes = settings.readouts_per_frame or known
+        # of a sliding window a frame is a hop, and the header says by how many the scanner counts
+        counted = known if settings.window_readouts else None
+        self.n_spokes = counted or settings.readouts_per_frame or known
         if self.is_computed and self.n_spokes is None:
             raise HeaderError(
                 f"tells no number of spokes, which recon.trajectory {settings.trajectory} counts "

@@ -17,7 +17,10 @@ def whole(*, is_complete: bool, is_finite: bool, is_calibrated: bool = True) -> 
     """Return what an image is judged by, whether a temperature is measured from it or not."""
     findings = []
     if not is_calibrated:
-        text = "calibration lines or navigators are missing: the image is aliased or ghosted"
+        text = (
+            "calibration lines, navigators or older spokes of the window are missing: "
+            "the image is aliased or ghosted"
+        )
         findings.append(Finding("incomplete-frame", "hold", text))
     elif not is_complete:
         findings.append(Finding("incomplete-frame", "hold", "lines of the frame are missing"))
