@@ -34,6 +34,8 @@ class DeliveredDose:
     interrupted: frames were lost to a restart; dose of those is counted at the last known place.
     unplaced_mu: units that came while the target was not tracked; they are counted at the last
         known place, so that their dose is doubtful.
+    doubts: what the accelerator reported that cannot be, in sentences: a beam that the plan has
+        not, units that fell, more than planned. The dose is then not to be trusted; they last.
     """
 
     mu: float
@@ -43,3 +45,4 @@ class DeliveredDose:
     forecast: tuple[StructureDose, ...] = ()
     unplaced_mu: float = 0.0
     interrupted: bool = False
+    doubts: tuple[str, ...] = ()

@@ -1,0 +1,16 @@
+"""Displacement and monitor units → DeliveredDose."""
+
+from motion.dose.accumulator import Accumulator, AccumulatorState
+from motion.dose.place import ImageField, Place
+from motion.dose.plan import DoseCloud, DoseGrid, DosePlan, Structure
+
+__all__ = [
+    "Accumulator",
+    "AccumulatorState",
+    "DoseCloud",
+    "DoseGrid",
+    "DosePlan",
+    "ImageField",
+    "Place",
+    "Structure",
+]
