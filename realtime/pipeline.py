@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 import recon
 import thermometry
@@ -18,6 +19,7 @@ from realtime.alerts.rules import Observation, decide, judge, read_regions, unse
 from realtime.echo import doubtful_overrides
 from realtime.pipeline_arfi import place_of, seek_focus
 from realtime.pipeline_heat import foresee
+from realtime.pipeline_motion import follow
 from realtime.pipeline_setup import build, open_slice, reconstruction_settings
 from realtime.pipeline_state import (
     Measured,
@@ -75,12 +77,18 @@ def reconstruct(
 
 
 def measure(slice_state: SliceState, image: Image) -> Measured:
-    """Return temperature and dose of an image."""
+    """Return where the target is in an image, and its temperature and dose."""
+    following, followed = slice_state.following, None
+    if following is not None:
+        following, followed = follow(following, image)
+        slice_state = replace(slice_state, following=following)
     thermometer = slice_state.thermometer
     if thermometer is None or slice_state.dose is None:
-        return Measured(image, slice_state, None, None)
+        return Measured(image, slice_state, None, None, followed=followed)
     next_thermometry, seen = thermometer.step(slice_state.thermometry, image)
     temperature = thermometry.correct(thermometer.plan, seen)
+    if following is not None and following.registration is not None and followed is not None:
+        temperature = following.registration(temperature, followed.displacement)
     next_dose, dose = thermometry.accumulate_dose(slice_state.dose, temperature)
     next_arrhenius = slice_state.arrhenius
     if next_arrhenius is not None:
@@ -94,7 +102,7 @@ def measure(slice_state: SliceState, image: Image) -> Measured:
         arrhenius=next_arrhenius,
         is_settled=slice_state.is_settled or is_measured,
     )
-    return Measured(image, moved, temperature, dose)
+    return Measured(image, moved, temperature, dose, followed=followed)
 
 
 def conclude(
@@ -175,7 +183,7 @@ def _observe(pipeline: Pipeline, measured: Measured, frame: Frame) -> Observatio
         voxel_mm=slice_state.voxel_mm,
         body_temperature_c=settings.body_temperature_c,
         pose=frame.pose,
-        magnitude=np.abs(measured.image.pixels),
+        magnitude=_magnitude(measured),
         previous_peak_c=slice_state.history.peak_c,
     )
 
@@ -256,7 +264,7 @@ def stream_of(frame: Frame) -> Stream:
 
 def _maps(measured: Measured, time_s: float | None) -> Maps:
     image, temperature, dose = measured.image, measured.temperature, measured.dose
-    magnitude = np.abs(image.pixels)
+    magnitude = _magnitude(measured)
     maps = Maps(image.frame_id, image.key, time_s, image.fov_mm, image.pose, magnitude)
     if temperature is None:
         return maps
@@ -273,6 +281,15 @@ def _maps(measured: Measured, time_s: float | None) -> Maps:
         dose_high_cem43_min=dose.cem43_high_min if has_dose and dose else nothing,
         arrhenius_omega=nothing if omega is None else omega,
     )
+
+
+def _magnitude(measured: Measured) -> NDArray[np.float32]:
+    """Return the magnitude, moved back with the tissue as the temperature is."""
+    magnitude: NDArray[np.float32] = np.abs(measured.image.pixels)
+    following, followed = measured.slice.following, measured.followed
+    if followed is None or following is None or following.registration is None:
+        return magnitude
+    return following.registration.image(magnitude, followed.displacement)
 
 
 def _lesion_mm3(measured: Measured) -> tuple[float, float, float] | None:

@@ -12,6 +12,7 @@ from realtime.echo import echo_time_and_frequency, echo_times_of, joined_contras
 from realtime.header_in_force import header_in_force
 from realtime.lines_left_out import require_lines
 from realtime.method_demands import require_memory, require_pixels
+from realtime.pipeline_motion import open_following
 from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
 from realtime.protocol_methods import FOR_FOLDED_IMAGES
@@ -132,8 +133,9 @@ def open_slice(
     settings = protocol.thermometry
     width_mm, height_mm, depth_mm = plan.recon_fov_mm
     voxel_mm = (depth_mm / z, height_mm / y, width_mm / x)
+    following = open_following(protocol, masks, voxel_mm=voxel_mm, pose=pose)
     if settings is None:
-        return SliceState(masks, voxel_mm=voxel_mm)
+        return SliceState(masks, voxel_mm=voxel_mm, following=following)
     if contrast >= len(pipeline.echo_times_s):
         raise ValueError(
             f"contrast {contrast} has no echo time, the header names {len(pipeline.echo_times_s)}"
@@ -154,6 +156,7 @@ def open_slice(
     return SliceState(
         masks,
         voxel_mm=voxel_mm,
+        following=following,
         forecaster=forecaster,
         forecasts=() if forecaster is None else forecaster.start(),
         thermometer=thermometer,

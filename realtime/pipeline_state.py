@@ -20,6 +20,9 @@ from messages import (
     TemperatureMap,
     ThermalDose,
 )
+from motion import Predictor, Tracker
+from motion.dose import Accumulator, AccumulatorState
+from motion.gating import Gate, GateState
 from realtime.alerts.history import History
 from realtime.protocol import Protocol
 from thermometry import (
@@ -31,6 +34,7 @@ from thermometry import (
     ForecastState,
     Thermometer,
 )
+from thermometry.registration import Registration
 
 Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
 
@@ -50,6 +54,7 @@ class Pipeline:
 
     echo_times_s: by contrast. n_joined: how many contrasts one frame holds.
     readout_bandwidth_hz_per_px: of the image's pixels along x; NaN where not known.
+    accumulator: of radiation dose; None where the protocol names no plan.
     """
 
     protocol: Protocol
@@ -59,6 +64,25 @@ class Pipeline:
     h1_frequency_hz: float
     n_joined: int = 1
     readout_bandwidth_hz_per_px: float = math.nan
+    accumulator: Accumulator | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Following:
+    """What follows the target of one slice, and what it remembers.
+
+    predictor, gate: None where nothing is gated. registration: moves maps of temperature back with
+        the tissue; None where there are none.
+    """
+
+    tracker: Tracker
+    tracking: object
+    predictor: Predictor | None = None
+    predicting: object = None
+    gate: Gate | None = None
+    gating: GateState = field(default_factory=GateState)
+    latency_s: float = 0.0
+    registration: Registration | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +108,7 @@ class SliceState:
     forecaster: Forecaster | None = None
     forecasts: ForecastState = ()
     power: PowerLog = field(default_factory=PowerLog)
+    following: Following | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +117,8 @@ class PipelineState:
 
     arfi, focus: by slice, contrast and phase, the pairs of MR-ARFI and the focus that they last
         found. beam: all that the accelerator has said.
+    place_lps_mm: the target's last known displacement in the patient. delivery: radiation dose so
+        far; None before the first frame.
     """
 
     slices: Mapping[Stream, SliceState] = field(default_factory=dict)
@@ -99,6 +126,8 @@ class PipelineState:
     arfi: Mapping[tuple[int, int, int], ArfiState] = field(default_factory=dict)
     focus: Mapping[tuple[int, int, int], Focus] = field(default_factory=dict)
     beam: BeamLog = field(default_factory=BeamLog)
+    place_lps_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    delivery: AccumulatorState | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,125 @@
+"""The target in the fold: where it is, where it will be when the beam reacts, and the gate."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+import motion
+from messages import Image, Pose
+from motion.gating import GatePlan, make_gate
+from realtime.pipeline_state import Followed, Following
+from realtime.protocol import Protocol
+from realtime.protocol_sections import Motion
+from realtime.regions import Mask, heated_mask
+from thermometry.registration import Registration
+
+Vector = tuple[float, float, float]
+
+
+def open_following(
+    protocol: Protocol, masks: Mapping[str, Mask], *, voxel_mm: Vector, pose: Pose
+) -> Following | None:
+    """Return what follows the target of a slice; None where it shows none, or nothing is followed.
+
+    masks: bool (z, y, x), of one slice. voxel_mm: (z, y, x).
+    """
+    settings = protocol.motion
+    shape = next(iter(masks.values())).shape if masks else (0, 0, 0)
+    target = _union(masks, protocol, role="target", shape=shape)
+    if settings is None or shape[0] != 1 or not target.any():
+        return None
+    thickness_mm, height_mm, width_mm = voxel_mm
+    moving = {
+        region.name: masks[region.name][0]
+        for region in protocol.region
+        if region.moves and region.role != "target" and region.name in masks
+    }
+    plan = motion.TrackingPlan(
+        target[0],
+        (height_mm, width_mm),
+        thickness_mm,
+        search_mm=settings.search_mm,
+        training_frames=settings.training_frames,
+        organ_masks=moving,
+    )
+    tracker = motion.METHODS[settings.tracker](plan)
+    if protocol.thermometry is not None:
+        area = heated_mask(masks, protocol, shape=shape)
+        for mask in moving.values():
+            area |= mask
+        registration = Registration(area, target[0], plan.pixel_mm)
+        return Following(tracker, tracker.start(), registration=registration)
+    predictor = motion.PREDICTORS[settings.predictor]()
+    gate = make_gate(_gate_plan(settings, plan, pose))
+    return Following(
+        tracker,
+        tracker.start(),
+        predictor=predictor,
+        predicting=predictor.start(),
+        gate=gate,
+        gating=gate.start(),
+        latency_s=settings.latency_ms / 1e3,
+    )
+
+
+def follow(following: Following, image: Image) -> tuple[Following, Followed]:
+    """Return the target's place in an image, the place at beam-effect time, and the gate.
+
+    A place that is not believed is not predicted from: the model goes on without.
+    """
+    tracking, displacement = following.tracker.step(following.tracking, image)
+    following = replace(following, tracking=tracking)
+    if following.predictor is None or following.gate is None:
+        return following, Followed(displacement)
+    predicting, prediction = following.predictor.step(
+        following.predicting,
+        time_s=displacement.time_s,
+        position_mm=None if displacement.doubts else displacement.displacement_mm,
+        horizon_s=following.latency_s,
+    )
+    gating, gate = following.gate.step(following.gating, displacement, prediction)
+    following = replace(following, predicting=predicting, gating=gating)
+    return following, Followed(displacement, prediction, gate)
+
+
+def place_lps_mm(before_mm: Vector, followed: Followed, pose: Pose) -> Vector:
+    """Return the target's displacement in the patient after an image.
+
+    Along the image's axes as the image shows it; across them as other images last did, which is
+    what interleaved sagittal and coronal images need. A doubted image changes nothing.
+    """
+    if followed.displacement.doubts:
+        return before_mm
+    axes = np.array([pose.phase_dir, pose.read_dir])
+    known = np.array(followed.displacement.displacement_mm)
+    before = np.array(before_mm)
+    x_mm, y_mm, z_mm = (before + (known - axes @ before) @ axes).tolist()
+    return x_mm, y_mm, z_mm
+
+
+def _gate_plan(settings: Motion, plan: motion.TrackingPlan, pose: Pose) -> GatePlan:
+    return GatePlan(
+        target_mask=plan.target_mask,
+        pixel_mm=plan.pixel_mm,
+        margin_mm=settings.gate_margin_mm,
+        max_outside_percent=settings.max_outside_percent,
+        resume_margin_mm=settings.resume_margin_mm,
+        max_outside_probability_percent=settings.max_outside_probability_percent,
+        min_on_s=settings.min_on_ms / 1e3,
+        min_off_s=settings.min_off_ms / 1e3,
+        gate_center=settings.gate_center,
+        learn_places=settings.training_frames,
+        cranial=(pose.phase_dir[2], pose.read_dir[2]),  # LPS: the third axis points to the head
+    )
+
+
+def _union(
+    masks: Mapping[str, Mask], protocol: Protocol, *, role: str, shape: tuple[int, ...]
+) -> Mask:
+    """Return the regions of a role that move with the target."""
+    union = np.zeros(shape, np.bool_)
+    for region in protocol.region:
+        if region.role == role and region.name in masks and region.moves is not False:
+            union |= masks[region.name]
+    return union
