@@ -23,7 +23,7 @@ from realtime.clock import MonotonicClock
 from realtime.gateway import Gateway, Settings
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import load_protocol
-from simulators.closed_loop import Monitor
+from simulators.device_line import Monitor
 
 _FREE_PORT = "tcp://127.0.0.1:*"
 _START_S = 30.0

@@ -27,7 +27,8 @@ from realtime.streams.links import open_link
 from realtime.streams.player import PlayerSettings, parse_speed, play
 from realtime.streams.recording import Recording
 from simulators import GradientEcho, Scan, Treatment, TreatmentSimulator, default_treatment
-from simulators.closed_loop import ClosedLoop, ClosedLoopResult, Monitor
+from simulators.closed_loop import ClosedLoop, ClosedLoopResult
+from simulators.device_line import Monitor
 from simulators.faults import Fault
 from simulators.patients import PATIENTS
 from simulators.scan_truth import write_scan_truth, write_tissue_truth

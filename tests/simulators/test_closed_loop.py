@@ -12,7 +12,8 @@ import pytest
 import zmq
 
 from simulators import GradientEcho, TreatmentSimulator, faults
-from simulators.closed_loop import ClosedLoop, Monitor
+from simulators.closed_loop import ClosedLoop
+from simulators.device_line import Monitor
 
 N_ROWS = 24
 
