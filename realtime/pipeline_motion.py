@@ -44,14 +44,15 @@ def open_following(
         organ_masks=moving,
     )
     tracker = motion.METHODS[settings.tracker](plan)
-    if protocol.thermometry is not None:
+    margin_mm, latency_ms = settings.gate_margin_mm, settings.latency_ms
+    if protocol.thermometry is not None or margin_mm is None or latency_ms is None:
         area = heated_mask(masks, protocol, shape=shape)
         for mask in moving.values():
             area |= mask
         registration = Registration(area, target[0], plan.pixel_mm)
         return Following(tracker, tracker.start(), registration=registration)
     predictor = motion.PREDICTORS[settings.predictor]()
-    gate = make_gate(_gate_plan(settings, plan, pose))
+    gate = make_gate(_gate_plan(settings, plan, pose, margin_mm=margin_mm))
     return Following(
         tracker,
         tracker.start(),
@@ -59,7 +60,7 @@ def open_following(
         predicting=predictor.start(),
         gate=gate,
         gating=gate.start(),
-        latency_s=settings.latency_ms / 1e3,
+        latency_s=latency_ms / 1e3,
     )
 
 
@@ -98,12 +99,14 @@ def place_lps_mm(before_mm: Vector, followed: Followed, pose: Pose) -> Vector:
     return x_mm, y_mm, z_mm
 
 
-def _gate_plan(settings: Motion, plan: motion.TrackingPlan, pose: Pose) -> GatePlan:
+def _gate_plan(
+    settings: Motion, plan: motion.TrackingPlan, pose: Pose, *, margin_mm: float
+) -> GatePlan:
     return GatePlan(
         target_mask=plan.target_mask,
         pixel_mm=plan.pixel_mm,
-        margin_mm=settings.gate_margin_mm,
-        max_outside_percent=settings.max_outside_percent,
+        margin_mm=margin_mm,
+        max_outside_percent=settings.max_outside_percent or 0.0,
         resume_margin_mm=settings.resume_margin_mm,
         max_outside_probability_percent=settings.max_outside_probability_percent,
         min_on_s=settings.min_on_ms / 1e3,

@@ -191,6 +191,9 @@ def _refuse_unsafe(document: Document) -> None:
     elif therapy == "mrlinac":
         if document.motion is None:
             raise ProtocolError("is missing, mrlinac needs it", key="motion")
+        for key in ("latency_ms", "gate_margin_mm", "max_outside_percent"):
+            if getattr(document.motion, key) is None:
+                raise ProtocolError("is missing, mrlinac needs it", key=f"motion.{key}")
     else:
         if document.thermometry is None:
             raise ProtocolError("is missing, mrgfus needs it", key="thermometry")

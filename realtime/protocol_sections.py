@@ -128,6 +128,8 @@ class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):
 class Motion(Struct, frozen=True, forbid_unknown_fields=True):
     """Section [motion].
 
+    predictor, latency_ms, gate_margin_mm, max_outside_percent and what else is about the gate: for
+        mrlinac; where temperature is measured the target is followed, and nothing is gated.
     latency_ms: from the image's k-space centre to the beam's reaction, which prediction bridges.
     training_frames: of the bank of templates, over some breaths. search_mm: farthest displacement.
     gate_center: around which place of the target the gating boundary lies.
@@ -138,10 +140,10 @@ class Motion(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     tracker: str
-    predictor: str
-    latency_ms: Annotated[float, Meta(ge=0.0, le=5000.0)]
-    gate_margin_mm: Extent
-    max_outside_percent: Annotated[float, Meta(ge=0.0, le=100.0)]
+    predictor: str = "hold"
+    latency_ms: Annotated[float, Meta(ge=0.0, le=5000.0)] | None = None
+    gate_margin_mm: Extent | None = None
+    max_outside_percent: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
     training_frames: Annotated[int, Meta(ge=1, le=1000)] = 24
     search_mm: Extent = 35.0
     gate_center: Literal["reference", "end-exhale"] = "reference"
