@@ -28,6 +28,7 @@ from realtime.pipeline_state import (
     PipelineState,
     SliceState,
     Stream,
+    stream_of,
 )
 from thermometry.dose.thresholds import THRESHOLDS
 
@@ -254,12 +255,6 @@ def _interrupted(one: SliceState) -> SliceState:
         dose=None if dose is None else thermometry.interrupt(dose),
         arrhenius=None if arrhenius is None else thermometry.interrupt_arrhenius(arrhenius),
     )
-
-
-def stream_of(frame: Frame) -> Stream:
-    """Return the image stream that a frame belongs to."""
-    key = frame.key
-    return key.slice, key.contrast, key.phase, key.set
 
 
 def _maps(measured: Measured, time_s: float | None) -> Maps:

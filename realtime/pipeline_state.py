@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from messages import (
     BeamLog,
     Displacement,
     Forecast,
+    Frame,
     GateReading,
     Image,
+    Pose,
     PowerLog,
     Prediction,
     SessionHeader,
@@ -37,6 +40,13 @@ from thermometry import (
 from thermometry.registration import Registration
 
 Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
+LEAST_STEPS = 3
+
+
+def stream_of(frame: Frame) -> Stream:
+    """Return the image stream that a frame belongs to."""
+    key = frame.key
+    return key.slice, key.contrast, key.phase, key.set
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,28 @@ class Following:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MotionMemory:
+    """What the rules of motion must know of the frames before.
+
+    first_pose, first_volume_mm3: of the reference image. breath: state of the watch over it.
+    times_s: of the last complete frames. held_since_s: scanner time of the first frame of those
+        that were held one after another; None where the last was granted.
+    """
+
+    first_pose: Pose | None = None
+    first_volume_mm3: float | None = None
+    breath: object = None
+    times_s: tuple[float, ...] = ()
+    held_since_s: float | None = None
+
+    @property
+    def frame_period_s(self) -> float | None:
+        """What usually lies between two frames; None while that is not known."""
+        steps = sorted(later - earlier for earlier, later in pairwise(self.times_s))
+        return steps[len(steps) // 2] if len(steps) >= LEAST_STEPS else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SliceState:
     """What is carried from frame to frame of one slice (and contrast, phase and set).
 
@@ -109,6 +141,7 @@ class SliceState:
     forecasts: ForecastState = ()
     power: PowerLog = field(default_factory=PowerLog)
     following: Following | None = None
+    motion: MotionMemory = field(default_factory=MotionMemory)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
