@@ -18,6 +18,7 @@ from realtime.cli.simulated_faults import fault_options, faults_of
 from realtime.cli.simulated_scan import (
     ScanSwitches,
     SimulatedScan,
+    moving_scan,
     named_scan,
     patient_scan,
     write_scan,
@@ -30,6 +31,7 @@ from simulators import GradientEcho, Scan, Treatment, TreatmentSimulator, defaul
 from simulators.closed_loop import ClosedLoop, ClosedLoopResult
 from simulators.device_line import Monitor
 from simulators.faults import Fault
+from simulators.linac import LINAC_PATIENTS, LINAC_SEQUENCES, LinacScan, write_linac_truth
 from simulators.patients import PATIENTS
 from simulators.scan_truth import write_scan_truth, write_tissue_truth
 from simulators.sequences import CATALOGUE
@@ -42,9 +44,20 @@ _TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be p
 @click.command()
 @click.option("--to", "to", required=True, help="tcp://host:port, zmq://host:port or a file.")
 @click.option(
-    "--sequence", type=click.Choice(["treatment", *CATALOGUE]), help="treatment by default."
+    "--sequence",
+    type=click.Choice(["treatment", *CATALOGUE, *sorted({*LINAC_SEQUENCES} - {*CATALOGUE})]),
+    help="treatment by default.",
 )
-@click.option("--patient", type=click.Choice([*PATIENTS]), help="Tissue that a scan plays over.")
+@click.option(
+    "--patient",
+    type=click.Choice([*PATIENTS, *LINAC_PATIENTS]),
+    help="Tissue that a scan plays over.",
+)
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Motion of an MR-linac patient: columns t (s), LR, SI, AP (mm).",
+)
 @click.option("--waveforms", is_flag=True, help="Send ECG and breath too; not with a treatment.")
 @click.option("--compress", type=click.IntRange(2, 31), help="Bits a number; not in a treatment.")
 @click.option(
@@ -68,6 +81,7 @@ def simulate(
     to: str,
     sequence: str | None,
     patient: str | None,
+    trace: Path | None,
     waveforms: bool,
     compress: int | None,
     frames: int | None,
@@ -88,9 +102,9 @@ def simulate(
 
     --sequence plays a scan of that kind instead, whose focus warms by 1 °C/s from a quarter on (a
     volume stays cold). --patient plays over tissue that breathes, holds fat, drifts or is pushed,
-    in its own sequence or in the one that is given. A file ending in .h5 becomes ISMRMRD HDF5, any
-    other an MRD stream. With --events-port the simulated therapy device obeys the permit; without,
-    it heats as planned.
+    in its own sequence or in the one that is given; those of the MR-linac move as --trace says. A
+    file ending in .h5 becomes ISMRMRD HDF5, any other an MRD stream. With --events-port the
+    simulated therapy device obeys the permit; without, it heats as planned.
     """
     _check_folders(to if "://" not in to else None, truth, summary)
     faults = faults_of(fault_switches)
@@ -105,7 +119,7 @@ def simulate(
         if events_port is not None:
             raise MonitorError("--events-port: only a treatment closes the loop, no other scan")
         switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
-        scan = _scan(sequence, patient, switches, to)
+        scan = _scan(sequence, patient, switches, to, trace)
         # these sums are small: a second thread waits more than it works
         threadpoolctl.threadpool_limits(limits=1)
         _play_scan(scan, to, pace=pace, config=config, faults=faults)
@@ -136,10 +150,16 @@ def _check_folders(*files: str | Path | None) -> None:
 
 
 def _scan(
-    sequence: str | None, patient: str | None, switches: ScanSwitches, to: str
-) -> Scan | TissueScan:
+    sequence: str | None, patient: str | None, switches: ScanSwitches, to: str, trace: Path | None
+) -> Scan | TissueScan | LinacScan:
     if switches.compress_bits and to.endswith(".h5"):
         raise MonitorError(f"--compress: {to} is HDF5, which holds plain readouts only")
+    if patient in LINAC_PATIENTS:
+        return moving_scan(patient, sequence, switches, trace=trace)
+    if trace is not None:
+        raise MonitorError(f"--trace: only with a --patient of {', '.join(LINAC_PATIENTS)}")
+    if sequence in LINAC_SEQUENCES and sequence not in CATALOGUE:
+        raise MonitorError(f"--sequence {sequence}: only with a --patient of the MR-linac")
     if patient is None:
         return named_scan(sequence or "", switches)
     if sequence == "treatment":
@@ -148,7 +168,7 @@ def _scan(
 
 
 def _play_scan(
-    scan: Scan | TissueScan,
+    scan: Scan | TissueScan | LinacScan,
     to: str,
     *,
     pace: float | None,
@@ -164,7 +184,10 @@ def _play_scan(
     click.echo(f"{to}: {n_readouts} readouts")
 
 
-def _write_truth(path: Path, scan: Scan | TissueScan) -> None:
+def _write_truth(path: Path, scan: Scan | TissueScan | LinacScan) -> None:
+    if isinstance(scan, LinacScan):
+        write_linac_truth(path, scan)
+        return
     if isinstance(scan, TissueScan):
         with ReadoutProgress("frames of truth") as progress:
             frames = progress.counted(range(scan.sequence.n_frames))

@@ -10,6 +10,7 @@ from realtime.streams import mrd_layout as layout
 from realtime.streams.mrd_encoder import encode_close, encode_header
 from realtime.streams.recording import RecordedMessage, Recording
 from simulators.faults import Fault, chain
+from simulators.linac import LINAC_PATIENTS, LINAC_SEQUENCES, LinacScan, linac_scan, read_trace
 from simulators.mrd import acquisition_head
 from simulators.patient import Patient
 from simulators.patients import PATIENTS
@@ -44,7 +45,9 @@ class SimulatedScan:
 
     has_config = False
 
-    def __init__(self, scan: Scan | TissueScan, *, faults: tuple[Fault, ...] = ()) -> None:
+    def __init__(
+        self, scan: Scan | TissueScan | LinacScan, *, faults: tuple[Fault, ...] = ()
+    ) -> None:
         self.header_xml = scan.header_xml()
         # faults apart, and without the noise scan: it is for the progress line alone
         self.n_readouts: int | None = sum(1 for _ in scan.sequence.readouts())
@@ -90,10 +93,33 @@ def patient_scan(patient: str, sequence: str | None, switches: ScanSwitches) -> 
         raise MonitorError(f"--patient {patient}: {error}") from error
 
 
+def moving_scan(
+    patient: str, sequence: str | None, switches: ScanSwitches, *, trace: Path | None = None
+) -> LinacScan:
+    """Return a patient of the MR-linac in a sequence of its own, by default the one that fits."""
+    if sequence is not None and sequence not in LINAC_SEQUENCES:
+        raise MonitorError(
+            f"--patient {patient}: --sequence {sequence}, expected {', '.join(LINAC_SEQUENCES)}"
+        )
+    try:
+        return linac_scan(
+            patient,
+            sequence=sequence,
+            motion=read_trace(trace) if trace else None,
+            has_waveforms=switches.waveforms,
+            n_frames=switches.frames or LINAC_PATIENTS[patient].n_frames,
+            **(_given(switches) | _matrix(switches)),  # type: ignore[arg-type]
+        )
+    except ValueError as error:
+        raise MonitorError(f"--patient {patient}: {error}") from error
+
+
 def _sequence(name: str, switches: ScanSwitches) -> ScanSequence:
-    matrix = switches.matrix and (switches.matrix, switches.matrix)
-    chosen = {"n_frames": switches.frames or 10, "matrix": matrix}
-    return CATALOGUE[name](**{key: value for key, value in chosen.items() if value})
+    return CATALOGUE[name](n_frames=switches.frames or 10, **_matrix(switches))
+
+
+def _matrix(switches: ScanSwitches) -> dict[str, object]:
+    return {"matrix": (switches.matrix, switches.matrix)} if switches.matrix else {}
 
 
 def _given(switches: ScanSwitches) -> dict[str, object]:

@@ -15,6 +15,7 @@ from simulators.mrd import (
     LAST_IN_SLICE,
 )
 from simulators.sequence import centred
+from simulators.sequences.plane import Plane
 from simulators.sequences.planned import PlannedReadout
 from simulators.stamps import check_unit, ticks
 
@@ -29,6 +30,7 @@ class ScanSequence(ABC):
 
     matrix, fov_mm: of the image; the readout is oversampled beyond it.
     slices_z_mm: where each slice lies along z, from the isocentre.
+    planes: where the slices lie instead, of any orientation; none are axial at position_mm.
     repetition_time_s: from one excitation of a slice to its next.
     echo_times_s: one a contrast; more than one makes a multi-echo train where a sequence can.
     sample_time_us: dwell time of imaging; noise_sample_time_us: of the noise scan.
@@ -50,6 +52,7 @@ class ScanSequence(ABC):
     time_stamp_unit: str = "2.5ms"
     start_of_day_s: float = 49031.4
     position_mm: tuple[float, float, float] = (2.5, -11.0, 43.0)
+    planes: tuple[Plane, ...] = ()
 
     def __post_init__(self) -> None:
         check_unit(self.time_stamp_unit)
@@ -93,6 +96,28 @@ class ScanSequence(ABC):
     def n_samples(self) -> int:
         """Samples of a readout."""
         return self.matrix[0] * self.oversampling
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes."""
+        return len(self.planes) or len(self.slices_z_mm)
+
+    def plane(self, index: int) -> Plane:
+        """Return where a slice lies."""
+        if self.planes:
+            return self.planes[index]
+        x, y, z = self.position_mm
+        return Plane((x, y, z + self.slices_z_mm[index]))
+
+    def begins_repetition(self, frame: int) -> bool:
+        """Return whether a frame is the first of its repetition."""
+        del frame
+        return True
+
+    def ends_repetition(self, frame: int) -> bool:
+        """Return whether a frame is the last of its repetition."""
+        del frame
+        return True
 
     @property
     def encoded_matrix(self) -> tuple[int, int, int]:
@@ -176,11 +201,21 @@ class ScanSequence(ABC):
         for frame in range(self.n_frames):
             played = self.frame_readouts(frame, start_s)
             if self.marks_ends:
-                played = _with_repetition_ends(_with_slice_ends(played))
+                played = self._with_repetition_ends(_with_slice_ends(played), frame)
             if frame == self.n_frames - 1:
                 played[-1] = _flagged(played[-1], LAST_IN_MEASUREMENT)
             yield from played
             start_s += self.frame_time_s(frame)
+
+    def _with_repetition_ends(
+        self, readouts: list[PlannedReadout], frame: int
+    ) -> list[PlannedReadout]:
+        marked = list(readouts)
+        if self.begins_repetition(frame):
+            marked[0] = _flagged(marked[0], FIRST_IN_REPETITION)
+        if self.ends_repetition(frame):
+            marked[-1] = _flagged(marked[-1], LAST_IN_REPETITION)
+        return marked
 
 
 def _flagged(readout: PlannedReadout, flags: int) -> PlannedReadout:
@@ -199,11 +234,4 @@ def _with_slice_ends(
         marked[index] = _flagged(marked[index], FIRST_IN_SLICE)
     for index in () if only_first else last.values():
         marked[index] = _flagged(marked[index], LAST_IN_SLICE)
-    return marked
-
-
-def _with_repetition_ends(readouts: list[PlannedReadout]) -> list[PlannedReadout]:
-    marked = list(readouts)
-    marked[0] = _flagged(marked[0], FIRST_IN_REPETITION)
-    marked[-1] = _flagged(marked[-1], LAST_IN_REPETITION)
     return marked
