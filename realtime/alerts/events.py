@@ -80,7 +80,7 @@ EVENTS: Mapping[str, EventType] = {
     ),
     "baseline-invalid.hold": _hazard(
         "The baseline is not valid",
-        "Stop heating; slice, table, frequency or shim changed: take a new baseline.",
+        "Stop; slice, table, frequency or shim changed: take a new baseline or reference.",
     ),
     "dose-reached.inform": _notice("Dose goal reached", "The target has its dose."),
     "dose-reached.hold": _poor("Dose goal reached", "The target has its dose; heating is held."),
@@ -114,6 +114,36 @@ EVENTS: Mapping[str, EventType] = {
         holds=False,
         title="Dose is a lower bound",
         advice="Frames were lost to a restart; take the dose from here on as more than shown.",
+    ),
+    "training.hold": _notice("Learning where the target is", "Wait for some breaths."),
+    "tracking.hold": _poor("The target is not followed", "Look at the image; wait, or stop."),
+    "gate.hold": _notice("Gate closed", "Nothing; the beam goes on when the target is back."),
+    "avoidance.hold": _poor("An organ at risk is where the beam goes", "Wait until it is back."),
+    "breath-excursion.hold": _poor("Cough or deep breath", "Wait for quiet breath."),
+    "baseline-shift.hold": _hazard(
+        "The breath's baseline has shifted",
+        "Stop; shift the patient or plan anew, and take a new reference.",
+    ),
+    "period-change.inform": _notice("Breath is faster or slower", "Speak with the patient."),
+    "target-volume.warn": _poor(
+        "The target looks larger or smaller", "Check whether it leaves the slice."
+    ),
+    "surrogate.warn": _poor("Image and surrogate disagree", "Check belt, navigator and contour."),
+    "prediction-interval.warn": _poor(
+        "The prediction is uncertain", "Calm the breath; the gate closes by itself."
+    ),
+    "beam-despite-hold.hold": _hazard(
+        "Beam on while held", "Stop the beam at the console; check that it follows the permit."
+    ),
+    "dose-forecast.hold": _hazard(
+        "The fraction's dose will miss its limit", "Stop; decide how the fraction is to go on."
+    ),
+    "dose-unplaced.warn": EventType(
+        "medium",
+        latched=True,
+        holds=False,
+        title="Delivered dose is doubtful",
+        advice="Beam came while the target was not followed; judge its dose by the beam's record.",
     ),
     "library.inform": EventType(
         "low",

@@ -135,9 +135,18 @@ def judge(protocol: Protocol, observation: Observation) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-def decide(findings: tuple[Finding, ...], *, is_baseline: bool, therapy: Therapy) -> Decision:
-    """Return GRANTED where nothing holds; only mrgfus is watched so far, so only it is granted."""
-    if is_baseline or therapy != "mrgfus":
+def decide(
+    findings: tuple[Finding, ...],
+    *,
+    is_baseline: bool,
+    therapy: Therapy,
+    is_gate_open: bool = False,
+) -> Decision:
+    """Return GRANTED where nothing holds; mrlinac needs an open gate too, imaging has no permit.
+
+    is_baseline: baseline or templates are being gathered, so that nothing is measured yet.
+    """
+    if is_baseline or therapy == "imaging" or (therapy == "mrlinac" and not is_gate_open):
         return "HELD"
     return "HELD" if any(found.severity == "hold" for found in findings) else "GRANTED"
 

@@ -29,6 +29,17 @@ def whole(*, is_complete: bool, is_finite: bool, is_calibrated: bool = True) -> 
     return tuple(findings)
 
 
+def clock(time_s: float | None, previous_time_s: float | None) -> tuple[Finding, ...]:
+    """Return what the scanner times of this and the last complete frame are judged by."""
+    if time_s is None or not math.isfinite(time_s):
+        return (Finding("scanner-clock", "hold", "no scanner clock: the dose has no time"),)
+    if previous_time_s is None or time_s > previous_time_s:
+        return ()
+    back_s = previous_time_s - time_s
+    text = f"the scanner clock stepped back by {back_s:.3f} s"
+    return (Finding("scanner-clock", "hold", text, "", -back_s, 0.0, "s"),)
+
+
 def unseen(protocol: Protocol, seen: Set[str]) -> tuple[Finding, ...]:
     """Return what holds while a region lies in no slice that was imaged so far."""
     missing = [region.name for region in protocol.region if region.name not in seen]
@@ -47,12 +58,7 @@ def always(seen: Observation) -> tuple[Finding, ...]:
             is_calibrated=seen.is_calibrated,
         )
     )
-    if seen.time_s is None or not math.isfinite(seen.time_s):
-        findings.append(Finding("scanner-clock", "hold", "no scanner clock: the dose has no time"))
-    elif seen.previous_time_s is not None and seen.time_s <= seen.previous_time_s:
-        back_s = seen.previous_time_s - seen.time_s
-        text = f"the scanner clock stepped back by {back_s:.3f} s"
-        findings.append(Finding("scanner-clock", "hold", text, "", -back_s, 0.0, "s"))
+    findings.extend(clock(seen.time_s, seen.previous_time_s))
     if seen.dose is not None and seen.dose.interrupted:
         text = "frames were lost to a restart: the dose is a lower bound"
         findings.append(Finding("dose-interrupted", "warn", text))

@@ -7,6 +7,7 @@ from messages.verdict import Severity
 from realtime.alerts.findings import finding
 from realtime.alerts.limits import Drift, Fat, InvalidFraction, Noise, SignalVoid, StaleFrame
 from realtime.alerts.observation import Mask, Observation
+from realtime.alerts.observation_motion import MotionObservation
 
 _RATE_SIGMA = 2.0  # a rate counts once it is over its limit by so many of its standard errors
 _AROUND_PX = 6  # how far the surroundings of a region reach
@@ -123,7 +124,7 @@ def fat(limit: Fat, seen: Observation) -> Finding | None:
     return None
 
 
-def stale_frame(limit: StaleFrame, seen: Observation) -> Finding | None:
+def stale_frame(limit: StaleFrame, seen: Observation | MotionObservation) -> Finding | None:
     """Find a gap in scanner time since the frame before."""
     if seen.time_s is None or seen.previous_time_s is None:
         return None

@@ -64,18 +64,9 @@ def _unlike(limit: Movement, similarity: float) -> Finding | None:
 
 def baseline_invalid(limit: BaselineInvalid, seen: Observation) -> Finding | None:
     """Find that slice, table, frequency or shim are no longer those of the baseline."""
-    now, then = seen.pose, seen.history.pose
-    if now is not None and then is not None and now is not then:
-        shift_mm, turn_deg = _shift_mm(now, then), _turn_deg(now, then)
-        # written so that NaN holds
-        if not (shift_mm < limit.max_shift_mm and turn_deg < limit.max_turn_deg):
-            text = (
-                f"slice or table moved by {shift_mm:.1f} mm and {turn_deg:.1f}° since the "
-                f"baseline, limits {limit.max_shift_mm:g} mm and {limit.max_turn_deg:g}°"
-            )
-            return finding(
-                limit, "hold", text, value=shift_mm, reached=limit.max_shift_mm, unit="mm"
-            )
+    found = moved(limit, seen.pose, seen.history.pose)
+    if found is not None:
+        return found
     last = seen.history.glances[-1:]
     jump_c = abs(seen.history.drift_jump_c)
     # false for NaN
@@ -86,6 +77,21 @@ def baseline_invalid(limit: BaselineInvalid, seen: Observation) -> Finding | Non
         "frequency or shim? Take a new baseline"
     )
     return finding(limit, "hold", text, value=jump_c, reached=limit.max_drift_jump_c, unit="°C")
+
+
+def moved(limit: BaselineInvalid, now: Pose | None, then: Pose | None) -> Finding | None:
+    """Find a slice or table that is not where it was when the baseline was taken."""
+    if now is None or then is None or now is then:
+        return None
+    shift_mm, turn_deg = _shift_mm(now, then), _turn_deg(now, then)
+    # written so that NaN holds
+    if shift_mm < limit.max_shift_mm and turn_deg < limit.max_turn_deg:
+        return None
+    text = (
+        f"slice or table moved by {shift_mm:.1f} mm and {turn_deg:.1f}° since the "
+        f"baseline, limits {limit.max_shift_mm:g} mm and {limit.max_turn_deg:g}°"
+    )
+    return finding(limit, "hold", text, value=shift_mm, reached=limit.max_shift_mm, unit="mm")
 
 
 def _shift_mm(now: Pose, then: Pose) -> float:

@@ -3,7 +3,14 @@
 import ast
 import inspect
 
-from realtime.alerts import faults, life_cycle, rules_always
+from realtime.alerts import (
+    faults,
+    life_cycle,
+    rules_always,
+    rules_delivery,
+    rules_gate,
+    rules_tracking,
+)
 from realtime.alerts.events import EVENTS, event_name
 from realtime.alerts.limits import LIMITS, rule_name
 
@@ -32,6 +39,19 @@ SEVERITIES = {
     "non-finite-data": {"hold"},
     "scanner-clock": {"hold"},
     "dose-interrupted": {"warn"},
+    "training": {"hold"},
+    "tracking": {"hold"},
+    "gate": {"hold"},
+    "avoidance": {"hold"},
+    "breath-excursion": {"hold"},
+    "baseline-shift": {"hold"},
+    "period-change": {"inform"},
+    "target-volume": {"warn"},
+    "surrogate": {"warn"},
+    "prediction-interval": {"warn"},
+    "beam-despite-hold": {"hold"},
+    "dose-forecast": {"hold"},
+    "dose-unplaced": {"warn"},
     "library": {"inform"},
     "late-frame": {"hold"},
     "late-expected": {"inform"},
@@ -60,7 +80,7 @@ def test_each_limit_is_in_the_table():
 def test_each_finding_written_in_the_code_has_an_event():
     """Every literal `Finding("rule", "severity", …)` of the rules and the faults."""
     found = set()
-    for module in (rules_always, faults):
+    for module in (rules_always, rules_delivery, rules_gate, rules_tracking, faults):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             is_finding = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Finding"
             if is_finding and all(isinstance(arg, ast.Constant) for arg in node.args[:2]):
@@ -90,6 +110,9 @@ def test_the_hazards_to_the_patient_and_lost_equipment_latch():
         "heating-response.hold",
         "heating-rate.hold",
         "baseline-invalid.hold",
+        "baseline-shift.hold",
+        "beam-despite-hold.hold",
+        "dose-forecast.hold",
         "phase-step.hold",
         "fault.hold",
         "stream-lost.hold",

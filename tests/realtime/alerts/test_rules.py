@@ -8,9 +8,10 @@ import pytest
 from messages import FrameKey, PowerLog
 from messages.codec import encode
 from messages.verdict import Finding, Verdict
-from realtime.alerts import faults
+from realtime.alerts import faults, rules_linac
 from realtime.alerts.limits import (
     LIMITS,
+    LIMITS_OF,
     DoseLimit,
     DoseReached,
     Drift,
@@ -39,7 +40,9 @@ from tests.realtime.alerts.observations import (
 
 
 def test_each_limit_has_its_rule():
-    assert set(RULES) == set(LIMITS)
+    assert set(RULES) == set(LIMITS_OF["mrgfus"])
+    assert set(rules_linac.RULES) == set(LIMITS_OF["mrlinac"])
+    assert set(RULES) | set(rules_linac.RULES) == set(LIMITS)
 
 
 HOT = TemperatureMax(region="focus", stop_above_c=60.0, warn_above_c=57.0)
