@@ -19,6 +19,7 @@ from realtime.alerts.rules import Observation, decide, judge, read_regions, unse
 from realtime.echo import doubtful_overrides
 from realtime.pipeline_arfi import place_of, seek_focus
 from realtime.pipeline_heat import foresee
+from realtime.pipeline_linac import conclude_linac
 from realtime.pipeline_motion import follow
 from realtime.pipeline_setup import build, open_slice, reconstruction_settings
 from realtime.pipeline_state import (
@@ -116,7 +117,8 @@ def conclude(
 ) -> tuple[PipelineState, Verdict, Maps]:
     """Return the verdict on a measured frame, its maps, and the state for the next frame."""
     protocol = pipeline.protocol
-    state = replace(state, beam=state.beam.merged(beam or BeamLog()))
+    if protocol.protocol.therapy == "mrlinac":
+        return conclude_linac(pipeline, state, measured, frame, beam or BeamLog())
     measured = foresee(pipeline, measured, frame, power)
     state = seek_focus(pipeline, state, measured)
     slice_state = measured.slice
