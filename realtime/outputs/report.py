@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realtime.outputs import report_figures as figures
 from realtime.outputs import report_html as html
-from realtime.outputs import report_lesion
+from realtime.outputs import report_lesion, report_linac
 from realtime.outputs import report_tables as tables
 from realtime.outputs.report_figures import main_figure
 from realtime.outputs.report_montage import caption as montage_caption
@@ -52,13 +52,21 @@ def _text(run: RunRecord) -> str:
     if run.missing:
         rows = [[text] for text in run.missing]
         body.append(html.section("What is missing", html.table((), rows), kind="missing"))
-    body += [*_pictures(run), *report_lesion.section(run), tables.alerts(run)]
-    if run.truth is not None:
-        body.append(tables.truth(run))
-    if run.closed_loop:
-        body.append(tables.overshoot(run))
-    body += [*_latency(run), *_validity(run), tables.facts(run), "</main>"]
+    body += report_linac.sections(run) if run.therapy == "mrlinac" else _of_heat(run)
+    body += [tables.alerts(run), *_against_truth(run), *_latency(run), *_validity(run)]
+    body += [tables.facts(run), "</main>"]
     return html.page(f"{name} · mrmonitor report", body)
+
+
+def _of_heat(run: RunRecord) -> list[str]:
+    return [*_pictures(run), *report_lesion.section(run)]
+
+
+def _against_truth(run: RunRecord) -> list[str]:
+    found = [] if run.truth is None else [tables.truth(run)]
+    if run.closed_loop and run.therapy != "mrlinac":
+        found.append(tables.overshoot(run))
+    return found
 
 
 def _pictures(run: RunRecord) -> list[str]:

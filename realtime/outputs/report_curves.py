@@ -1,14 +1,12 @@
 """The report's curves: temperature and dose against time, latency against frames."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from realtime.alerts.limits import DoseLimit, DoseReached, TemperatureMax
 from realtime.outputs import report_style as style
+from realtime.outputs.report_axes import TimeAxis, joined, legend_above, set_x_axis, time_axis
 from realtime.outputs.report_numbers import StageTimes, stage_times
 from realtime.outputs.report_pictures import regions_of
 from realtime.outputs.report_record import ReadingRow, RunRecord
@@ -16,34 +14,6 @@ from realtime.outputs.report_record import ReadingRow, RunRecord
 Real = NDArray[np.float64]
 
 _SIGMAS = 2.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TimeAxis:
-    """Where each frame lies on the horizontal axis: scanner seconds, or its number.
-
-    at: position by frame id. truth_shift_s: added to the truth's times; None where they cannot be
-    matched.
-    """
-
-    at: dict[int, float]
-    label: str
-    truth_shift_s: float | None
-
-
-def time_axis(run: RunRecord) -> TimeAxis:
-    """Return the axis: scanner time since the first frame where the scanner gives a clock."""
-    stamped = {row.frame_id: row.time_s for row in run.verdicts if row.time_s is not None}
-    if not stamped or len(stamped) < len({row.frame_id for row in run.verdicts}):
-        return TimeAxis({row.frame_id: float(row.frame_id) for row in run.verdicts}, "frame", None)
-    origin_s = min(stamped.values())
-    at = {frame: time_s - origin_s for frame, time_s in stamped.items()}
-    shift_s = None
-    if run.truth is not None:
-        times_s = run.truth.frame_time_s
-        known = [at[frame] - times_s[frame] for frame in at if 0 <= frame < len(times_s)]
-        shift_s = float(np.median(known)) if known else None
-    return TimeAxis(at, "scanner time (s)", shift_s)
 
 
 def draw_temperature(
@@ -68,10 +38,10 @@ def draw_temperature(
     _draw_true_peak(axes, run, axis, regions)
     _draw_temperature_limits(axes, run, regions, colours)
     _mark_bad_frames(axes, run, axis)
-    _set_x_axis(axes, axis)
+    set_x_axis(axes, axis)
     axes.set_ylabel("temperature (°C)")
     if legend:
-        _legend_above(axes)
+        legend_above(axes)
 
 
 def _draw_true_peak(axes: Axes, run: RunRecord, axis: TimeAxis, regions: list[str]) -> None:
@@ -109,9 +79,9 @@ def draw_dose_curves(axes: Axes, run: RunRecord, *, regions: list[str]) -> None:
     axes.set_yscale("log")
     axes.set_ylim(0.1, max(10.0, axes.get_ylim()[1]))
     axes.yaxis.set_major_formatter(style.plain_numbers())
-    _set_x_axis(axes, axis)
+    set_x_axis(axes, axis)
     axes.set_ylabel("dose (CEM43 min)")
-    _legend_above(axes)
+    legend_above(axes)
 
 
 def dose_intervals(run: RunRecord, regions: list[str]) -> dict[str, tuple[Real, Real, Real]]:
@@ -153,7 +123,7 @@ def draw_ages(axes: Axes, run: RunRecord) -> None:
     axes.yaxis.set_major_formatter(style.plain_numbers())
     axes.yaxis.set_minor_formatter("")
     frames = {row.frame_id: float(row.frame_id) for row in run.verdicts}
-    _set_x_axis(axes, TimeAxis(frames, "frame", None))
+    set_x_axis(axes, TimeAxis(frames, "frame", None))
     axes.set_ylabel("age (ms)")
     axes.set_title("Last readout received to verdict published")
     axes.legend(loc="best", ncols=3)
@@ -185,33 +155,11 @@ def draw_valid_share(axes: Axes, run: RunRecord) -> None:
         y = [100 * row.n_valid / max(row.n_pixels, 1) for row in rows]
         axes.plot(x, y, color=colours[name], lw=1.6, label=name)
     axes.set_ylim(-3, 103)
-    _set_x_axis(axes, axis)
+    set_x_axis(axes, axis)
     axes.set_ylabel("valid pixels (%)")
     axes.set_title("How much of each region was believed")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right")
-
-
-def _set_x_axis(axes: Axes, axis: TimeAxis) -> None:
-    """Name the axis; frames are whole numbers, and a single one lies in the middle."""
-    axes.set_xlabel(axis.label)
-    axes.margins(x=0.01)
-    if len(set(axis.at.values())) == 1:
-        only = next(iter(axis.at.values()))
-        axes.set_xlim(only - 1.0, only + 1.0)
-        axes.set_xticks([only])
-    elif axis.label == "frame":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _legend_above(axes: Axes) -> None:
-    """Put the legend on the title's line, where it hides no curve."""
-    if not axes.get_legend_handles_labels()[0]:
-        return
-    axes.legend(
-        loc="lower right", bbox_to_anchor=(1.0, 0.985), ncols=7, fontsize=7.5, borderpad=0.1,
-        columnspacing=1.0, handlelength=1.4, handletextpad=0.4,
-    )  # fmt: skip
 
 
 def _rows(run: RunRecord, region: str, axis: TimeAxis) -> list[ReadingRow]:
@@ -270,7 +218,7 @@ def _shade_holds(axes: Axes, run: RunRecord, axis: TimeAxis) -> None:
     end = max(*axis.at.values(), changes[-1][0])
     edges = [*changes[1:], (end, False)]
     held = [(at, after[0]) for (at, is_held), after in zip(changes, edges, strict=True) if is_held]
-    for index, (start, stop) in enumerate(_joined(held)):
+    for index, (start, stop) in enumerate(joined(held)):
         label = "permit held" if index == 0 else None
         axes.axvspan(start, stop, color=style.HELD, alpha=0.08, lw=0, label=label)
 
@@ -287,16 +235,6 @@ def _heard_permits(run: RunRecord, axis: TimeAxis) -> list[tuple[float, bool]]:
         if isinstance(one, dict) and isinstance(one.get("t_s"), float) and "is_granted" in one
     ]
     return [(shift_s, True), *sorted(heard)] if heard else []
-
-
-def _joined(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    joined: list[tuple[float, float]] = []
-    for start, stop in spans:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
-        else:
-            joined.append((start, stop))
-    return joined
 
 
 def _mark_bad_frames(axes: Axes, run: RunRecord, axis: TimeAxis) -> None:

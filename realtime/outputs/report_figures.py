@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from realtime.alerts.limits import TemperatureMax
 from realtime.outputs import report_curves as curves
+from realtime.outputs import report_linac_figures
 from realtime.outputs import report_pictures as pictures
 from realtime.outputs import report_style as style
 from realtime.outputs.report_montage import draw_montage
@@ -26,7 +27,8 @@ def main_figure(folder: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     run = read_run(folder)
     try:
-        path.write_bytes(as_png(overview, run))
+        is_linac = run.therapy == "mrlinac"
+        path.write_bytes(as_png(report_linac_figures.overview if is_linac else overview, run))
     finally:
         run.close()
 

@@ -39,6 +39,7 @@ class MotionRow:
     is_beam_on: bool | None
     is_granted: bool
     is_followed: bool
+    is_training: bool
 
     @property
     def is_tracked(self) -> bool:
@@ -93,6 +94,7 @@ def motion_row(row: dict[str, str]) -> MotionRow:
         is_beam_on={"": None, "ON": True, "OFF": False}[row["beam"]],
         is_granted=row["permit"] == "GRANTED",
         is_followed=bool(row["gate"]),
+        is_training=row["training"] == "1",
     )
 
 

@@ -12,9 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import Alert, MonitorError, Pose, RunStart, RunStop
+from messages import Alert, BeamLog, MonitorError, Pose, RunStart, RunStop
+from realtime.outputs.report_beams import read_beams
 from realtime.outputs.report_maps import MapFile
 from realtime.outputs.report_motion_record import DoseRow, MotionRow, dose_row, motion_row
+from realtime.outputs.report_motion_truth import MotionTruth, read_motion_truth
 from realtime.outputs.report_truth import Truth, read_truth
 from realtime.outputs.run_tables import STAGES
 from realtime.protocol import Protocol, parse_protocol
@@ -57,7 +59,7 @@ class ReadingRow:
 class RunRecord:
     """A run as its folder tells it. missing: what is not there, in words for the reader.
 
-    readings: empty for the linac; motion, dose: empty for every other therapy.
+    readings: empty for the linac; motion, dose, beams: of the linac alone.
     masks: bool (z, y, x) by region name. heated: bool (z, y, x), targets with their margin.
     """
 
@@ -76,6 +78,8 @@ class RunRecord:
     missing: Sequence[str] = ()
     motion: Sequence[MotionRow] = ()
     dose: Sequence[DoseRow] = ()
+    beams: BeamLog | None = None
+    motion_truth: MotionTruth | None = None
 
     def close(self) -> None:
         """Close the maps."""
@@ -111,27 +115,35 @@ def read_run(folder: Path) -> RunRecord:
     if maps is not None and protocol is not None:
         found = _tried(lambda: _masks(protocol, maps), missing)
         masks, heated = found if found is not None else ({}, None)
-    truth_path = folder / "truth.h5"
-    settings = None if protocol is None else protocol.thermometry
-    body_c = math.nan if settings is None else settings.body_temperature_c
-    truth = None
-    if truth_path.exists():
-        truth = _tried(lambda: read_truth(truth_path, body_c=body_c), missing)
     if start is None and not verdicts and maps is None:
         raise MonitorError(f"{folder}: holds no run (no run.json, verdicts.csv or maps.h5)")
     if start is not None and stop is None:
         missing.append("run.json has no stop: the monitor ended before the run did")
     closed_loop = _read_closed_loop(folder / "closed_loop.json", missing)
     run = RunRecord(
-        folder, start, stop, protocol, verdicts, (), alerts, maps, truth, closed_loop,
+        folder, start, stop, protocol, verdicts, (), alerts, maps, None, closed_loop,
         masks, heated, missing,
     )  # fmt: skip
-    if run.therapy != "mrlinac":
-        return replace(run, readings=_read_rows(folder / "readings.csv", _reading, missing))
+    return _with_motion(run, missing) if run.therapy == "mrlinac" else _with_heat(run, missing)
+
+
+def _with_heat(run: RunRecord, missing: list[str]) -> RunRecord:
+    path = run.folder / "truth.h5"
+    settings = None if run.protocol is None else run.protocol.thermometry
+    body_c = math.nan if settings is None else settings.body_temperature_c
+    truth = _tried(lambda: read_truth(path, body_c=body_c), missing) if path.exists() else None
+    readings = _read_rows(run.folder / "readings.csv", _reading, missing)
+    return replace(run, readings=readings, truth=truth)
+
+
+def _with_motion(run: RunRecord, missing: list[str]) -> RunRecord:
+    folder, path = run.folder, run.folder / "truth.h5"
     return replace(
         run,
         motion=_read_rows(folder / "motion.csv", motion_row, missing),
         dose=_read_rows(folder / "dose.csv", dose_row, missing),
+        beams=_tried(lambda: read_beams(folder), missing),
+        motion_truth=_tried(lambda: read_motion_truth(path), missing) if path.exists() else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from realtime.alerts.events import EVENTS
 from realtime.outputs import report_html as html
+from realtime.outputs import report_linac_tables
 from realtime.outputs.report_html import Markup
 from realtime.outputs.report_lesion import lesion_mm3
 from realtime.outputs.report_numbers import (
@@ -44,6 +45,22 @@ def heading(run: RunRecord, name: str) -> str:
 
 def cards(run: RunRecord) -> str:
     """Return the figures that a reader looks for first."""
+    found = report_linac_tables.cards(run) if run.therapy == "mrlinac" else _of_heat(run)
+    found.append(html.card(str(len(run.verdicts)), "Frames answered", _permits(run)))
+    ages = [row for row in stage_times(run) if row.stage == "age"]
+    if ages:
+        p50, p99, _, most = ages[0].ms
+        label, detail = "Median latency", f"p99 {p99:.1f}, max {most:.1f}"
+        if ages[0].n == 1:
+            label, detail = "Latency", "of the only frame"
+        found.append(html.card(f"{p50:.1f} ms", label, detail))
+    n_high = len({one.alert_id for one in run.alerts if one.priority == "high"})
+    n_alerts = len({one.alert_id for one in run.alerts})
+    found.append(html.card(str(n_alerts), "Alerts", f"{n_high} of high priority"))
+    return f'<div class="cards">{"".join(found)}</div>'
+
+
+def _of_heat(run: RunRecord) -> list[str]:
     found = []
     peak, dose = hottest(run), most_dose(run)
     if peak is not None:
@@ -64,18 +81,7 @@ def cards(run: RunRecord) -> str:
     if lesion is not None and lesion.high_mm3 > 0:
         detail = f"{lesion.low_mm3:.0f} to {lesion.high_mm3:.0f} by the dose's interval"
         found.append(html.card(f"{lesion.volume_mm3:.0f} mm³", "Beyond 240 CEM43 min", detail))
-    found.append(html.card(str(len(run.verdicts)), "Frames answered", _permits(run)))
-    ages = [row for row in stage_times(run) if row.stage == "age"]
-    if ages:
-        p50, p99, _, most = ages[0].ms
-        label, detail = "Median latency", f"p99 {p99:.1f}, max {most:.1f}"
-        if ages[0].n == 1:
-            label, detail = "Latency", "of the only frame"
-        found.append(html.card(f"{p50:.1f} ms", label, detail))
-    n_high = len({one.alert_id for one in run.alerts if one.priority == "high"})
-    n_alerts = len({one.alert_id for one in run.alerts})
-    found.append(html.card(str(n_alerts), "Alerts", f"{n_high} of high priority"))
-    return f'<div class="cards">{"".join(found)}</div>'
+    return found
 
 
 def alerts(run: RunRecord) -> str:

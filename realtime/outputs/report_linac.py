@@ -1,0 +1,80 @@
+"""The report's sections about a linac's run: target, gate, tracking and radiation dose."""
+
+from realtime.outputs import report_html as html
+from realtime.outputs import report_linac_figures as figures
+from realtime.outputs import report_linac_tables as tables
+from realtime.outputs.report_figures import as_png
+from realtime.outputs.report_motion_series import MotionSeries, motion_series
+from realtime.outputs.report_record import RunRecord
+
+_OVERVIEW = (
+    "Above: the target's contour and the gating boundary (dashed; green where the gate was open, "
+    "red where it was closed), and the dose that its tissue has received, on the reference image. "
+    "Below: where the target was tracked, where it was predicted to be when the beam would react, "
+    "and the dose of the target."
+)
+_MOTION = (
+    "Red: tracked. Blue: predicted, drawn at the moment that it was predicted for, with its "
+    "interval. The green band is the margin around the gate's centre; the gate itself goes by the "
+    "target's area."
+)
+_DOSE = "Solid: delivered to moving tissue. Dashed: the same monitor units had nothing moved."
+
+
+def sections(run: RunRecord) -> list[str]:
+    """Return the sections; only one line of text where no frame was answered."""
+    series = motion_series(run)
+    if series is None:
+        return [html.section("Overview", html.note("No frame was answered."))]
+    if not series.is_followed.any():
+        return [html.section("Overview", html.note("No target was followed in any frame."))]
+    return [
+        html.section("Overview", _picture(run, "overview", "target, gate and dose", _OVERVIEW)),
+        _motion(run, series),
+        _gate(run, series),
+        _tracking(run, series),
+        *_dose(run),
+        *_truth(run, series),
+    ]
+
+
+def _motion(run: RunRecord, series: MotionSeries) -> str:
+    picture = _picture(run, "motion", "the target's motion against time", _MOTION)
+    return html.section("Motion and prediction", picture, tables.prediction_table(series))
+
+
+def _gate(run: RunRecord, series: MotionSeries) -> str:
+    caption = "How much of the target's area lay outside the gating boundary."
+    picture = _picture(run, "gate", "target outside the boundary", caption)
+    both = f'<div class="split">{tables.gate_table(series)}<div>{tables.hold_table(run, series)}'
+    return html.section("Gate", picture, f"{both}</div></div>")
+
+
+def _tracking(run: RunRecord, series: MotionSeries) -> str:
+    doubts: dict[str, int] = {}
+    for row in run.motion:
+        for one in row.doubts:
+            doubts[one] = doubts.get(one, 0) + 1
+    told = ", ".join(f"{name} in {n}" for name, n in sorted(doubts.items())) or "none"
+    n_doubted = int((series.is_followed & ~series.is_tracked).sum())
+    said = f"Frames that were not believed: {n_doubted} of {series.frame.size} ({told})."
+    caption = "A frame below the running threshold is not believed and holds the beam."
+    picture = _picture(run, "tracking", "similarity of each frame to the reference", caption)
+    return html.section("Tracking", picture, html.note(said))
+
+
+def _dose(run: RunRecord) -> list[str]:
+    if not run.dose:
+        return []
+    picture = _picture(run, "dose", "dose of each structure against time", _DOSE)
+    return [html.section("Radiation dose", picture, tables.dose_table(run), tables.dose_notes(run))]
+
+
+def _truth(run: RunRecord, series: MotionSeries) -> list[str]:
+    if run.motion_truth is None:
+        return []
+    return [html.section("Against truth", tables.truth_table(run, series))]
+
+
+def _picture(run: RunRecord, name: str, alt: str, caption: str) -> str:
+    return html.picture(as_png(getattr(figures, name), run), alt=alt, caption=caption)

@@ -1,0 +1,175 @@
+"""The tables and cards of a linac's run."""
+
+import math
+
+from realtime.outputs import report_html as html
+from realtime.outputs.report_dose_curves import FIGURE_NAMES, Structure, structures
+from realtime.outputs.report_motion_errors import tracking_error
+from realtime.outputs.report_motion_numbers import duty, holds, prediction_error
+from realtime.outputs.report_motion_record import DoseRow
+from realtime.outputs.report_motion_series import MotionSeries, motion_series
+from realtime.outputs.report_record import RunRecord
+
+_OVERLAPS = (
+    "A frame may be held for several reasons: their times may add up to more than the whole. "
+    "Shares are of the whole run."
+)
+
+
+def cards(run: RunRecord) -> list[str]:
+    """Return the figures of motion and dose that a reader looks for first."""
+    series, found = motion_series(run), list[str]()
+    if series is None:
+        return found
+    used, error = duty(series), prediction_error(series)
+    if used is not None:
+        is_reported = math.isfinite(used.beam_percent)
+        name, share = ("Beam on", used.beam_percent) if is_reported else (
+            "Gate open", used.gate_percent)  # fmt: skip
+        detail = f"of {_time(used.treated, series)} after training"
+        found.append(html.card(f"{share:.0f} %", name, detail))
+        if math.isfinite(used.outside_beam_on_percent):
+            found.append(
+                html.card(
+                    f"{used.outside_beam_on_percent:.1f} %", "Target outside", "mean, beam on"
+                )
+            )
+    if error is not None:
+        detail = f"holding the last place: {error.hold_rms_mm:.2f}"
+        found.append(html.card(f"{error.rms_mm:.2f} mm", "Prediction error, rms", detail))
+    last = last_dose(run)
+    if last:
+        target = last[0]
+        planned = f"planned by then {_gy(target.planned['d98_gy'])}"
+        found.append(html.card(_gy(target.so_far["d98_gy"]), f"D98 of {target.structure}", planned))
+        detail = f"of {target.planned_mu:.0f} planned"
+        found.append(html.card(f"{target.mu:.0f} MU", "Monitor units", detail))
+    return found
+
+
+def gate_table(series: MotionSeries) -> str:
+    """Return how the time after training was used."""
+    used = duty(series)
+    if used is None:
+        return html.note("The run ended before its training did.")
+    rows = [
+        ("time after training", _time(used.treated, series)),
+        ("gate open", _percent(used.gate_percent)),
+        ("permit granted", _percent(used.permit_percent)),
+        ("beam on", _percent(used.beam_percent)),
+        ("gate closed so often", str(used.n_gate_closed)),
+        ("target outside the boundary, mean", _percent(used.outside_mean_percent)),
+        ("the same with the beam on", _percent(used.outside_beam_on_percent)),
+    ]
+    return html.table((), rows, numbers_from=1)
+
+
+def hold_table(run: RunRecord, series: MotionSeries) -> str:
+    """Return why the permit was held, and for how long."""
+    found = holds(run, series)
+    if not found:
+        return html.note("The permit was never held.")
+    rows = [
+        (one.reason, _time(one.lasted, series), f"{one.share_percent:.1f} %", one.n_times)
+        for one in found
+    ]
+    head = ("reason of hold", "time", "share", "times")
+    return html.table(head, rows, numbers_from=1) + html.note(_OVERLAPS)
+
+
+def prediction_table(series: MotionSeries) -> str:
+    """Return how good predictions were by what was tracked at the moment they were about."""
+    error = prediction_error(series)
+    if error is None:
+        return html.note("No prediction could be compared with a place tracked later.")
+    rows = [
+        ("predictions compared with what was tracked at beam effect", f"{error.n:,}"),
+        ("error of the prediction, rms", f"{error.rms_mm:.2f} mm"),
+        ("had the last place been held", f"{error.hold_rms_mm:.2f} mm"),
+        ("tracked within the interval", _percent(error.coverage_percent)),
+    ]
+    return html.table((), rows, numbers_from=1)
+
+
+def dose_table(run: RunRecord) -> str:
+    """Return every figure at the end: delivered, planned by then, and the difference."""
+    rows: list[tuple[object, ...]] = []
+    for row in last_dose(run):
+        for figure, name in FIGURE_NAMES.items():
+            delivered, planned = row.so_far[figure], row.planned[figure]
+            if math.isnan(delivered):
+                continue
+            unit = "%" if figure.endswith("_percent") else "Gy"
+            rows.append(
+                (row.structure, name, *(f"{value:.2f}" for value in (delivered, planned)),
+                 f"{delivered - planned:+.2f}", _forecast(row, figure), unit)
+            )  # fmt: skip
+    head = ("structure", "figure", "delivered", "planned by then", "difference", "forecast", "")
+    return html.table(head, rows, numbers_from=2)
+
+
+def dose_notes(run: RunRecord) -> str:
+    """Return what makes the dose doubtful."""
+    last = last_dose(run)
+    if not last:
+        return ""
+    one = last[0]
+    said = (
+        f"{one.mu:.1f} of {one.planned_mu:.1f} monitor units. Planned by then: the same units to "
+        "tissue that had not moved. Static dose clouds moved with the target: no dose calculation, "
+        "wrong near lung and skin. "
+    )
+    if one.unplaced_mu > 0:
+        said += (
+            f"{one.unplaced_mu:.1f} units came while the target was not tracked; they are counted "
+            "at its last known place. "
+        )
+    if one.is_interrupted:
+        said += "Frames were lost to a restart: the dose is interrupted."
+    return html.note(said)
+
+
+def truth_table(run: RunRecord, series: MotionSeries) -> str:
+    """Return how far tracking was from the simulator's truth."""
+    error = None if run.motion_truth is None else tracking_error(run.motion_truth, series)
+    if error is None:
+        return html.note("Nothing could be compared.")
+    rows = [
+        ("frames in which the target was believed", f"{error.n:,}"),
+        ("distance of tracked from true place, mean", f"{error.mean_mm:.2f} mm"),
+        ("95 % of frames below", f"{error.p95_mm:.2f} mm"),
+        ("largest", f"{error.max_mm:.2f} mm"),
+        ("lag of tracked behind true", f"{error.lag_ms:+.1f} ms"),
+        ("frames that were not believed", f"{error.n_doubted:,}"),
+    ]
+    note = (
+        "True is where the simulated target was at the k-space centre, in the plane, since the "
+        "first image. The lag is the delay that explains most of the error."
+    )
+    return html.table((), rows, numbers_from=1) + html.note(note)
+
+
+def last_dose(run: RunRecord) -> list[DoseRow]:
+    """Return each structure's last row, the target first."""
+    return [_last(one) for one in structures(run)]
+
+
+def _last(structure: Structure) -> DoseRow:
+    return structure.rows[-1]
+
+
+def _forecast(row: DoseRow, figure: str) -> str:
+    value = row.forecast[figure]
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def _percent(value: float) -> str:
+    return "not known" if math.isnan(value) else f"{value:.1f} %"
+
+
+def _gy(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f} Gy"
+
+
+def _time(value: float, series: MotionSeries) -> str:
+    return f"{value:.1f} s" if series.has_clock else f"{value:.0f} frames"
