@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from motion import prediction, tracking
+from motion import tracking
+from motion.prediction import Guarded, Hold, Rls
 from motion.predictor import Predictor
 from motion.tracker import Tracker, TrackingPlan
 
@@ -12,7 +13,10 @@ METHODS: dict[str, Callable[[TrackingPlan], Tracker]] = {
 }
 """The trackers, by name."""
 
-PREDICTORS: dict[str, Callable[[], Predictor]] = {"hold": prediction.hold, "rls": prediction.rls}
+PREDICTORS: dict[str, Callable[[], Predictor]] = {
+    "hold": lambda: Guarded(Hold()),
+    "rls": lambda: Guarded(Rls()),
+}
 """The predictors, by name."""
 
 __all__ = ["METHODS", "PREDICTORS", "Predictor", "Tracker", "TrackingPlan"]

@@ -3,17 +3,5 @@
 from motion.prediction.guarded import Guarded
 from motion.prediction.hold import Hold
 from motion.prediction.rls import Rls
-from motion.predictor import Predictor
 
-
-def hold() -> Predictor:
-    """Return the predictor that holds the last value."""
-    return Guarded(Hold())
-
-
-def rls() -> Predictor:
-    """Return the predictor by recursive least squares."""
-    return Guarded(Rls())
-
-
-__all__ = ["hold", "rls"]
+__all__ = ["Guarded", "Hold", "Rls"]

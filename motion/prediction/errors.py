@@ -1,14 +1,14 @@
 """How wrong the predictions of late were, and the interval that covers as many as it says."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from motion.prediction.history import History, Real
 
 COVERAGE = 0.9
-START_MM = 5.0  # half-width before any error is known: wider than most breaths move in 0.5 s
+START_MM = 5.0  # half-width before any error is known: more than most move in 0.5 s
 START_FACTOR = 1.645  # of a normal distribution, for that coverage
 MEMORY_S = 10.0  # of the mean square: two breaths
 STEP = 0.04  # of the factor's logarithm at each error
@@ -17,74 +17,76 @@ LEAST_MM = 0.01  # an interval is never a point
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Errors:
-    """Running errors of one predictor, per axis.
+    """Running errors of several predictors side by side.
 
     The half-width is `factor` times the running root mean square. The factor grows where an error
     falls outside and shrinks a little where it does not, so that in the long run the wanted share
     falls inside whatever the errors' distribution is and however it drifts: Gibbs and Candès 2021,
-    arXiv:2106.00170, eq. 2, here on the logarithm of the width instead of the level.
+    arXiv:2106.00170, eq. 2, here on the logarithm of the width instead of the level. Errors are
+    against the measured position: its own noise is covered too.
 
-    pending: (prediction, 1 + 2 · axis), effect time, positions, half-widths, not yet come true.
-    square_mm2, factor: (axis,). time_s: of the last error. learned_s: of errors.
+    pending: (prediction, 1 + 2 · predictor · axis), effect time, positions and half-widths of
+        what has not come true yet; a predictor that said nothing is NaN.
+    square_mm2, factor: (predictor, axis). learned_s: (predictor,), of errors. time_s: of the last.
     """
 
     pending: Real
     square_mm2: Real
     factor: Real
+    learned_s: Real
     time_s: float = math.nan
-    learned_s: float = 0.0
 
     @property
     def std_mm(self) -> Real:
-        """Root mean square error of late, (axis,)."""
+        """Root mean square error of late, (predictor, axis)."""
         return np.asarray(np.sqrt(self.square_mm2))
 
     @property
     def half_mm(self) -> Real:
-        """Half the width of the interval, (axis,)."""
-        return np.asarray(np.maximum(self.factor * self.std_mm, LEAST_MM))
+        """Half the width of the interval, (predictor, axis)."""
+        return np.maximum(self.factor * self.std_mm, LEAST_MM)
 
     def predicted(self, effect_time_s: float, position_mm: Real) -> "Errors":
-        """Return it with a prediction that will be judged when its moment has come."""
-        row = np.concatenate([[effect_time_s], position_mm, self.half_mm])[None]
-        return self._with(pending=np.concatenate([self.pending, row]))
+        """Return it with predictions (predictor, axis), to be judged when their moment comes."""
+        row = np.concatenate([(effect_time_s,), position_mm.ravel(), self.half_mm.ravel()])
+        return replace(self, pending=np.concatenate([self.pending, row[None]]))
 
     def judged(self, history: History) -> "Errors":
         """Return it after all predictions whose moment has come; those in a gap are forgotten."""
-        now_s = history.time_s[-1]
-        due = self.pending[:, 0] <= now_s
-        if not due.any():
+        n_due = int(self.pending[:, 0].searchsorted(history.newest_s, side="right"))
+        if not n_due:
             return self
-        errors = self._with(pending=self.pending[~due])
-        for row in self.pending[due]:
+        errors = replace(self, pending=self.pending[n_due:])
+        for row in self.pending[:n_due]:
             if row[0] >= history.time_s[0]:
                 errors = _judged_one(errors, row, history)
         return errors
 
-    def _with(self, *, pending: Real) -> "Errors":
-        return Errors(pending, self.square_mm2, self.factor, self.time_s, self.learned_s)
 
-
-def start_errors(n_axes: int) -> Errors:
+def start_errors(n_predictors: int, n_axes: int) -> Errors:
     """Return what is believed before any error is known."""
+    shape = (n_predictors, n_axes)
     return Errors(
-        np.empty((0, 1 + 2 * n_axes)),
-        np.full(n_axes, (START_MM / START_FACTOR) ** 2),
-        np.full(n_axes, START_FACTOR),
+        np.empty((0, 1 + 2 * n_predictors * n_axes)),
+        np.full(shape, (START_MM / START_FACTOR) ** 2),
+        np.full(shape, START_FACTOR),
+        np.zeros(n_predictors),
     )
 
 
 def _judged_one(errors: Errors, row: Real, history: History) -> Errors:
-    position_mm, half_mm = row[1:].reshape(2, -1)
-    error_mm = history.at(row[:1])[0] - position_mm
-    elapsed_s = 0.0 if math.isnan(errors.time_s) else min(max(row[0] - errors.time_s, 0.0), 1.0)
-    learned_s = errors.learned_s + elapsed_s
-    weight = elapsed_s / min(learned_s + 0.5, MEMORY_S)
-    outside = np.abs(error_mm) > half_mm
+    position_mm, half_mm = row[1:].reshape(2, *errors.factor.shape)
+    error_mm = history.at(row[:1]) - position_mm
+    is_said = ~np.isnan(error_mm[:, 0])
+    elapsed_s = 0.0 if math.isnan(errors.time_s) else min(row[0] - errors.time_s, 1.0)
+    learned_s = errors.learned_s + elapsed_s * is_said
+    weight = (elapsed_s * is_said / np.minimum(learned_s + 0.5, MEMORY_S))[:, None]
+    error_mm[~is_said] = 0.0
+    surprise = (np.abs(error_mm) > half_mm) - (1.0 - COVERAGE)
     return Errors(
         errors.pending,
         errors.square_mm2 + weight * (error_mm**2 - errors.square_mm2),
-        errors.factor * np.exp(STEP * (outside - (1 - COVERAGE))),
-        float(row[0]),
+        errors.factor * np.exp(STEP * surprise * is_said[:, None]),
         learned_s,
+        float(row[0]),
     )

@@ -1,6 +1,5 @@
 """Any model, with an interval, and with the last value wherever the model cannot be trusted."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -14,21 +13,22 @@ from motion.prediction.model import Model
 State = TypeVar("State")
 
 LONGEST_GAP_S = 0.8  # longer than this nothing is bridged: a breath turns in that time
+JUDGED_S = 4.0  # a breath, before a model is believed
 NOT_WORSE = 1.2  # than holding, in mean square: beyond it the model is not believed
 LEAST_MM2 = 1e-6  # errors below a micrometre are equal
+HELD, MODELLED = 0, 1  # rows of the errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GuardedState(Generic[State]):
-    """What is remembered: the samples, the model, and the errors of it and of holding.
+    """What is remembered: the samples, the model, the errors of holding and of the model.
 
-    horizon_s: the last one asked for. errors, held: None before the first sample.
+    errors: None before the first sample.
     """
 
     model: State
     history: History = field(default_factory=History)
     errors: Errors | None = None
-    held: Errors | None = None
 
 
 class Guarded(Generic[State]):
@@ -36,6 +36,7 @@ class Guarded(Generic[State]):
 
     It holds, not trusted, while the model learns, after a gap, after its numbers blew up (it is
     started anew), and while it was of late worse than holding. Each has an interval of its own.
+    A prediction stays within the range seen of late and half of it more.
     """
 
     def __init__(self, model: Model[State]) -> None:
@@ -57,75 +58,75 @@ class Guarded(Generic[State]):
 
         position_mm None, or not finite: the model goes on from the last sample.
         """
-        if position_mm is not None and np.isfinite(position_mm).all():
-            state = self._sampled(state, time_s, position_mm, horizon_s)
-        history, errors, held = state.history, state.errors, state.held
-        if errors is None or held is None:
+        now_mm = None if position_mm is None else np.array(position_mm, np.float64)
+        if now_mm is not None and np.isfinite(now_mm).all():
+            state = self._sampled(state, time_s, now_mm, horizon_s)
+        history, errors = state.history, state.errors
+        if errors is None:
             return state, None
-        age_s = max(time_s - float(history.time_s[-1]), 0.0)
-        newest_mm = history.newest_mm
-        modelled_mm = None
+        age_s = max(time_s - history.newest_s, 0.0)
+        both_mm = np.full(errors.factor.shape, np.nan)
+        both_mm[HELD] = history.newest_mm
         if age_s <= LONGEST_GAP_S:
             modelled_mm = self._model.predict(state.model, history, age_s + horizon_s)
-        is_trusted = modelled_mm is not None and _is_not_worse(errors, held)
-        effect_time_s = time_s + horizon_s
-        position = modelled_mm if is_trusted and modelled_mm is not None else newest_mm
-        used = errors if is_trusted else held
-        # errors grow about as the horizon does (mrlinac.md, section 4)
-        longer = 1.0 if age_s == 0 else (age_s + horizon_s) / max(horizon_s, 0.05)
-        prediction = _prediction(
-            effect_time_s, position, used, longer=longer, is_trusted=is_trusted
-        )
-        if age_s == 0:
             if modelled_mm is not None:
-                errors = errors.predicted(effect_time_s, modelled_mm)
-            held = held.predicted(effect_time_s, newest_mm)
-        return GuardedState(state.model, history, errors, held), prediction
+                both_mm[MODELLED] = _within(modelled_mm, history)
+        is_trusted = bool(np.isfinite(both_mm[MODELLED]).all()) and _is_believed(errors)
+        prediction = _prediction(
+            time_s + horizon_s,
+            both_mm,
+            errors,
+            # errors grow about as the horizon does (mrlinac.md, section 4)
+            longer=1.0 + age_s / max(horizon_s, 0.05),
+            is_trusted=is_trusted,
+        )
+        if age_s == 0.0:
+            errors = errors.predicted(time_s + horizon_s, both_mm)
+        return GuardedState(state.model, history, errors), prediction
 
     def _sampled(
-        self,
-        state: GuardedState[State],
-        time_s: float,
-        position_mm: tuple[float, ...],
-        horizon_s: float,
+        self, state: GuardedState[State], time_s: float, now_mm: Real, horizon_s: float
     ) -> GuardedState[State]:
-        n_axes = len(position_mm)
-        model, errors, held = state.model, state.errors, state.held
-        if errors is None or held is None or state.history.position_mm.shape[1] != n_axes:
-            model, errors, held = self._model.start(), start_errors(n_axes), start_errors(n_axes)
+        n_axes = len(now_mm)
+        errors = state.errors
+        if errors is None or errors.factor.shape[1] != n_axes:
+            state, errors = self.start(), start_errors(2, n_axes)
         history = state.history.with_sample(
-            time_s, position_mm, longest_gap_s=LONGEST_GAP_S, span_s=self._model.span_s
+            time_s, now_mm, longest_gap_s=LONGEST_GAP_S, span_s=self._model.span_s
         )
-        errors, held = errors.judged(history), held.judged(history)
+        errors = errors.judged(history)
         try:
-            model = self._model.learn(model, history, horizon_s)
+            model = self._model.learn(state.model, history, horizon_s)
         except FloatingPointError:
-            model, errors = self._model.start(), start_errors(n_axes)
-        return GuardedState(model, history, errors, held)
+            model, errors = self._model.start(), start_errors(2, n_axes)
+        return GuardedState(model, history, errors)
 
 
-def _is_not_worse(errors: Errors, held: Errors) -> bool:
+def _within(position_mm: Real, history: History) -> Real:
+    low_mm, high_mm = history.position_mm.min(axis=0), history.position_mm.max(axis=0)
+    more_mm = 0.5 * (high_mm - low_mm)
+    return np.clip(position_mm, low_mm - more_mm, high_mm + more_mm)
+
+
+def _is_believed(errors: Errors) -> bool:
     """Whether the model has been judged for a breath and was no worse than holding."""
-    if errors.learned_s < 4.0:
-        return False
-    mean, hold = float(errors.square_mm2.sum()), float(held.square_mm2.sum())
-    return math.isfinite(mean) and mean <= NOT_WORSE * hold + LEAST_MM2
-
-
-def _prediction(
-    effect_time_s: float, position_mm: Real, errors: Errors, *, longer: float, is_trusted: bool
-) -> Prediction:
-    half_mm = longer * errors.half_mm
-    return Prediction(
-        effect_time_s,
-        _floats(position_mm),
-        _floats(position_mm - half_mm),
-        _floats(position_mm + half_mm),
-        _floats(longer * errors.std_mm),
-        coverage=COVERAGE,
-        is_trusted=is_trusted,
+    held_mm2, modelled_mm2 = errors.square_mm2.sum(axis=1)
+    return bool(
+        errors.learned_s[MODELLED] >= JUDGED_S and modelled_mm2 <= NOT_WORSE * held_mm2 + LEAST_MM2
     )
 
 
-def _floats(values: Real) -> tuple[float, ...]:
-    return tuple(values.tolist())
+def _prediction(
+    effect_time_s: float, both_mm: Real, errors: Errors, *, longer: float, is_trusted: bool
+) -> Prediction:
+    row = MODELLED if is_trusted else HELD
+    position_mm, half_mm = both_mm[row], longer * errors.half_mm[row]
+    return Prediction(
+        effect_time_s,
+        tuple(position_mm.tolist()),
+        tuple((position_mm - half_mm).tolist()),
+        tuple((position_mm + half_mm).tolist()),
+        tuple((longer * errors.std_mm[row]).tolist()),
+        coverage=COVERAGE,
+        is_trusted=is_trusted,
+    )

@@ -19,35 +19,42 @@ class History:
     position_mm: Real = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
-    def span_s(self) -> float:
-        """How far back it reaches."""
-        return float(self.time_s[-1] - self.time_s[0]) if len(self.time_s) else 0.0
+    def newest_s(self) -> float:
+        """When the last position was measured."""
+        return float(self.time_s[-1])
 
     @property
     def newest_mm(self) -> Real:
         """The last position, (axis,)."""
         return np.asarray(self.position_mm[-1])
 
+    @property
+    def span_s(self) -> float:
+        """How far back it reaches."""
+        return float(self.time_s[-1] - self.time_s[0]) if len(self.time_s) else 0.0
+
     def at(self, time_s: Real) -> Real:
-        """Return the positions (time, axis) at these times, linear between the samples."""
-        return np.stack(
-            [np.interp(time_s, self.time_s, axis) for axis in self.position_mm.T], axis=-1
-        )
+        """Return the positions (time, axis) at these times, linear between samples, held beyond."""
+        if len(self.time_s) == 1:
+            return np.repeat(self.position_mm, len(time_s), axis=0)
+        after = np.clip(self.time_s.searchsorted(time_s), 1, len(self.time_s) - 1)
+        before_s = self.time_s[after - 1]
+        share = np.clip((time_s - before_s) / (self.time_s[after] - before_s), 0.0, 1.0)
+        before_mm = self.position_mm[after - 1]
+        return np.asarray(before_mm + share[:, None] * (self.position_mm[after] - before_mm))
 
     def with_sample(
-        self, time_s: float, position_mm: tuple[float, ...], *, longest_gap_s: float, span_s: float
+        self, time_s: float, position_mm: Real, *, longest_gap_s: float, span_s: float
     ) -> "History":
         """Return it with one more sample, what is older than `span_s` forgotten.
 
-        After a longer gap, and where the number of axes is another, it starts anew.
+        After a longer gap, and where time runs back, it starts anew.
         """
-        now = np.asarray(position_mm, np.float64)[None]
-        if not len(self.time_s) or now.shape[1] != self.position_mm.shape[1]:
-            return History(np.array([time_s]), now)
-        if time_s - self.time_s[-1] > longest_gap_s:
-            return History(np.array([time_s]), now)
-        first = int(np.searchsorted(self.time_s, time_s - span_s))
+        now_s, now_mm = np.array([time_s]), position_mm[None]
+        if not len(self.time_s) or not 0 < time_s - self.time_s[-1] <= longest_gap_s:
+            return History(now_s, now_mm)
+        first = int(self.time_s.searchsorted(time_s - span_s))
         return History(
-            np.append(self.time_s[first:], time_s),
-            np.concatenate([self.position_mm[first:], now]),
+            np.concatenate([self.time_s[first:], now_s]),
+            np.concatenate([self.position_mm[first:], now_mm]),
         )

@@ -7,23 +7,31 @@ import numpy as np
 
 from motion.prediction.history import History, Real
 
-LOOK_BACK_S = 2.5  # half a breath or more: more does not help (benchmarks/_gating_prediction.py)
+LOOK_BACK_S = 2.5  # 1.5 s to 3 s do equally well, 4 s worse
 PITCH_S = 0.125  # finer than this, neighbours say the same
 SETTLING_S = 1.0  # of samples, before the pitch is told from them
+PRODUCT_EVERY_S = 0.5
+PRODUCT_SCALE_MM = 10.0  # of a breath: products then count about as much as the positions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Taps:
-    """The times of a regression, in steps of pitch_s.
+    """The times of a regression, in steps of pitch_s, and the origin (axis,) of its positions.
 
     A prediction is learned directly for each of n_ahead steps ahead; those between are
     interpolated. So the horizon may change from frame to frame and nothing is learned anew, and no
     error is fed back as in iterated one-step prediction.
+
+    product_every: steps between the products of second order (Volterra) of the newest position
+        with past ones of the same axis; 0 where there are none. A breath is no linear motion: it
+        is fast in the middle and rests at the end of exhalation.
     """
 
     pitch_s: float
     n_back: int
     n_ahead: int
+    origin_mm: Real
+    product_every: int = 0
 
     @property
     def reach_s(self) -> float:
@@ -35,44 +43,71 @@ class Taps:
         """How much past a prediction needs."""
         return (self.n_back - 1) * self.pitch_s
 
-    def regressor(self, history: History, time_s: float, origin_mm: Real) -> Real:
-        """Return the past seen from `time_s`, newest first, and 1: (n_back · axis + 1,)."""
-        times = np.asarray(time_s - self.pitch_s * np.arange(self.n_back), np.float64)
-        return np.append((history.at(times) - origin_mm).ravel(), 1.0)
+    @property
+    def n_regressors(self) -> int:
+        """How many numbers a prediction is made of, the constant included."""
+        n_products = len(range(0, self.n_back, self.product_every)) if self.product_every else 0
+        return (self.n_back + n_products) * len(self.origin_mm) + 1
 
-    def targets(self, history: History, time_s: float, origin_mm: Real) -> Real:
-        """Return what came after `time_s`: (n_ahead · axis,)."""
-        times = np.asarray(time_s + self.pitch_s * np.arange(1, self.n_ahead + 1), np.float64)
-        return np.asarray((history.at(times) - origin_mm).ravel())
+    def holding(self) -> Real:
+        """Return the weights (regressor, n_ahead · axis) of "stays where it is"."""
+        n_axes = len(self.origin_mm)
+        weights = np.zeros((self.n_regressors, self.n_ahead * n_axes))
+        weights[:n_axes] = np.tile(np.eye(n_axes), self.n_ahead)
+        return weights
+
+    def regressor(self, history: History) -> Real:
+        """Return the past seen from the newest sample, (regressor,)."""
+        times = history.newest_s - self.pitch_s * np.arange(self.n_back, dtype=np.float64)
+        return self._regressor(history.at(times) - self.origin_mm)
+
+    def lesson(self, history: History, time_s: float) -> tuple[Real, Real]:
+        """Return the past seen from `time_s`, and what came after it, (n_ahead · axis,)."""
+        steps = np.arange(-self.n_ahead, self.n_back, dtype=np.float64)
+        known = history.at(time_s - self.pitch_s * steps) - self.origin_mm
+        return self._regressor(known[self.n_ahead :]), known[: self.n_ahead][::-1].ravel()
+
+    def _regressor(self, past_mm: Real) -> Real:
+        parts = [past_mm.ravel(), np.ones(1)]
+        if self.product_every:
+            products = past_mm[0] * past_mm[:: self.product_every] / PRODUCT_SCALE_MM
+            parts.insert(1, products.ravel())
+        return np.concatenate(parts)
 
     def lesson_time_s(self, history: History) -> float | None:
-        """Return the latest sample whose future is known whole; None where the past is not."""
+        """Return the latest sample whose future is known whole; None where its past is not."""
         slack_s = 0.1 * self.pitch_s
-        latest_s = history.time_s[-1] - self.reach_s + slack_s
-        time_s = history.time_s[np.searchsorted(history.time_s, latest_s, side="right") - 1]
+        latest_s = history.newest_s - self.reach_s + slack_s
+        time_s = float(history.time_s[history.time_s.searchsorted(latest_s, side="right") - 1])
         if time_s > latest_s or time_s - self.look_back_s < history.time_s[0] - slack_s:
             return None
-        return float(time_s)
+        return time_s
 
-    def interpolated(self, steps_mm: Real, newest_mm: Real, horizon_s: float) -> Real:
+    def can_predict(self, history: History, horizon_s: float) -> bool:
+        """Return whether the past is long enough and the horizon near enough."""
+        is_near = horizon_s <= self.reach_s
+        return is_near and history.span_s >= self.look_back_s - 0.1 * self.pitch_s
+
+    def predicted(self, steps_mm: Real, history: History, horizon_s: float) -> Real:
         """Return the position (axis,) at the horizon by the parabola through the nearest steps.
 
-        steps_mm: (n_ahead, axis), predicted. newest_mm: (axis,), measured, the step 0.
+        steps_mm: (n_ahead · axis,), of the regression.
         """
-        known = np.concatenate([newest_mm[None], steps_mm])
+        ahead = steps_mm.reshape(self.n_ahead, -1) + self.origin_mm
+        known = np.concatenate([history.newest_mm[None], ahead])
         at = horizon_s / self.pitch_s
         # the measured sample has its own noise: it is used only below the first predicted step
         lowest = 0 if at < 1 else 1
         first = min(max(round(at) - 1, lowest), max(len(known) - 3, 0))
-        nodes = np.arange(first, min(first + 3, len(known)))
+        nodes = range(first, min(first + 3, len(known)))
         weights = [
             math.prod((at - other) / (node - other) for other in nodes if other != node)
             for node in nodes
         ]
-        return np.asarray(np.array(weights) @ known[nodes])
+        return np.asarray(np.array(weights) @ known[nodes.start : nodes.stop])
 
 
-def settled_taps(history: History, horizon_s: float) -> Taps | None:
+def settled_taps(history: History, horizon_s: float, *, has_products: bool) -> Taps | None:
     """Return the times for samples as they come; None until that is known."""
     if history.span_s < SETTLING_S:
         return None
@@ -80,6 +115,8 @@ def settled_taps(history: History, horizon_s: float) -> Taps | None:
     pitch_s = interval_s * max(1, round(PITCH_S / interval_s))
     return Taps(
         pitch_s,
-        n_back=max(2, round(LOOK_BACK_S / pitch_s)),
-        n_ahead=math.ceil(1.5 * horizon_s / pitch_s) + 1,
+        n_back=max(3, round(LOOK_BACK_S / pitch_s)),
+        n_ahead=max(2, math.ceil(1.5 * horizon_s / pitch_s) + 1),
+        origin_mm=history.position_mm.mean(axis=0),
+        product_every=max(1, round(PRODUCT_EVERY_S / pitch_s)) if has_products else 0,
     )
