@@ -46,7 +46,12 @@ def conclude_linac(
     findings = judge_motion(pipeline.protocol, observation)
     others = (one.masks.keys() for one in state.slices.values())
     findings += unseen(pipeline.protocol, set(slice_state.masks).union(*others))
-    decision = decide(findings, is_baseline=_is_learning(followed), therapy="mrlinac")
+    decision = decide(
+        findings,
+        is_baseline=_is_learning(followed),
+        therapy="mrlinac",
+        is_gate_open=followed is not None and followed.gate is not None and followed.gate.is_open,
+    )
     time_s = observation.time_s
     verdict = Verdict(
         frame.frame_id,
