@@ -3,19 +3,16 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.linac.bodies import Cut, Cutter, ellipses_of
 from simulators.linac.coils import body_coils
-from simulators.linac.lines import line_samples
-from simulators.linac.scene import Scene
+from simulators.linac.scene import Course
 from simulators.linac.truth import LinacTruth, target_truth
 from simulators.mrd import PARALLEL_CALIBRATION
 from simulators.noise import Noise, noise_scan_scale, receiver_noise
-from simulators.phantom import image
 from simulators.physiology import Physiology
 from simulators.player import Player
 from simulators.readout import Readout
@@ -26,8 +23,6 @@ from simulators.sequences.planned import PlannedReadout
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Samples = NDArray[np.complex64]
-
-_REMEMBERED = 1024  # readouts of what stands still; lines of a grid come again
 
 
 class LinacScan:
@@ -43,7 +38,7 @@ class LinacScan:
     def __init__(
         self,
         sequence: ScanSequence,
-        scene: Scene,
+        scene: Course,
         *,
         n_coils: int = 8,
         snr: float = math.inf,
@@ -57,16 +52,16 @@ class LinacScan:
         if not sequence.planes:
             sequence = replace(sequence, planes=(sagittal(scene.origin_mm),))
         self.sequence, self.scene, self.n_coils = sequence, scene, n_coils
-        origin = scene.origin_mm
-        self._coils = [body_coils(n_coils, one, origin_mm=origin) for one in sequence.planes]
-        self._cutters = [Cutter(scene.bodies, one, origin_mm=origin) for one in sequence.planes]
-        self._weights = np.array([body.weight for body in scene.bodies], np.complex128)
-        self._moves = np.array([body.moves for body in scene.bodies])
-        self._moves[0] = True  # its signal may fade
-        self._still = lru_cache(maxsize=_REMEMBERED)(self._still_samples)
-        self._passed_center_s = cache(self._mean_center_s)
-        self._starts_s = _starts_s(sequence)
+        self.coils = [
+            body_coils(n_coils, plane, origin_mm=scene.origin_mm) for plane in sequence.planes
+        ]
+        self.views = [
+            scene.view(sequence, index, waves_per_mm=coils.waves_per_mm)
+            for index, coils in enumerate(self.coils)
+        ]
+        self.starts_s = _starts_s(sequence)
         self._seed = seed
+        self._passed_center_s = cache(self._mean_center_s)
         self._noise = None if math.isinf(snr) else self._receiver_noise(snr)
         self._player = Player(
             sequence=sequence,
@@ -97,36 +92,17 @@ class LinacScan:
 
     def samples(self, planned: PlannedReadout) -> Samples:
         """Return the noiseless samples (coil, sample) of a planned readout."""
-        index, t_s, scene = planned.counter("slice"), planned.t_s, self.scene
-        coils, k_per_mm = self._coils[index], planned.k_per_mm
-        cut = self.cut_at(t_s, index).of(self._moves)
-        weights = self._weights[self._moves]
-        weights[0] *= scene.signal(t_s, of_target=True)
-        value = line_samples(weights, cut, k_per_mm, coils.waves_per_mm)
-        value += self._still(k_per_mm.tobytes(), index)
-        dx, dy, _ = self.sequence.voxel_mm
-        factor = np.exp(1j * planned.phase_rad) * scene.signal(t_s, of_target=False) / (dx * dy)
-        seen = (coils.weights @ value) * factor
-        if scene.gain is not None:
-            seen *= scene.gain.factors(t_s, self.n_coils)[:, None]
+        index, t_s, (dx, dy, _) = planned.counter("slice"), planned.t_s, self.sequence.voxel_mm
+        factor = np.exp(1j * planned.phase_rad) / (dx * dy)
+        factor *= self.scene.signal(t_s, of_target=False)
+        seen = (self.coils[index].weights @ self.views[index].waves(planned)) * factor
+        if self.scene.gain is not None:
+            seen *= self.scene.gain.factors(t_s, self.n_coils)[:, None]
         return np.asarray(seen.astype(np.complex64))
-
-    def cut_at(self, t_s: float, slice_index: int = 0) -> Cut:
-        """Return the ellipses of a slice at scanner time t_s, the target first."""
-        return self._cutters[slice_index].at(self.scene.displacement_mm(np.array(t_s)))
-
-    def object_at(self, x_mm: Real, y_mm: Real, *, t_s: float, slice_index: int = 0) -> Complex:
-        """Return what a slice shows at points that broadcast, coils and gain apart."""
-        cut = self.cut_at(t_s, slice_index)
-        weights = self._weights.copy()
-        weights[0] *= self.scene.signal(t_s, of_target=True)
-        bodies = [replace(b, weight=w) for b, w in zip(self.scene.bodies, weights, strict=True)]
-        whole = self.scene.signal(t_s, of_target=False)
-        return np.asarray(whole * image(ellipses_of(bodies, cut), x_mm, y_mm))
 
     def sensitivity(self, x_mm: Real, y_mm: Real, *, slice_index: int = 0) -> Complex:
         """Return the coils' sensitivities (coil, …) in a slice."""
-        return self._coils[slice_index].sensitivity(x_mm, y_mm)
+        return self.coils[slice_index].sensitivity(x_mm, y_mm)
 
     def slice_of(self, frame: int) -> int:
         """Return the plane that a frame shows."""
@@ -155,12 +131,6 @@ class LinacScan:
         now = self.scene.displacement_mm(np.asarray(t_s, np.float64))
         return now - self.scene.displacement_mm(np.array(rest))
 
-    def _still_samples(self, k_bytes: bytes, slice_index: int) -> Complex:
-        k_per_mm = np.frombuffer(k_bytes, np.float64).reshape(-1, 3)
-        cut = self.cut_at(0.0, slice_index).of(~self._moves)
-        waves = self._coils[slice_index].waves_per_mm
-        return line_samples(self._weights[~self._moves], cut, k_per_mm, waves)
-
     def _disturbed(self, planned: PlannedReadout) -> Samples:
         samples, times = self.samples(planned), self.scene.noise_times(planned.t_s)
         if not times or self._noise is None:
@@ -171,14 +141,14 @@ class LinacScan:
     def _mean_center_s(self, frame: int) -> float:
         passes = [
             (float(np.hypot.reduce(each.k_per_mm, axis=1).min()), each.t_s)
-            for each in self.sequence.frame_readouts(frame, self._starts_s[frame])
+            for each in self.sequence.frame_readouts(frame, self.starts_s[frame])
             if not each.flags & PARALLEL_CALIBRATION
         ]
         nearest = min(passes)[0]
         return float(np.mean([t_s for distance, t_s in passes if distance < nearest + 1e-9]))
 
     def _physiology(self) -> Physiology:
-        end_s = self._starts_s[-1]
+        end_s = self.starts_s[-1]
         down_mm = -self.scene.displacement_mm(np.arange(0.0, end_s, 0.05))[:, 2]
         low, span = float(down_mm.min()), max(float(np.ptp(down_mm)), 1.0)
 
@@ -188,17 +158,13 @@ class LinacScan:
         return Physiology(breath_s=self.scene.breath_s, drive=drive)
 
     def _receiver_noise(self, snr: float) -> Noise:
-        sequence = self.sequence
-        cut = self.cut_at(0.0)
-        x, y = map(np.array, cut.centers_mm[0])
+        sequence, (x_mm, y_mm, signal) = self.sequence, self.views[0].spot()
         nx, ny = sequence.matrix
         return receiver_noise(
-            self._coils[0],
+            self.coils[0],
             snr=snr,
-            at_mm=(float(x), float(y)),
-            signal=abs(
-                complex(image(ellipses_of(self.scene.bodies, cut), np.array(x), np.array(y)))
-            ),
+            at_mm=(x_mm, y_mm),
+            signal=signal,
             n_averaged=nx * ny * sequence.oversampling,
             noise_scan_scale=noise_scan_scale(
                 dwell_us=sequence.sample_time_us,

@@ -1,5 +1,6 @@
 """A patient in the beam: bodies that move with a target, and what happens to them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.linac.bodies import Body
+from simulators.linac.body_view import BodyView
 from simulators.linac.events import Excursion, Fade, NoiseBurst
-from simulators.linac.motion import Motion, Still, Vector
+from simulators.linac.motion import Motion, Still
+from simulators.linac.view import View
+from simulators.sequences.base import ScanSequence
+from simulators.sequences.plane import Vector
 
 Real = NDArray[np.float64]
 Event = Excursion | Fade | NoiseBurst
@@ -32,13 +37,13 @@ class Gain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """bodies: the first is the target. motion: of the target, 0 where the bodies are given.
+class Course(ABC):
+    """What happens to a patient in the beam.
 
-    origin_mm: where the bodies' (0, 0, 0) lies in patient LPS. breath_s: for respiratory triggers.
+    motion: of the target, from where it rests. origin_mm: the anatomy's origin in patient LPS.
+    breath_s: for respiratory triggers.
     """
 
-    bodies: Sequence[Body]
     motion: Motion = Still()  # noqa: RUF009 - frozen and empty
     events: Sequence[Event] = ()
     gain: Gain | None = None
@@ -46,9 +51,13 @@ class Scene:
     breath_s: float = 4.0
 
     @property
-    def target(self) -> Body:
-        """The target."""
-        return self.bodies[0]
+    @abstractmethod
+    def target_mm(self) -> Vector:
+        """Where the target rests (L, P, S), from the anatomy's origin."""
+
+    @abstractmethod
+    def view(self, sequence: ScanSequence, index: int, *, waves_per_mm: Real) -> View:
+        """Return what one of a sequence's planes sees through coils of plane waves."""
 
     def displacement_mm(self, t_s: Real) -> Real:
         """Return the target's displacement (…, 3) in LPS from rest, excursions included."""
@@ -67,3 +76,19 @@ class Scene:
         """Return how many standard deviations interference adds now."""
         bursts = [one for one in self.events if isinstance(one, NoiseBurst)]
         return max((one.times for one in bursts if one.is_on(t_s)), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene(Course):
+    """Ellipsoids; the first is the target."""
+
+    bodies: Sequence[Body]
+
+    @property
+    def target_mm(self) -> Vector:
+        """Where the target rests (L, P, S), from the anatomy's origin."""
+        return self.bodies[0].center_mm
+
+    def view(self, sequence: ScanSequence, index: int, *, waves_per_mm: Real) -> BodyView:
+        """Return what one of a sequence's planes cuts out of the bodies."""
+        return BodyView(self, sequence.plane(index), waves_per_mm=waves_per_mm)

@@ -42,25 +42,20 @@ class LinacTruth:
 def target_truth(scan: "LinacScan", t_s: float, slice_index: int) -> LinacTruth:
     """Return the truth of a slice at scanner time t_s."""
     scene, sequence, plane = scan.scene, scan.sequence, scan.sequence.plane(slice_index)
-    cut = scan.cut_at(t_s, slice_index)
-    is_seen = cut.sizes[0] > 0
-    moved = scan.target_displacement_lps_mm(t_s)
+    outline = scan.views[slice_index].outline(t_s, sequence.columns_mm, sequence.rows_mm)
     of_plane = scan.target_displacement_lps_mm(t_s, since_s=scan.center_time_s(slice_index))
-    center = np.add(scene.target.center_mm, scene.origin_mm) + scene.displacement_mm(np.array(t_s))
-    in_plane = np.array([plane.phase_dir, plane.read_dir])
-    x_mm, y_mm = sequence.columns_mm[None, :], sequence.rows_mm[:, None]
-    contour = cut.contour_mm(0)[:, ::-1]
+    center = np.add(scene.target_mm, scene.origin_mm) + scene.displacement_mm(np.array(t_s))
     return LinacTruth(
         t_s=t_s,
         slice_index=slice_index,
         center_lps_mm=center,
-        displacement_lps_mm=moved,
-        displacement_mm=in_plane @ of_plane,
+        displacement_lps_mm=scan.target_displacement_lps_mm(t_s),
+        displacement_mm=np.array([plane.phase_dir, plane.read_dir]) @ of_plane,
         through_plane_mm=float(np.dot(center - plane.position_mm, plane.slice_dir)),
-        center_mm=cut.centers_mm[0, ::-1].copy() if is_seen else np.full(2, np.nan),
-        area_mm2=float(cut.areas_mm2[0]),
-        contour_mm=contour if is_seen else np.full_like(contour, np.nan),
-        mask=cut.holds(0, x_mm, y_mm),
+        center_mm=outline.center_mm[::-1],
+        area_mm2=outline.area_mm2,
+        contour_mm=outline.contour_mm[:, ::-1],
+        mask=outline.mask,
     )
 
 
