@@ -18,9 +18,8 @@ import thermometry
 from messages import MonitorError, ProtocolError
 from realtime.alerts.limits import (
     LIMITS,
-    Fat,
+    DoseForecast,
     Limit,
-    TemperatureMax,
     region_name,
     rule_name,
 )
@@ -28,11 +27,11 @@ from realtime.epi_reference import load_epi_reference
 from realtime.protocol_methods import refuse_unfit, refuse_unfit_window
 from realtime.protocol_ranges import expected_number, value_at
 from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
+from realtime.protocol_therapy import refuse_unanswerable, refuse_unsafe
 from thermometry.heat.tissue import TISSUES
 
 AUTO = "auto"  # the method that the header's own sampling asks for
 MAX_PROTOCOL_BYTES = 1 << 20  # the longest shipped protocol has 4 KB
-TELL_FAT = ("water-fat",)  # methods whose maps have a fat fraction
 MAX_MASK_BYTES = 1 << 28  # 512³ in bool, the largest volume that a scanner sends in real time
 
 
@@ -139,10 +138,10 @@ def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
         document = msgspec.convert(content, Document)
     except msgspec.ValidationError as error:
         raise _as_protocol_error(str(error), content) from error
-    _refuse_unsafe(document)
+    refuse_unsafe(document)
     _refuse_unknown_methods(document)
     _refuse_unknown_regions(document)
-    _refuse_unanswerable(document)
+    refuse_unanswerable(document)
     masks = _read_masks(document, folder)
     reference = _read_epi_reference(document, folder)
     digest = _digest(document, masks, reference)
@@ -180,40 +179,6 @@ def _as_protocol_error(text: str, content: object) -> ProtocolError:
     return ProtocolError(what, key=path or "file")
 
 
-def _refuse_unsafe(document: Document) -> None:
-    """Refuse a protocol that could permit a therapy which nothing watches."""
-    therapy = document.protocol.therapy
-    if therapy == "imaging":
-        if document.thermometry is not None:
-            raise ProtocolError("imaging measures no temperature", key="thermometry")
-        if document.limit:
-            raise ProtocolError("imaging judges nothing and never permits", key="limit")
-    elif therapy == "mrlinac":
-        if document.motion is None:
-            raise ProtocolError("is missing, mrlinac needs it", key="motion")
-        for key in ("latency_ms", "gate_margin_mm", "max_outside_percent"):
-            if getattr(document.motion, key) is None:
-                raise ProtocolError("is missing, mrlinac needs it", key=f"motion.{key}")
-    else:
-        if document.thermometry is None:
-            raise ProtocolError("is missing, mrgfus needs it", key="thermometry")
-        if all(region.role != "target" for region in document.region):
-            raise ProtocolError('mrgfus needs one with role = "target"', key="region")
-        if not any(isinstance(limit, TemperatureMax) for limit in document.limit):
-            raise ProtocolError('mrgfus needs one with rule = "temperature-max"', key="limit")
-        _refuse_cold_stop(document.limit, document.thermometry.body_temperature_c)
-
-
-def _refuse_cold_stop(limits: Sequence[Limit], body_temperature_c: float) -> None:
-    for index, limit in enumerate(limits):
-        if isinstance(limit, TemperatureMax) and limit.stop_above_c <= body_temperature_c:
-            raise ProtocolError(
-                f"is {limit.stop_above_c:g}, expected above body_temperature_c "
-                f"{body_temperature_c:g}",
-                key=f"limit[{index}].stop_above_c",
-            )
-
-
 def _refuse_unknown_methods(document: Document) -> None:
     _refuse_unknown("recon.method", document.recon.method, (AUTO, *recon.METHODS))
     refuse_unfit_window(document.recon)
@@ -238,25 +203,12 @@ def _refuse_unknown_regions(document: Document) -> None:
     seen: list[tuple[str, str]] = []
     for index, limit in enumerate(document.limit):
         name = region_name(limit)
-        if name:
+        if name and not isinstance(limit, DoseForecast):  # whose structures are the plan's
             _refuse_unknown(f"limit[{index}].region", name, names)
         if (rule_name(limit), name) in seen:
             about = f" for {name!r}" if name else ""
             raise ProtocolError(f"a second {rule_name(limit)}{about}", key=f"limit[{index}]")
         seen.append((rule_name(limit), name))
-
-
-def _refuse_unanswerable(document: Document) -> None:
-    """Refuse a limit on what the method cannot tell: it would stay silent, and look kept."""
-    method = "none" if document.thermometry is None else document.thermometry.method
-    for index, limit in enumerate(document.limit):
-        if isinstance(limit, Fat) and method not in TELL_FAT:
-            known = ", ".join(TELL_FAT)
-            raise ProtocolError(
-                f"{rule_name(limit)!r} needs a method that tells fat from water ({known}), "
-                f"thermometry.method is {method!r}",
-                key=f"limit[{index}].rule",
-            )
 
 
 def _read_masks(document: Document, folder: Path | None) -> Mapping[str, NDArray[np.bool_]]:

@@ -124,9 +124,7 @@ def delivered(*forecast, mu=400.0, planned_mu=1000.0, **changes):
 def beam(*reports):
     time_s, is_on = zip(*reports, strict=True)
     n = len(reports)
-    return BeamLog(
-        np.array(time_s, np.float64), np.ones(n, np.int64), np.array(is_on), np.zeros(n)
-    )
+    return BeamLog(np.array(time_s, np.float64), np.ones(n, np.int64), np.array(is_on), np.zeros(n))
 
 
 NAN = math.nan
