@@ -43,7 +43,7 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
     # the heat model does its work once power flows
     power = PowerLog(np.array([n_baseline + 0.5]), np.ones(1))
     state, took = pipeline.PipelineState(), list[dict[str, float]]()
-    n_warm, measured_ms = n_baseline + 2 + _hops_to_fill(built, later), 0.0
+    n_warm, measured_ms = n_baseline + 2 + _frames_to_learn(built, later), 0.0
     for number in range(n_warm + N_MEASURED):
         # rules that look back need frames that follow one another in scanner time
         frame = replace(first if number < n_whole else later, time_s=float(number))
@@ -57,10 +57,13 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
     return {**medians, TOTAL: sum(medians.values()), **(once if n_baseline else {})}
 
 
-def _hops_to_fill(built: pipeline.Pipeline, frame: Frame) -> int:
-    """Return how many frames pass before a sliding window is full and costs what it will."""
-    window = built.reconstructor.plan.settings.window_readouts
-    return 0 if window is None else math.ceil(window / len(frame.readouts))
+def _frames_to_learn(built: pipeline.Pipeline, frame: Frame) -> int:
+    """Return how many frames pass before a method knows enough to cost what it will."""
+    plan = built.reconstructor.plan
+    window = plan.settings.window_readouts
+    if window is not None:
+        return math.ceil(window / len(frame.readouts))
+    return 2 * (plan.encoding.acceleration[0] - 1)
 
 
 def _with_short_baseline(protocol: Protocol) -> Protocol:

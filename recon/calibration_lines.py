@@ -18,20 +18,40 @@ _MAX_PARTITIONS = 24
 class CalibrationLines:
     """Lines (coil, kz, ky, x) in k-space order, in image space along x.
 
-    rows: complex64 (coil, kz, ky, x), zero where not measured. measured: bool (kz, ky).
+    rows: complex64 (coil, kz, ky, x), zero where not measured; the mean over frames by weight.
+    weights: float32 (kz, ky), 0 where not measured.
     center: (kz, ky) of the k-space centre among the rows.
+    n_frames: that they come from.
     """
 
     rows: NDArray[np.complex64]
-    measured: NDArray[np.bool_]
+    weights: NDArray[np.float32]
     center: tuple[int, int]
+    n_frames: int = 1
 
-    def joined(self, older: "CalibrationLines | None") -> "CalibrationLines":
-        """Return these lines, and of an older frame those that this one did not measure."""
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Which lines there are, (kz, ky)."""
+        return np.asarray(self.weights > 0)
+
+    def joined(self, older: "CalibrationLines | None", acceleration: int) -> "CalibrationLines":
+        """Return these lines with those of older frames, all as at one moment.
+
+        A lattice that shifts from frame to frame sees a moving patient at other moments on other
+        lines, and a kernel fitted to that ghosts. The frames' weights 1, 2, … R, … 2, 1 put each
+        line, by linear interpolation in time, at the middle one of 2 R - 1 frames.
+        """
         if older is None or older.rows.shape != self.rows.shape:
             return self
-        rows = np.where(self.measured[..., None], self.rows, older.rows)
-        return CalibrationLines(rows, self.measured | older.measured, self.center)
+        weight = max(acceleration - abs(older.n_frames - (acceleration - 1)), 1)
+        weights = (older.weights + weight * self.measured).astype(np.float32)
+        share = np.where(self.measured, weight / np.maximum(weights, 1), 0).astype(np.float32)
+        rows = older.rows + share[..., None] * (self.rows - older.rows)
+        return CalibrationLines(rows, weights, self.center, older.n_frames + 1)
+
+    def are_of_one_moment(self, acceleration: int) -> bool:
+        """Whether so many frames of a moving lattice are in them that all its lines agree."""
+        return self.n_frames >= 2 * acceleration - 1
 
 
 def calibration_lines(
@@ -46,13 +66,14 @@ def calibration_lines(
     the neighbourhood of lines is known, so its middle is taken for the centre.
     """
     is_separate = method.plan.encoding.calibration_mode == "separate"
+    acceleration = method.plan.encoding.acceleration[0]
     if hybrid.lines:
         alone = _reference(method, hybrid)
         if is_separate or longest_run(alone.measured) >= run_length:
-            return alone.joined(older)
+            return alone.joined(older, acceleration)
     if is_separate and older is not None:
         return older
-    return _measured(method, hybrid).joined(older)
+    return _measured(method, hybrid).joined(older, acceleration)
 
 
 def longest_run(measured: NDArray[np.bool_]) -> int:
@@ -140,7 +161,7 @@ def _about_center(
     kept = np.ascontiguousarray(rows[:, first_z:last_z, first_y:last_y])
     return CalibrationLines(
         kept,
-        measured[first_z:last_z, first_y:last_y].copy(),
+        measured[first_z:last_z, first_y:last_y].astype(np.float32),
         (center[0] - first_z, center[1] - first_y),
     )
 

@@ -60,9 +60,10 @@ class Grappa(HybridRows):
     partition is filled by itself.
     Calibration lines come separate (a scan of their own, or lines for calibration only), embedded
     (in each frame or the first), or interleaved: the lattice shifts from frame to frame, and R
-    consecutive frames are merged (TGRAPPA, Breuer 2005, doi:10.1002/mrm.20430); until they fill the
-    centre images are marked incomplete. Lines for calibration only are not put into the image;
-    measured lines are never replaced. A line beside the lattice's end has fewer sources.
+    consecutive frames fill the centre (TGRAPPA, Breuer 2005, doi:10.1002/mrm.20430). The patient
+    moves between them, so 2 R - 1 are interpolated to one moment; until then images are marked
+    incomplete. Lines for calibration only are not put into the image; measured lines are never
+    replaced. A line beside the lattice's end has fewer sources.
 
     The kernel is fixed once fitted, so the method is linear and phase passes through. Coils are
     combined before the image leaves: after synthesis their noise is no longer independent.
@@ -163,6 +164,8 @@ class Grappa(HybridRows):
         found = GrappaCalibration(
             is_ready=False, navigator=navigator, gathered=lines, first=first, last=last
         )
+        if is_interleaved and not lines.are_of_one_moment(self._acceleration):
+            return found
         kernel = fit_kernel(lines, self._acceleration)
         if kernel is None:
             return found

@@ -97,12 +97,12 @@ def error(image, truth):
 @pytest.mark.parametrize("mode", ["embedded", "separate", "interleaved"])
 @pytest.mark.parametrize("acceleration", [2, 3])  # 64 is no multiple of 3
 def test_few_lines_give_the_image_of_all(whole, name, mode, acceleration):
-    sequence = Cartesian(**MATRIX, acceleration=acceleration, calibration=mode, n_frames=4)
+    sequence = Cartesian(**MATRIX, acceleration=acceleration, calibration=mode, n_frames=6)
     scan = Scan(sequence, n_coils=N_COILS)
     frames = frames_of(scan)
     images = images_of(method_of(name, scan, regularisation=1e-4), frames)
-    n_waiting = acceleration - 1 if mode == "interleaved" else 0
-    assert [image.is_complete for image in images] == [False] * n_waiting + [True] * (4 - n_waiting)
+    n_waiting = 2 * (acceleration - 1) if mode == "interleaved" else 0
+    assert [image.is_complete for image in images] == [False] * n_waiting + [True] * (6 - n_waiting)
     aliased = images_of(method_of("fft", scan), frames)[-1]
     for image in images[n_waiting:]:
         assert error(image, whole) < 0.06
