@@ -55,8 +55,12 @@ class Protocol:
     @property
     def files(self) -> tuple[str, ...]:
         """The files beside it that it names, relative to its folder."""
-        masks = (region.mask for region in self.region)
-        return tuple(name for name in (*masks, self.recon.epi_reference) if name is not None)
+        named = [name for one in self.region for name in (one.mask, one.structures)]
+        plan = self.document.dose
+        if plan is not None:
+            named += [plan.plan, plan.structures, *plan.beams]
+        named.append(self.recon.epi_reference)
+        return tuple(dict.fromkeys(name for name in named if name is not None))
 
     @property
     def protocol(self) -> General:

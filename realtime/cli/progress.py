@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from messages import Permit, Verdict
 from messages.codec import Noun
+from realtime.cli import verdict_words
 from realtime.cli.console import console
 from realtime.clock import MonotonicClock
 from realtime.streams import mrd_layout as layout
@@ -63,7 +64,7 @@ class FrameProgress(_Line):
             self._progress.refresh()
 
     def _describe(self, verdict: Verdict) -> str:
-        parts = training(verdict)
+        parts = verdict_words.training(verdict) + verdict_words.motion(verdict)
         for region in verdict.regions:
             if region.name == self._target and region.temperature_max_c is not None:
                 parts.append(f"{region.name} {region.temperature_max_c:5.1f} °C")
@@ -74,13 +75,6 @@ class FrameProgress(_Line):
         colour = "green" if self._permit == "GRANTED" else "red"
         parts += [f"[{colour}]{self._permit:7s}[/]", f"age {verdict.age_ms:.1f} ms"]
         return "  ".join(parts)
-
-
-def training(verdict: Verdict) -> list[str]:
-    """Return how far the training phase has come, nothing where it is over or there is none."""
-    if verdict.baseline_frames >= verdict.baseline_wanted:
-        return []
-    return [f"baseline {verdict.baseline_frames} of {verdict.baseline_wanted}"]
 
 
 class ReadoutProgress(_Line):

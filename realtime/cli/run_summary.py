@@ -1,5 +1,6 @@
 """The last thing a command prints of a run: its figures in one table."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 from rich.console import Console
 
 from realtime.cli.console import counted, facts_table, number
+from realtime.outputs.report_dose_curves import FIGURE_NAMES
+from realtime.outputs.report_linac_tables import last_dose
+from realtime.outputs.report_motion_numbers import duty, holds, prediction_error
+from realtime.outputs.report_motion_series import motion_series
 from realtime.outputs.report_numbers import (
     StageTimes,
     errors_against_truth,
@@ -25,7 +30,8 @@ def print_summary(folder: Path, console: Console) -> None:
     """Print what a run folder tells."""
     run = read_run(folder)
     try:
-        rows = _run_rows(run) + _temperature_rows(run) + _overshoot_rows(run.closed_loop)
+        rows = _run_rows(run)
+        rows += _motion_rows(run) if run.therapy == "mrlinac" else _heat_rows(run)
         rows += _latency_rows(run) + _alert_rows(run)
     finally:
         run.close()
@@ -45,6 +51,49 @@ def _run_rows(run: RunRecord) -> Rows:
     else:
         rows.append(("run", run.status))
     return rows
+
+
+def _heat_rows(run: RunRecord) -> Rows:
+    return _temperature_rows(run) + _overshoot_rows(run.closed_loop)
+
+
+def _motion_rows(run: RunRecord) -> Rows:
+    series = motion_series(run)
+    if series is None:
+        return []
+    rows, unit = [], "s" if series.has_clock else "frames"
+    used, error = duty(series), prediction_error(series)
+    if used is not None:
+        beam = "" if math.isnan(used.beam_percent) else f", beam on {used.beam_percent:.1f} %"
+        text = f"gate open {used.gate_percent:.1f} %, permit {used.permit_percent:.1f} %{beam}"
+        rows.append(("duty", f"{text} of {used.treated:.1f} {unit} after training"))
+        on = used.outside_beam_on_percent
+        text = "" if math.isnan(on) else f", {on:.1f} % with the beam on"
+        rows.append(("target outside", f"{used.outside_mean_percent:.1f} % of its area{text}"))
+    if error is not None:
+        text = f"rms {error.rms_mm:.2f} mm (holding the last place {error.hold_rms_mm:.2f}), "
+        text += f"{error.coverage_percent:.0f} % within the interval"
+        rows.append(("prediction", text))
+    reasons = [
+        f"{one.reason} {one.lasted:.1f} {unit} ({counted(one.n_times, 'time')})"
+        for one in holds(run, series)
+    ]
+    rows.append(("held by", ", ".join(reasons) or "nothing"))
+    return rows + _dose_rows(run)
+
+
+def _dose_rows(run: RunRecord) -> Rows:
+    return [
+        (
+            f"dose, {row.structure}",
+            ", ".join(
+                f"{FIGURE_NAMES[name]} {row.so_far[name]:.2f} Gy"
+                f" (planned by then {row.planned[name]:.2f})"
+                for name in (("d98_gy", "mean_gy") if row.role == "target" else ("d2_gy",))
+            ),
+        )
+        for row in last_dose(run)
+    ]
 
 
 def _temperature_rows(run: RunRecord) -> Rows:

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from messages import MonitorError, Verdict
 from messages.codec import decode
+from realtime.cli import verdict_words
 from realtime.cli.console import console
 from realtime.cli.control_line import ask, connect
-from realtime.cli.progress import training
 from realtime.cli.watched import Watched
 from realtime.clock import Clock, MonotonicClock
 
@@ -98,7 +98,7 @@ def _screen(watched: Watched, now_ns: int) -> Group:
 
 def _verdict_line(verdict: Verdict) -> str:
     parts = [f"frame {verdict.frame_id} {verdict.outcome}", f"age {verdict.age_ms:.1f} ms"]
-    parts += training(verdict)
+    parts += verdict_words.training(verdict) + verdict_words.motion(verdict)
     parts += [
         f"{one.name} {one.temperature_max_c:.1f} °C"
         for one in verdict.regions

@@ -97,12 +97,14 @@ def dose_table(run: RunRecord) -> str:
     for row in last_dose(run):
         for figure, name in FIGURE_NAMES.items():
             delivered, planned = row.so_far[figure], row.planned[figure]
-            if math.isnan(delivered):
+            is_share = figure.endswith("_percent")
+            # of an organ the share at the target's prescription says nothing
+            if math.isnan(delivered) or (is_share and row.role != "target"):
                 continue
-            unit = "%" if figure.endswith("_percent") else "Gy"
+            unit = "%" if is_share else "Gy"
             rows.append(
-                (row.structure, name, *(f"{value:.2f}" for value in (delivered, planned)),
-                 f"{delivered - planned:+.2f}", _forecast(row, figure), unit)
+                (row.structure if name == "D98" else "", name, f"{delivered:.2f}",
+                 f"{planned:.2f}", f"{delivered - planned:+.2f}", _forecast(row, figure), unit)
             )  # fmt: skip
     head = ("structure", "figure", "delivered", "planned by then", "difference", "forecast", "")
     return html.table(head, rows, numbers_from=2)

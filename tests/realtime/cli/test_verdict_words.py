@@ -1,0 +1,37 @@
+"""A linac's verdict in one line, for whoever watches."""
+
+from dataclasses import replace
+
+from messages import FrameKey, Verdict
+from realtime.cli import verdict_words
+from tests.realtime.outputs.linac_run import TRAINING, frame_of
+
+
+def test_a_line_tells_place_prediction_gate_beam_and_dose():
+    verdict, _ = frame_of(40)
+    motion = replace(
+        verdict.motion, displacement_mm=(3.04, -0.04), predicted_mm=(5.9, -1.2),
+        outside_percent=2.4, predicted_outside_percent=11.0,
+    )  # fmt: skip
+    words = verdict_words.motion(replace(verdict, motion=motion))
+    assert words[:4] == ["at +3.0 +0.0 mm", "→ +5.9 -1.2 mm", "outside 2 %", "→ 11 %"]
+    assert words[4:6] == ["gate CLOSED", "beam OFF"]
+    assert words[6] == f"D98 {verdict.delivered.so_far[0].d98_gy:.2f} Gy"
+
+
+def test_what_is_not_known_is_not_told_as_a_number():
+    verdict, _ = frame_of(5)
+    motion = replace(verdict.motion, displacement_mm=None, is_beam_on=None)
+    words = verdict_words.motion(replace(verdict, motion=motion))
+    assert words == ["at ?", "gate CLOSED", "beam ?"]
+    assert verdict_words.training(verdict) == [f"training 6 of {TRAINING}"]
+
+
+def test_a_doubted_frame_says_why():
+    assert "doubted: low-similarity" in verdict_words.motion(frame_of(61)[0])
+
+
+def test_a_verdict_without_a_target_says_nothing_of_motion():
+    verdict = Verdict(1, FrameKey(), "COMPUTED", "HELD", baseline_frames=2, baseline_wanted=5)
+    assert verdict_words.motion(verdict) == []
+    assert verdict_words.training(verdict) == ["baseline 2 of 5"]
