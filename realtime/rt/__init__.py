@@ -1,0 +1,1 @@
+"""DICOM RT: plan, structures and dose are read, delivered dose is written."""
