@@ -5,6 +5,7 @@ import pytest
 
 from simulators import Drift, GradientEcho, Treatment, TreatmentSimulator
 from simulators.mrd import acquisition_samples
+from tests.simulators.fake_monitor import FakeMonitor
 
 
 def _reconstruct(messages):
@@ -61,3 +62,16 @@ def play():
 @pytest.fixture(scope="session")
 def difference_c():
     return _difference_c
+
+
+@pytest.fixture
+def monitor():
+    made = []
+
+    def make(*args, **kwargs):
+        made.append(FakeMonitor(*args, **kwargs))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

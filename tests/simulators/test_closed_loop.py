@@ -1,123 +1,14 @@
 """The closed loop against a monitor of a hundred lines that shares nothing with ours."""
 
-import json
-import socket
-import struct
-import threading
-import time  # noqa: TID251 - the fake monitor takes its time
-from collections import Counter
 from dataclasses import replace
 
 import pytest
-import zmq
 
 from simulators import GradientEcho, TreatmentSimulator, faults
 from simulators.closed_loop import ClosedLoop
 from simulators.device_line import Monitor
 
 N_ROWS = 24
-
-
-class FakeMonitor:
-    """Answers each frame as `judge(frame)` says: GRANTED, HELD or None for silence."""
-
-    def __init__(self, judge, *, lease_ms=1e6, delay_s=0.0, skip_sequence_at=None, refuses=False):
-        self.judge, self.lease_ms, self.delay_s, self.refuses = judge, lease_ms, delay_s, refuses
-        self.skip_sequence_at = skip_sequence_at
-        self.events = zmq.Context.instance().socket(zmq.PUB)
-        self.events.setsockopt(zmq.LINGER, 0)
-        self.control = zmq.Context.instance().socket(zmq.ROUTER)
-        self.control.setsockopt(zmq.LINGER, 0)
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.server.settimeout(10)
-        self.ports = Monitor(
-            mrd_port=self.server.getsockname()[1],
-            event_port=self.events.bind_to_random_port("tcp://127.0.0.1"),
-            control_port=self.control.bind_to_random_port("tcp://127.0.0.1"),
-        )
-        self.lock, self.sequences, self.stop = threading.Lock(), Counter(), threading.Event()
-        self.n_readouts, self.power, self.received = 0, [], []
-        self.threads = [threading.Thread(target=t, daemon=True) for t in (self.serve, self.beat)]
-        for thread in self.threads:
-            thread.start()
-
-    def publish(self, topic, body):
-        with self.lock:
-            self.sequences[topic] += 1 + (self.sequences[topic] == self.skip_sequence_at)
-            header = {"schema": 1, "epoch": "e", "sequence": self.sequences[topic], "body": body}
-            self.events.send_multipart([topic.encode(), json.dumps(header).encode()])
-
-    def beat(self):
-        while not self.stop.wait(0.05):
-            if not self.stop.is_set() and self.judge(-1) != "dead":
-                self.publish("heartbeat", {"last_sequence": 0, "permit_state": "HELD"})
-            while self.control.poll(0):
-                self.power.append(json.loads(self.control.recv_multipart()[-1]))
-
-    def serve(self):
-        connection, _ = self.server.accept()
-        with connection:
-            stream = connection.makefile("rb")
-            while head := stream.read(2):
-                (identifier,) = struct.unpack("<H", head)
-                self.received.append(identifier)
-                if identifier == 1:
-                    stream.read(1024)
-                elif identifier == 3:
-                    stream.read(struct.unpack("<I", stream.read(4))[0])
-                    if self.refuses:
-                        return
-                elif identifier == 1008:
-                    self.take_readout(connection, stream)
-                else:
-                    connection.sendall(b"\x04\x00")
-                    return
-
-    def take_readout(self, connection, stream):
-        head = stream.read(340)
-        if len(head) < 340:
-            return
-        (flags,) = struct.unpack_from("<Q", head, 2)
-        n_samples, coils = (
-            struct.unpack_from("<H", head, 34)[0],
-            struct.unpack_from("<H", head, 38)[0],
-        )
-        stream.read(n_samples * coils * 8)
-        self.n_readouts += 1
-        if flags & 1 << 7:
-            text = b"frame" * 40_000  # more than a socket buffer holds over a treatment
-            connection.sendall(struct.pack("<HI", 5, len(text)) + text)
-            self.answer(struct.unpack_from("<H", head, 254)[0])
-
-    def answer(self, frame):
-        decision = self.judge(frame)
-        if decision not in ("GRANTED", "HELD"):
-            return
-        time.sleep(self.delay_s)
-        body = {"state": decision, "lease_ms": self.lease_ms, "reason": "", "frame_id": frame}
-        self.publish("permit", body)
-        self.publish("map", {"frame_id": frame, "shape": [1, 2]})
-        self.publish("verdict", {"frame_id": frame, "decision": decision, "age_ms": 3.5})
-
-    def close(self):
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(3)
-        for one in (self.server, self.events, self.control):
-            one.close()
-
-
-@pytest.fixture
-def monitor():
-    made = []
-
-    def make(*args, **kwargs):
-        made.append(FakeMonitor(*args, **kwargs))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +49,10 @@ def test_it_heats_while_granted_and_stops_on_hold(treatment, monitor):
     parts = (split.due_to_frame_time_c, split.due_to_detection_c, split.due_to_processing_c)
     assert sum(parts) == pytest.approx(split.overshoot_c)
     assert 0 < split.due_to_processing_c < 0.2
-    assert [one["watts"] for one in fake.power] == [0.0, 30.0, 0.0]
+    assert [one["watts"] for one in fake.reports] == [0.0, 30.0, 0.0]
     echo_s = treatment.sequence.echo_s(0)  # the monitor counts from the first echo
-    assert fake.power[1]["time_s"] == pytest.approx(first_s - echo_s)
-    assert fake.power[2]["time_s"] == pytest.approx(off.t_s - echo_s)
+    assert fake.reports[1]["time_s"] == pytest.approx(first_s - echo_s)
+    assert fake.reports[2]["time_s"] == pytest.approx(off.t_s - echo_s)
     assert len(result.texts) == 10
     assert len(result.verdicts) == 9
     assert result.n_missed_events == 0
