@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from motion import tracking
-from motion.prediction import Guarded, Hold, Rls
+from motion.prediction import Guarded, Hold, Kalman, Ridge, Rls
 from motion.predictor import Predictor
 from motion.tracker import Tracker, TrackingPlan
 
@@ -15,6 +15,8 @@ METHODS: dict[str, Callable[[TrackingPlan], Tracker]] = {
 
 PREDICTORS: dict[str, Callable[[], Predictor]] = {
     "hold": lambda: Guarded(Hold()),
+    "kalman": lambda: Guarded(Kalman()),
+    "ridge": lambda: Guarded(Ridge()),
     "rls": lambda: Guarded(Rls()),
 }
 """The predictors, by name."""

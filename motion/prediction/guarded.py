@@ -105,7 +105,7 @@ class Guarded(Generic[State]):
 def _within(position_mm: Real, history: History) -> Real:
     low_mm, high_mm = history.position_mm.min(axis=0), history.position_mm.max(axis=0)
     more_mm = 0.5 * (high_mm - low_mm)
-    return np.clip(position_mm, low_mm - more_mm, high_mm + more_mm)
+    return np.asarray(np.minimum(np.maximum(position_mm, low_mm - more_mm), high_mm + more_mm))
 
 
 def _is_believed(errors: Errors) -> bool:

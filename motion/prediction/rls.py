@@ -79,8 +79,8 @@ def _updated(state: Fit, regressor: Real, target: Real, *, forgetting: float) ->
     if not forgetting <= scale < math.inf:
         raise FloatingPointError(f"recursive least squares: {scale} is no scale of a gain")
     gain = seen / scale
-    weights = state.weights + np.outer(gain, target - regressor @ state.weights)
-    covariance = state.covariance - np.outer(seen, gain)
+    weights = state.weights + gain[:, None] * (target - regressor @ state.weights)
+    covariance = state.covariance - seen[:, None] * gain
     if covariance.trace() <= forgetting * len(covariance) / PRIOR_MM2:
         covariance /= forgetting
     return weights, covariance
