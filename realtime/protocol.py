@@ -1,6 +1,5 @@
 """The treatment protocol: a TOML file, strictly read. Every error names the key at fault."""
 
-import hashlib
 import math
 import re
 import tomllib
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 import recon
 import thermometry
-from messages import MonitorError, ProtocolError
+from messages import ProtocolError
 from realtime.alerts.limits import (
     LIMITS,
     DoseForecast,
@@ -23,16 +22,23 @@ from realtime.alerts.limits import (
     region_name,
     rule_name,
 )
-from realtime.epi_reference import load_epi_reference
+from realtime.protocol_files import (
+    digest_of,
+    read_epi_reference,
+    read_masks,
+    read_rois,
+    rt_contents,
+    rt_files,
+)
 from realtime.protocol_methods import refuse_unfit, refuse_unfit_window
 from realtime.protocol_ranges import expected_number, value_at
 from realtime.protocol_sections import Document, General, Motion, Recon, Region, Stream, Thermometry
 from realtime.protocol_therapy import refuse_unanswerable, refuse_unsafe
+from realtime.rt.roi import Roi
 from thermometry.heat.tissue import TISSUES
 
 AUTO = "auto"  # the method that the header's own sampling asks for
 MAX_PROTOCOL_BYTES = 1 << 20  # the longest shipped protocol has 4 KB
-MAX_MASK_BYTES = 1 << 28  # 512³ in bool, the largest volume that a scanner sends in real time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +46,7 @@ class Protocol:
     """A treatment protocol that has passed every check.
 
     mask_files: bool (z, y, x) or (y, x) of each region given by a file, read-only.
-    epi_reference: the scan that [recon] epi_reference names.
+    epi_reference: the scan that [recon] epi_reference names. rois: of each region that names one.
     hash: 16 hex digits over the content (files included), blind to comments and order of keys.
     text, folder: the TOML as written, and where its relative paths start.
     """
@@ -51,15 +57,13 @@ class Protocol:
     text: str
     folder: Path | None = field(default=None)
     epi_reference: recon.EpiReference | None = None
+    rois: Mapping[str, Roi] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files beside it that it names, relative to its folder."""
-        named = [name for one in self.region for name in (one.mask, one.structures)]
-        plan = self.document.dose
-        if plan is not None:
-            named += [plan.plan, plan.structures, *plan.beams]
-        named.append(self.recon.epi_reference)
+        named = [region.mask for region in self.region]
+        named += [*rt_files(self.document), self.recon.epi_reference]
         return tuple(dict.fromkeys(name for name in named if name is not None))
 
     @property
@@ -146,10 +150,11 @@ def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
     _refuse_unknown_methods(document)
     _refuse_unknown_regions(document)
     refuse_unanswerable(document)
-    masks = _read_masks(document, folder)
-    reference = _read_epi_reference(document, folder)
-    digest = _digest(document, masks, reference)
-    return Protocol(document, masks, digest, text, folder, reference)
+    masks = read_masks(document, folder)
+    reference = read_epi_reference(document, folder)
+    rois = read_rois(document, folder)
+    digest = digest_of(document, masks, reference, rt_contents(document, folder))
+    return Protocol(document, masks, digest, text, folder, reference, rois)
 
 
 def _numbers(value: object, path: str) -> Iterator[tuple[str, float]]:
@@ -213,64 +218,3 @@ def _refuse_unknown_regions(document: Document) -> None:
             about = f" for {name!r}" if name else ""
             raise ProtocolError(f"a second {rule_name(limit)}{about}", key=f"limit[{index}]")
         seen.append((rule_name(limit), name))
-
-
-def _read_masks(document: Document, folder: Path | None) -> Mapping[str, NDArray[np.bool_]]:
-    return {
-        region.name: _read_mask(region.mask, folder, key=f"region[{index}].mask")
-        for index, region in enumerate(document.region)
-        if region.mask is not None
-    }
-
-
-def _read_epi_reference(document: Document, folder: Path | None) -> recon.EpiReference | None:
-    name, key = document.recon.epi_reference, "recon.epi_reference"
-    if name is None:
-        return None
-    try:
-        return load_epi_reference(_beside(name, folder, key=key))
-    except MonitorError as error:
-        raise ProtocolError(str(error), key=key) from error
-
-
-def _beside(name: str, folder: Path | None, *, key: str) -> Path:
-    """Return the path of a file in the protocol's folder."""
-    if folder is None:
-        raise ProtocolError("a file needs a protocol that lies in a folder", key=key)
-    path = (folder / name).resolve()
-    if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
-        raise ProtocolError(f"{name!r} leaves the protocol's folder", key=key)
-    return path
-
-
-def _read_mask(name: str, folder: Path | None, *, key: str) -> NDArray[np.bool_]:
-    path = _beside(name, folder, key=key)
-    if path.suffix != ".npy":
-        raise ProtocolError(f"{name!r} is not a .npy file", key=key)
-    try:
-        if path.stat().st_size > MAX_MASK_BYTES:
-            raise ProtocolError(f"{name!r} has more than {MAX_MASK_BYTES} bytes", key=key)
-        mask = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ProtocolError(f"{name!r} cannot be read: {error}", key=key) from error
-    if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "bu" or mask.ndim not in (2, 3):
-        raise ProtocolError(f"{name!r} is no bool array (y, x) or (z, y, x)", key=key)
-    inside: NDArray[np.bool_] = mask.astype(np.bool_)
-    inside.flags.writeable = False
-    return inside
-
-
-def _digest(
-    document: Document,
-    masks: Mapping[str, NDArray[np.bool_]],
-    reference: recon.EpiReference | None,
-) -> str:
-    content = msgspec.json.encode(msgspec.to_builtins(document), order="deterministic")
-    digest = hashlib.sha256(content)
-    for name in sorted(masks):
-        digest.update(repr((name, masks[name].shape)).encode())
-        digest.update(masks[name].tobytes())
-    if reference is not None:
-        digest.update(reference.readouts.tobytes())
-        digest.update(reference.samples.tobytes())
-    return digest.hexdigest()[:16]

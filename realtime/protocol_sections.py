@@ -170,6 +170,9 @@ class Dose(Struct, frozen=True, forbid_unknown_fields=True):
     prescription_gy: Annotated[float, Meta(gt=0.0, le=200.0)] | None = None
 
 
+_PLACES = ("center_px", "center_mm", "radii_px", "radii_mm")
+
+
 class Region(Struct, frozen=True, forbid_unknown_fields=True):
     """One [[region]]: an ellipse or rectangle by centre and half-axes, or a mask file.
 
@@ -193,7 +196,11 @@ class Region(Struct, frozen=True, forbid_unknown_fields=True):
     slice: Annotated[int, Meta(ge=0)] | None = None
 
     def __post_init__(self) -> None:
-        if self.mask is not None:
+        if (self.structures is None) != (self.roi is None):
+            raise ValueError("`structures`: expected it and roi, or neither")
+        if self.structures is not None:
+            self._refuse_beside("structures", "shape", "mask", *_PLACES)
+        elif self.mask is not None:
             self._check_mask()
         elif self.shape is None or self.shape == "mask":
             raise ValueError('`shape`: expected "ellipse" or "rectangle", or mask = "file.npy"')
@@ -204,9 +211,12 @@ class Region(Struct, frozen=True, forbid_unknown_fields=True):
     def _check_mask(self) -> None:
         if self.shape not in (None, "mask"):
             raise ValueError(f"`mask`: a region of shape {self.shape!r} takes no mask file")
-        for key in ("center_px", "center_mm", "radii_px", "radii_mm"):
+        self._refuse_beside("mask", *_PLACES)
+
+    def _refuse_beside(self, given: str, *others: str) -> None:
+        for key in others:
             if getattr(self, key) is not None:
-                raise ValueError(f"`{key}`: a region with a mask file takes no {key}")
+                raise ValueError(f"`{key}`: a region with {given} takes no {key}")
 
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True):

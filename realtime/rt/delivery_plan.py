@@ -9,9 +9,10 @@ from messages import MonitorError
 from motion.dose import DoseCloud, DosePlan
 from realtime.protocol_sections import Dose
 from realtime.rt.raster import structure
+from realtime.rt.roi import Roi
 from realtime.rt.rtdose import DoseFile, read_dose
 from realtime.rt.rtplan import Plan, read_plan
-from realtime.rt.rtstruct import Roi, Structures, read_structures
+from realtime.rt.rtstruct import Structures, read_structures
 
 TARGETS = ("GTV", "CTV", "PTV")
 # ROIs that are no tissue to follow, or so large that their figures mean nothing

@@ -9,9 +9,8 @@ from scipy import ndimage
 
 from messages import MonitorError
 from motion.dose import DoseGrid, Structure
-from realtime.rt.rtstruct import Roi, normal_of
+from realtime.rt.roi import Points, Roi, normal_of
 
-Points = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 SAME_PLANE_MM = 0.05

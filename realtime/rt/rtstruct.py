@@ -4,29 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from messages import MonitorError
 from realtime.rt.dicom_file import items_of, number_of, numbers_of, read_dicom, text_of
-
-Points = NDArray[np.float64]
+from realtime.rt.roi import Points, Roi, normal_of
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 FLAT_MM = 0.5  # a contour's points may lie so far off its plane: files have few decimals
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Roi:
-    """One structure. contours: float64 (point, 3) in LPS each, closed, planar, at least one.
-
-    kind: RTROIInterpretedType, as GTV, PTV, ORGAN or EXTERNAL; "" where the file gives none.
-    """
-
-    name: str
-    kind: str
-    contours: tuple[Points, ...]
-    frame_of_reference: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,9 +89,3 @@ def _contours(drawn: Dataset | None, *, file: str, name: str) -> tuple[tuple[Poi
         if np.ptp(points @ axis) > FLAT_MM:
             return (), "has contours that are not flat, or not parallel to one another"
     return tuple(contours), ""
-
-
-def normal_of(points: Points) -> Points:
-    """Return twice the area vector of a closed polygon (Newell): along its plane's normal."""
-    following = np.roll(points, -1, axis=0)
-    return np.asarray(np.cross(points - points[0], following - points[0]).sum(axis=0))
