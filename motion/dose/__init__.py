@@ -3,6 +3,7 @@
 from motion.dose.accumulator import Accumulator, AccumulatorState
 from motion.dose.place import ImageField, Place
 from motion.dose.plan import DoseCloud, DoseGrid, DosePlan, Structure
+from motion.dose.whole_grid import whole_grid_gy
 
 __all__ = [
     "Accumulator",
@@ -13,4 +14,5 @@ __all__ = [
     "ImageField",
     "Place",
     "Structure",
+    "whole_grid_gy",
 ]

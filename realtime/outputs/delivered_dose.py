@@ -1,0 +1,91 @@
+"""The dose that a finished run delivered, on the plan's whole grid, from what its folder holds.
+
+Research only: static dose clouds moved with the target, no dose calculation.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import MonitorError, StructureDose
+from motion.dose import DoseCloud, DosePlan, Place, whole_grid_gy
+from motion.dose.delivery import Portion
+from motion.dose.dvh import structure_dose
+from motion.dose.tissue import Tissue
+from realtime.outputs.report_motion_record import MotionRow
+from realtime.outputs.report_record import RunRecord
+from realtime.protocol_sections import Dose
+from realtime.rt.delivery_plan import load_delivery
+from realtime.rt.rtdose_writing import write_dose
+
+FILE = "delivered_dose.dcm"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivered:
+    """gy: float64 (z, y, x) on the plan's grid. mu: units that were counted."""
+
+    gy: NDArray[np.float64]
+    plan: DosePlan
+    mu: float
+
+
+def delivered_grid(run: RunRecord) -> Delivered:
+    """Return the dose on the whole grid. Raises MonitorError where the folder lacks what it needs.
+
+    It moves rigidly by what motion.csv tells, also where the run had a dense field.
+    """
+    settings = _settings(run)
+    plan = load_delivery(settings, run.folder)
+    beams = run.beams
+    if beams is None or not beams.is_known:
+        raise MonitorError(f"{run.folder}: has no beams.csv, the accelerator reported nothing")
+    places = [_place(row) for row in run.motion if math.isfinite(row.time_s)]
+    if not places:
+        raise MonitorError(f"{run.folder}: motion.csv has no frame with a time")
+    gy = whole_grid_gy(plan, sorted(places, key=lambda one: one.time_s), beams)
+    last_s = max(one.time_s for one in places)
+    mu = sum(beams.delivered_mu(cloud.number, last_s) for cloud in plan.clouds)
+    return Delivered(gy, plan, mu)
+
+
+def write_delivered(run: RunRecord, delivered: Delivered, path: Path) -> None:
+    """Write it as RTDOSE, with patient and plan of the first beam's dose."""
+    like = run.folder / _settings(run).beams[0]
+    write_dose(path, delivered.gy.astype(np.float32), delivered.plan.grid, like=like)
+
+
+def structure_doses(gy: NDArray[np.floating], plan: DosePlan) -> tuple[StructureDose, ...]:
+    """Return the figures of the plan's structures in a dose on its grid."""
+    cloud = DoseCloud(1, 1.0, gy.astype(np.float32), plan.grid)
+    alone = DosePlan((cloud,), plan.structures, plan.target, plan.prescription_gy)
+    still = (Portion(0, 1.0, np.zeros(3)),)
+    return tuple(
+        structure_dose(
+            one.name,
+            one.role,
+            Tissue(plan.grid, one.points_mm).received_gy(alone, still),
+            one.volume_mm3,
+            prescription_gy=plan.prescription_gy,
+        )
+        for one in plan.structures
+    )
+
+
+def _settings(run: RunRecord) -> Dose:
+    if run.protocol is None:
+        raise MonitorError(f"{run.folder}: no protocol can be read: {'; '.join(run.missing)}")
+    settings = run.protocol.document.dose
+    if settings is None:
+        raise MonitorError(
+            f"{run.folder}: its protocol.toml has no [dose], expected a plan's files"
+        )
+    return settings
+
+
+def _place(row: MotionRow) -> Place:
+    is_known = row.is_tracked and not row.is_training and not math.isnan(row.lps_mm[0])
+    return Place(row.time_s, row.lps_mm if is_known else None)
