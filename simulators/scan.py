@@ -114,7 +114,7 @@ class Scan:
         """
         passes = [
             (float(np.hypot.reduce(each.k_per_mm, axis=1).min()), each.t_s)
-            for each in self.sequence.frame_readouts(frame, self._start_s(frame))
+            for each in self.sequence.frame_readouts(frame, self.sequence.start_s(frame))
             if (each.counter("slice"), each.counter("contrast")) == (slice_index, contrast)
             and not each.flags & (PHASE_CORRECTION | PARALLEL_CALIBRATION)
         ]
@@ -198,9 +198,6 @@ class Scan:
 
     def _decay(self, echo_time_s: float) -> float:
         return math.exp(-echo_time_s / self.patient.t2_star_s)
-
-    def _start_s(self, frame: int) -> float:
-        return self.sequence.lead_s + sum(map(self.sequence.frame_time_s, range(frame)))
 
     def _receiver_noise(self, snr: float) -> Noise:
         sequence, origin = self.sequence, np.zeros(())

@@ -133,10 +133,9 @@ class TissueScan:
 
     def center_time_s(self, frame: int, *, contrast: int = 0) -> float:
         """Return the mean scanner time of a frame's imaging readouts that pass the centre."""
-        start_s = self.sequence.lead_s + sum(map(self.sequence.frame_time_s, range(frame)))
         passes = [
             (float(np.hypot.reduce(each.k_per_mm, axis=1).min()), self._paused(each).t_s)
-            for each in self.sequence.frame_readouts(frame, start_s)
+            for each in self.sequence.frame_readouts(frame, self.sequence.start_s(frame))
             if each.counter("contrast") == contrast
             and not each.flags & (PHASE_CORRECTION | PARALLEL_CALIBRATION)
         ]

@@ -58,6 +58,11 @@ _TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be p
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Motion of an MR-linac patient: columns t (s), LR, SI, AP (mm).",
 )
+@click.option(
+    "--cine",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Real frames (.npz) in place of an MR-linac patient's; they play, or move by --trace.",
+)
 @click.option("--waveforms", is_flag=True, help="Send ECG and breath too; not with a treatment.")
 @click.option("--compress", type=click.IntRange(2, 31), help="Bits a number; not in a treatment.")
 @click.option(
@@ -82,6 +87,7 @@ def simulate(
     sequence: str | None,
     patient: str | None,
     trace: Path | None,
+    cine: Path | None,
     waveforms: bool,
     compress: int | None,
     frames: int | None,
@@ -119,7 +125,7 @@ def simulate(
         if events_port is not None:
             raise MonitorError("--events-port: only a treatment closes the loop, no other scan")
         switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
-        scan = _scan(sequence, patient, switches, to, trace)
+        scan = _scan(sequence, patient, switches, to, trace=trace, cine=cine)
         # these sums are small: a second thread waits more than it works
         threadpoolctl.threadpool_limits(limits=1)
         _play_scan(scan, to, pace=pace, config=config, faults=faults)
@@ -150,14 +156,20 @@ def _check_folders(*files: str | Path | None) -> None:
 
 
 def _scan(
-    sequence: str | None, patient: str | None, switches: ScanSwitches, to: str, trace: Path | None
+    sequence: str | None,
+    patient: str | None,
+    switches: ScanSwitches,
+    to: str,
+    *,
+    trace: Path | None,
+    cine: Path | None,
 ) -> Scan | TissueScan | LinacScan:
     if switches.compress_bits and to.endswith(".h5"):
         raise MonitorError(f"--compress: {to} is HDF5, which holds plain readouts only")
     if patient in LINAC_PATIENTS:
-        return moving_scan(patient, sequence, switches, trace=trace)
-    if trace is not None:
-        raise MonitorError(f"--trace: only with a --patient of {', '.join(LINAC_PATIENTS)}")
+        return moving_scan(patient, sequence, switches, trace=trace, cine=cine)
+    if trace is not None or cine is not None:
+        raise MonitorError(f"--trace, --cine: only with --patient {', '.join(LINAC_PATIENTS)}")
     if sequence in LINAC_SEQUENCES and sequence not in CATALOGUE:
         raise MonitorError(f"--sequence {sequence}: only with a --patient of the MR-linac")
     if patient is None:

@@ -10,7 +10,14 @@ from realtime.streams import mrd_layout as layout
 from realtime.streams.mrd_encoder import encode_close, encode_header
 from realtime.streams.recording import RecordedMessage, Recording
 from simulators.faults import Fault, chain
-from simulators.linac import LINAC_PATIENTS, LINAC_SEQUENCES, LinacScan, linac_scan, read_trace
+from simulators.linac import (
+    LINAC_PATIENTS,
+    LINAC_SEQUENCES,
+    LinacScan,
+    linac_scan,
+    read_film,
+    read_trace,
+)
 from simulators.mrd import acquisition_head
 from simulators.patient import Patient
 from simulators.patients import PATIENTS
@@ -94,9 +101,18 @@ def patient_scan(patient: str, sequence: str | None, switches: ScanSwitches) -> 
 
 
 def moving_scan(
-    patient: str, sequence: str | None, switches: ScanSwitches, *, trace: Path | None = None
+    patient: str,
+    sequence: str | None,
+    switches: ScanSwitches,
+    *,
+    trace: Path | None = None,
+    cine: Path | None = None,
 ) -> LinacScan:
-    """Return a patient of the MR-linac in a sequence of its own, by default the one that fits."""
+    """Return a patient of the MR-linac in a sequence of its own, by default the one that fits.
+
+    trace: how he moves instead; cine: what he looks like instead, which moves by itself without a
+    trace.
+    """
     if sequence is not None and sequence not in LINAC_SEQUENCES:
         raise MonitorError(
             f"--patient {patient}: --sequence {sequence}, expected {', '.join(LINAC_SEQUENCES)}"
@@ -106,6 +122,7 @@ def moving_scan(
             patient,
             sequence=sequence,
             motion=read_trace(trace) if trace else None,
+            film=read_film(cine) if cine else None,
             has_waveforms=switches.waveforms,
             n_frames=switches.frames or LINAC_PATIENTS[patient].n_frames,
             **(_given(switches) | _matrix(switches)),  # type: ignore[arg-type]

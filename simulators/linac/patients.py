@@ -1,14 +1,16 @@
 """Patients of the MR-linac by name, and the sequences that see them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simulators.linac.anatomies import liver, lung, pelvis
 from simulators.linac.bodies import Body
+from simulators.linac.cine import PlayedCine, bent_cine
 from simulators.linac.events import gas
+from simulators.linac.film import Film
 from simulators.linac.motion import CosFour, Drift, Motion, Vector
 from simulators.linac.scan import LinacScan
-from simulators.linac.scene import Event, Gain, Scene
+from simulators.linac.scene import Course, Event, Gain, Scene
 from simulators.sequences import (
     AlternatingCartesian,
     AlternatingRadial,
@@ -66,18 +68,23 @@ class LinacPatient:
         self,
         *,
         motion: Motion | None = None,
-        events: Sequence[Event] | None = None,
+        events: tuple[Event, ...] = (),
+        film: Film | None = None,
         gain: Gain | None = Gain(),  # noqa: B008 - frozen
-    ) -> Scene:
-        """Return the scene, with another motion, other events or another gain where given."""
-        return Scene(
-            bodies=self.bodies(),
-            motion=motion or self.motion,
-            events=self.events if events is None else events,
-            gain=gain,
-            origin_mm=self.origin_mm,
-            breath_s=self.breath_s,
-        )
+    ) -> Course:
+        """Return his bodies, or a film in their place, and what happens to them."""
+        course: dict[str, object] = {
+            "gain": gain,
+            "origin_mm": self.origin_mm,
+            "breath_s": self.breath_s,
+        }
+        if film is None:
+            course |= {"motion": motion or self.motion, "events": (*self.events, *events)}
+            return Scene(bodies=self.bodies(), **course)  # type: ignore[arg-type]
+        course["events"] = events
+        if motion is None:
+            return PlayedCine(film=film, **course)  # type: ignore[arg-type]
+        return bent_cine(film, motion=motion, **course)
 
     def played_by(self, name: str | None = None, **chosen: object) -> ScanSequence:
         """Return a sequence of `LINAC_SEQUENCES` through the target's resting place.
@@ -141,7 +148,8 @@ def linac_scan(
     *,
     sequence: str | None = None,
     motion: Motion | None = None,
-    events: Sequence[Event] | None = None,
+    events: Sequence[Event] = (),
+    film: Film | None = None,
     gain: Gain | None = Gain(),  # noqa: B008 - frozen
     n_coils: int = 8,
     snr: float = 40.0,
@@ -152,13 +160,14 @@ def linac_scan(
 ) -> LinacScan:
     """Return a patient of `LINAC_PATIENTS` in a sequence of `LINAC_SEQUENCES`.
 
-    events are added to the patient's own; of_sequence: n_frames, matrix, spokes_per_frame, …
+    motion: instead of the patient's own; events: besides his own. film: shown instead of his
+    bodies, bent by motion where that is given, else played. of_sequence: n_frames, matrix,
+    spokes_per_frame and whatever else the sequence has.
     """
     patient = LINAC_PATIENTS[name]
-    scene = patient.scene(motion=motion, gain=gain)
     return LinacScan(
         patient.played_by(sequence, **of_sequence),
-        replace(scene, events=(*scene.events, *(events or ()))),
+        patient.scene(motion=motion, events=tuple(events), film=film, gain=gain),
         n_coils=n_coils,
         snr=snr,
         seed=seed,

@@ -59,7 +59,6 @@ class LinacScan:
             scene.view(sequence, index, waves_per_mm=coils.waves_per_mm)
             for index, coils in enumerate(self.coils)
         ]
-        self.starts_s = _starts_s(sequence)
         self._seed = seed
         self._passed_center_s = cache(self._mean_center_s)
         self._noise = None if math.isinf(snr) else self._receiver_noise(snr)
@@ -141,14 +140,14 @@ class LinacScan:
     def _mean_center_s(self, frame: int) -> float:
         passes = [
             (float(np.hypot.reduce(each.k_per_mm, axis=1).min()), each.t_s)
-            for each in self.sequence.frame_readouts(frame, self.starts_s[frame])
+            for each in self.sequence.frame_readouts(frame, self.sequence.start_s(frame))
             if not each.flags & PARALLEL_CALIBRATION
         ]
         nearest = min(passes)[0]
         return float(np.mean([t_s for distance, t_s in passes if distance < nearest + 1e-9]))
 
     def _physiology(self) -> Physiology:
-        end_s = self.starts_s[-1]
+        end_s = self.sequence.start_s(self.sequence.n_frames)
         down_mm = -self.scene.displacement_mm(np.arange(0.0, end_s, 0.05))[:, 2]
         low, span = float(down_mm.min()), max(float(np.ptp(down_mm)), 1.0)
 
@@ -172,11 +171,3 @@ class LinacScan:
                 bandwidth=sequence.noise_bandwidth,
             ),
         )
-
-
-def _starts_s(sequence: ScanSequence) -> list[float]:
-    """Return when each frame begins, and at last when the scan is over."""
-    starts = [sequence.lead_s]
-    for frame in range(sequence.n_frames):
-        starts.append(starts[-1] + sequence.frame_time_s(frame))
-    return starts

@@ -83,6 +83,10 @@ class ScanSequence(ABC):
     def frame_time_s(self, frame: int) -> float:
         """Return how long a frame takes."""
 
+    def start_s(self, frame: int) -> float:
+        """Return when a frame begins."""
+        return self.lead_s + sum(map(self.frame_time_s, range(frame)))
+
     @abstractmethod
     def check(self) -> None:
         """Raise ValueError where the parameters contradict each other."""
