@@ -1,5 +1,6 @@
 """The gate: how probable it is that the target is outside when the beam reacts."""
 
+from motion.gating.avoidance import avoidance_zone, inside_percent
 from motion.gating.boundary import (
     RIGID,
     Boundary,
@@ -20,8 +21,10 @@ __all__ = [
     "GatePlan",
     "GateState",
     "Shape",
+    "avoidance_zone",
     "boundary",
     "end_exhale_mm",
+    "inside_percent",
     "make_gate",
     "outside_percent",
     "outside_probability",
