@@ -3,6 +3,7 @@
 from realtime.outputs import report_html as html
 from realtime.outputs import report_linac_figures as figures
 from realtime.outputs import report_linac_tables as tables
+from realtime.outputs import report_linac_truth
 from realtime.outputs.report_figures import as_png
 from realtime.outputs.report_motion_series import MotionSeries, motion_series
 from realtime.outputs.report_record import RunRecord
@@ -34,7 +35,7 @@ def sections(run: RunRecord) -> list[str]:
         _gate(run, series),
         _tracking(run, series),
         *_dose(run),
-        *_truth(run, series),
+        *report_linac_truth.section(run, series),
     ]
 
 
@@ -68,12 +69,6 @@ def _dose(run: RunRecord) -> list[str]:
         return []
     picture = _picture(run, "dose", "dose of each structure against time", _DOSE)
     return [html.section("Radiation dose", picture, tables.dose_table(run), tables.dose_notes(run))]
-
-
-def _truth(run: RunRecord, series: MotionSeries) -> list[str]:
-    if run.motion_truth is None:
-        return []
-    return [html.section("Against truth", tables.truth_table(run, series))]
 
 
 def _picture(run: RunRecord, name: str, alt: str, caption: str) -> str:

@@ -4,7 +4,6 @@ import math
 
 from realtime.outputs import report_html as html
 from realtime.outputs.report_dose_curves import FIGURE_NAMES, Structure, structures
-from realtime.outputs.report_motion_errors import tracking_error
 from realtime.outputs.report_motion_numbers import duty, holds, prediction_error
 from realtime.outputs.report_motion_record import DoseRow
 from realtime.outputs.report_motion_series import MotionSeries, motion_series
@@ -129,26 +128,6 @@ def dose_notes(run: RunRecord) -> str:
     if one.is_interrupted:
         said += "Frames were lost to a restart: the dose is interrupted."
     return html.note(said)
-
-
-def truth_table(run: RunRecord, series: MotionSeries) -> str:
-    """Return how far tracking was from the simulator's truth."""
-    error = None if run.motion_truth is None else tracking_error(run.motion_truth, series)
-    if error is None:
-        return html.note("Nothing could be compared.")
-    rows = [
-        ("frames in which the target was believed", f"{error.n:,}"),
-        ("distance of tracked from true place, mean", f"{error.mean_mm:.2f} mm"),
-        ("95 % of frames below", f"{error.p95_mm:.2f} mm"),
-        ("largest", f"{error.max_mm:.2f} mm"),
-        ("lag of tracked behind true", f"{error.lag_ms:+.1f} ms"),
-        ("frames that were not believed", f"{error.n_doubted:,}"),
-    ]
-    note = (
-        "True is where the simulated target was at the k-space centre, in the plane, since the "
-        "first image. The lag is the delay that explains most of the error."
-    )
-    return html.table((), rows, numbers_from=1) + html.note(note)
 
 
 def last_dose(run: RunRecord) -> list[DoseRow]:

@@ -178,6 +178,8 @@ def _read_rows(
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
             for row in csv.DictReader(file):
                 try:
+                    if None in row.values():
+                        raise ValueError("cut short")
                     rows.append(parse(row))
                 except (KeyError, TypeError, ValueError):
                     n_broken += 1

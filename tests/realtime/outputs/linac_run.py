@@ -1,7 +1,9 @@
 """A small run of an MR-linac made by hand, sagittal, whose every figure is known."""
 
 import csv
+import json
 
+import h5py
 import numpy as np
 
 from messages import (
@@ -184,3 +186,28 @@ def write_beams(path, *, n_frames):
         for index in range(TRAINING, n_frames):
             is_on = frame_of(index)[0].motion is not None and frame_of(index)[0].motion.is_beam_on
             rows.writerow((index * FRAME_S + 0.2, 1, int(is_on), 4.0 * (index - TRAINING), index))
+
+
+def write_truth(path, *, n_frames, offset_mm=(0.3, -0.4), starts_s=5.0):
+    """The truth of a scan whose clock began earlier; tracking is off by a constant."""
+    times_s = np.arange(n_frames) * FRAME_S
+    at_mm = breath_mm(times_s) - np.array(offset_mm)
+    path_s = np.arange(0.0, times_s[-1], 0.01)
+    moved = breath_mm(path_s)
+    with h5py.File(path / "truth.h5", "w") as file:
+        file["frame_time_s"] = times_s + starts_s
+        file["displacement_mm"] = at_mm
+        file["path_time_s"] = path_s + starts_s
+        lps = np.stack([0 * path_s, moved[:, 1], -moved[:, 0]], axis=1)
+        file["path_displacement_lps_mm"] = lps
+
+
+def write_closed_loop(path, *, true_d98_gy):
+    figures = {"d98_gy": true_d98_gy, "d95_gy": 1.0, "mean_gy": 1.0, "d2_gy": 1.0}
+    beam = {
+        "duty_percent": 57.0, "beam_on_outside_percent": 3.2, "ungated_outside_percent": 41.0,
+        "center_outside_percent": 4.0,
+        "holds": [{"asked": {"t_s": 4.0, "cause": "held"}, "off_s": 4.2}, "odd"],
+        "structures": [{"name": "tumour", "delivered": figures, "ungated": figures}],
+    }  # fmt: skip
+    (path / "closed_loop.json").write_text(json.dumps({"status": "completed", "beam": beam}))

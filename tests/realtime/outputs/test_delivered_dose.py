@@ -17,8 +17,7 @@ from realtime.outputs.run_folder import RunFolder
 from realtime.protocol import parse_protocol
 from realtime.rt.delivery_plan import load_delivery
 from realtime.rt.rtdose import read_dose
-from simulators.beam.plan import lung_plan
-from simulators.beam.rt_set import PLAN_FILE, STRUCTURES_FILE, write_rt_set
+from simulators.beam import PLAN_FILE, STRUCTURES_FILE, plan_of, write_rt_set
 
 FRAME_S = 0.125
 MU_PER_S = 10.0
@@ -83,7 +82,7 @@ def take(folder, noun):
 def write_run(path):
     """A run whose frames 30 to 33 were not believed; return what was told last."""
     path.mkdir()
-    beams = write_rt_set(lung_plan(Tumour(), (-60.0, 10.0, 5.0)), path)
+    beams = write_rt_set(plan_of(Tumour(), (-60.0, 10.0, 5.0), site="lung"), path)
     text = PROTOCOL.format(plan=PLAN_FILE, structures=STRUCTURES_FILE, beams=list(beams))
     (path / "protocol.toml").write_text(text)
     plan = load_delivery(parse_protocol(text, folder=path).document.dose, path)

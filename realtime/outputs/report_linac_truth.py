@@ -1,0 +1,112 @@
+"""The report's section that judges a linac's run by what the simulator knows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from realtime.outputs import report_html as html
+from realtime.outputs.report_linac_tables import last_dose
+from realtime.outputs.report_motion_errors import tracking_error
+from realtime.outputs.report_motion_series import MotionSeries
+from realtime.outputs.report_record import RunRecord
+
+_FIGURES = {"d98_gy": "D98", "d95_gy": "D95", "mean_gy": "mean", "d2_gy": "D2"}
+
+
+def section(run: RunRecord, series: MotionSeries) -> list[str]:
+    """Return the section, nothing where no simulator has left a truth."""
+    beam = run.closed_loop.get("beam")
+    delivery = beam if isinstance(beam, Mapping) else {}
+    parts = [_tracking(run, series), _delivery(delivery), _dose(run, delivery)]
+    return [html.section("Against truth", *parts)] if any(parts) else []
+
+
+def _tracking(run: RunRecord, series: MotionSeries) -> str:
+    """Return how far tracking was from the simulator's truth."""
+    error = None if run.motion_truth is None else tracking_error(run.motion_truth, series)
+    if error is None:
+        return ""
+    rows = [
+        ("frames in which the target was believed", f"{error.n:,}"),
+        ("distance of tracked from true place, mean", f"{error.mean_mm:.2f} mm"),
+        ("95 % of frames below", f"{error.p95_mm:.2f} mm"),
+        ("largest", f"{error.max_mm:.2f} mm"),
+        ("lag of tracked behind true", f"{error.lag_ms:+.1f} ms"),
+        ("frames that were not believed", f"{error.n_doubted:,}"),
+    ]
+    note = (
+        "True is where the simulated target was at the k-space centre, in the plane, since the "
+        "first image. The lag is the delay that explains most of the error."
+    )
+    return html.table((), rows, numbers_from=1) + html.note(note)
+
+
+def _delivery(beam: Mapping[str, Any]) -> str:
+    """Return what the beam really did to the target, beside a delivery that nobody held."""
+    rows = [
+        (text, *(_percent(beam.get(name)) for name in names))
+        for text, names in (
+            ("beam on, of the time since it was first permitted", ("duty_percent",)),
+            ("beam-on time with too much of the target outside",
+             ("beam_on_outside_percent", "ungated_outside_percent")),
+            ("beam-on time with its middle beyond the margin", ("center_outside_percent",)),
+        )
+        if _percent(beam.get(names[0])) != "–"
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    head = ("true delivery", "as it was", "had nobody held it")
+    return html.table(head, [(*row, "")[:3] for row in rows], numbers_from=1) + _latency(beam)
+
+
+def _latency(beam: Mapping[str, Any]) -> str:
+    """Return how long the beam took to go off, once the accelerator had to."""
+    moments = [
+        (one["asked"].get("t_s"), one.get("off_s"))
+        for one in _items(beam, "holds")
+        if isinstance(one.get("asked"), Mapping)
+    ]
+    took = [
+        1e3 * (off_s - asked_s)
+        for asked_s, off_s in moments
+        if isinstance(asked_s, float) and isinstance(off_s, float)
+    ]
+    if not took:
+        return ""
+    text = f"The beam was stopped {len(took)} times, {sum(took) / len(took):.0f} ms after it had "
+    return html.note(text + f"to be, {max(took):.0f} ms at most: the accelerator's own latency.")
+
+
+def _dose(run: RunRecord, beam: Mapping[str, Any]) -> str:
+    """Return each structure's true dose beside the counted one."""
+    counted = {row.structure: row.so_far for row in last_dose(run)}
+    rows = []
+    for one in _items(beam, "structures"):
+        delivered, free = (
+            part if isinstance(part, Mapping) else {}
+            for part in (one.get("delivered"), one.get("ungated"))
+        )
+        for figure, name in _FIGURES.items():
+            true, told = delivered.get(figure), counted.get(str(one.get("name")), {}).get(figure)
+            if not isinstance(true, int | float) or told is None:
+                continue
+            first = one.get("name") if figure == "d98_gy" else ""
+            rows.append((first, name, f"{true:.3f}", f"{told:.3f}", f"{told - true:+.3f}",
+                         _gy(free.get(figure))))  # fmt: skip
+    if not rows:
+        return ""
+    head = ("structure", "figure", "true Gy", "counted Gy", "difference", "ungated, true")
+    return html.table(head, rows, numbers_from=2)
+
+
+def _items(beam: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the objects of a list, nothing where it is none."""
+    values = beam.get(name)
+    return [one for one in values if isinstance(one, Mapping)] if isinstance(values, list) else []
+
+
+def _percent(value: object) -> str:
+    return f"{value:.1f} %" if isinstance(value, int | float) else "–"
+
+
+def _gy(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, int | float) else "–"
