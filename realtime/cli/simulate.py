@@ -1,15 +1,19 @@
 """`mrmonitor simulate`: a simulated treatment to a file, or to a monitor over TCP or ZeroMQ."""
 
-import json
-import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import threadpoolctl
 
 from messages import MonitorError
+from realtime.cli.closed_loops import (
+    LoopSwitches,
+    close_beam_loop,
+    close_heat_loop,
+    loop_options,
+    write_plan,
+)
 from realtime.cli.console import counted
 from realtime.cli.open_loop import OpenLoop, write_recording
 from realtime.cli.played import tell_played
@@ -28,8 +32,6 @@ from realtime.streams.links import open_link
 from realtime.streams.player import PlayerSettings, parse_speed, play
 from realtime.streams.recording import Recording
 from simulators import GradientEcho, Scan, Treatment, TreatmentSimulator, default_treatment
-from simulators.closed_loop import ClosedLoop, ClosedLoopResult
-from simulators.device_line import Monitor
 from simulators.faults import Fault
 from simulators.linac import LINAC_PATIENTS, LINAC_SEQUENCES, LinacScan, write_linac_truth
 from simulators.patients import PATIENTS
@@ -78,9 +80,7 @@ _TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be p
 @click.option("--heat/--no-heat", default=True, help="Whether the power goes on as planned.")
 @click.option("--config", help="Protocol to ask for; mrgfus-demo, or imaging for a scan.")
 @click.option("--truth", type=click.Path(path_type=Path), help="Where to write the truth (HDF5).")
-@click.option("--events-port", type=click.IntRange(1, 65535), help="Close the loop: obey permits.")
-@click.option("--control-port", type=click.IntRange(1, 65535), help="Report the power there.")
-@click.option("--summary", type=click.Path(path_type=Path), help="Where to write what came of it.")
+@loop_options
 @fault_options
 def simulate(
     to: str,
@@ -99,9 +99,7 @@ def simulate(
     heat: bool,
     config: str | None,
     truth: Path | None,
-    events_port: int | None,
-    control_port: int | None,
-    summary: Path | None,
+    loop: LoopSwitches,
     **fault_switches: tuple[str, ...],
 ) -> None:
     """Play a simulated treatment to a file or a monitor.
@@ -112,31 +110,32 @@ def simulate(
     file ending in .h5 becomes ISMRMRD HDF5, any other an MRD stream. With --events-port the
     simulated therapy device obeys the permit; without, it heats as planned.
     """
-    _check_folders(to if "://" not in to else None, truth, summary)
+    _check_folders(to if "://" not in to else None, truth, loop.summary)
     faults = faults_of(fault_switches)
     pace = parse_speed(speed)
     is_treatment = patient is None and sequence in (None, "treatment")
-    config = config or (_TREATMENT_CONFIG if is_treatment else _SCAN_CONFIG)
-    if events_port is not None and not to.startswith("tcp://"):
-        raise MonitorError(f"--to {to}: the loop closes over tcp://host:port only")
-    if control_port is not None and events_port is None:
-        raise MonitorError("--control-port: only with --events-port, a closed loop reports power")
+    monitor = loop.monitor_at(to)
     if not is_treatment:
-        if events_port is not None:
-            raise MonitorError("--events-port: only a treatment closes the loop, no other scan")
         switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
         scan = _scan(sequence, patient, switches, to, trace=trace, cine=cine)
         # these sums are small: a second thread waits more than it works
         threadpoolctl.threadpool_limits(limits=1)
-        _play_scan(scan, to, pace=pace, config=config, faults=faults)
-        if truth is not None:
-            _write_truth(truth, scan)
+        if loop.rt_plan is not None:
+            write_plan(patient, scan, loop.rt_plan)
+        if monitor is None:
+            _play_scan(scan, to, pace=pace, config=config, faults=faults, truth=truth)
+        else:
+            close_beam_loop(
+                patient, scan, monitor, loop, pace=pace, config=config, faults=faults, truth=truth
+            )
         return
+    config = config or _TREATMENT_CONFIG
     treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
     simulator = TreatmentSimulator(treatment)
-    if events_port is not None:
-        monitor = _monitor(to, events_port, control_port)
-        _close_loop(simulator, monitor, pace=pace, config=config, faults=faults, summary=summary)
+    if monitor is not None:
+        close_heat_loop(
+            simulator, monitor, pace=pace, config=config, faults=faults, summary=loop.summary
+        )
     elif "://" in to:
         _stream(OpenLoop(simulator, heat=heat, faults=faults), to, pace=pace, config=config)
     else:
@@ -184,16 +183,19 @@ def _play_scan(
     to: str,
     *,
     pace: float | None,
-    config: str,
+    config: str | None,
     faults: tuple[Fault, ...],
+    truth: Path | None,
 ) -> None:
     recording = SimulatedScan(scan, faults=faults)
     if "://" in to:
-        _stream(recording, to, pace=pace, config=config)
-        return
-    with ReadoutProgress() as progress:
-        n_readouts = write_scan(Path(to), progress.counting(recording))
-    click.echo(f"{to}: {n_readouts} readouts")
+        _stream(recording, to, pace=pace, config=config or _SCAN_CONFIG)
+    else:
+        with ReadoutProgress() as progress:
+            n_readouts = write_scan(Path(to), progress.counting(recording))
+        click.echo(f"{to}: {n_readouts} readouts")
+    if truth is not None:
+        _write_truth(truth, scan)
 
 
 def _write_truth(path: Path, scan: Scan | TissueScan | LinacScan) -> None:
@@ -222,63 +224,6 @@ def _treatment(
     if matrix is not None:
         treatment = replace(treatment, sequence=GradientEcho(matrix=(matrix, matrix)))
     return treatment
-
-
-def _monitor(url: str, events_port: int, control_port: int | None) -> Monitor:
-    parts = urlsplit(url)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or not port:
-        raise MonitorError(f"address {url!r}, expected tcp://host:port")
-    return Monitor(host, port, events_port, control_port)
-
-
-def _close_loop(
-    simulator: TreatmentSimulator,
-    monitor: Monitor,
-    *,
-    pace: float | None,
-    config: str,
-    faults: tuple[Fault, ...],
-    summary: Path | None,
-) -> None:
-    loop = ClosedLoop(
-        simulator,
-        monitor,
-        speed=math.inf if pace is None else pace,
-        config=config,
-        faults=faults,
-    )
-    result = loop.run()
-    if summary is not None:
-        summary.write_text(summary_text(result), encoding="utf-8")
-    for text in result.texts:
-        click.echo(text)
-    click.echo(
-        f"{result.status}: {counted(len(result.frames), 'frame')}, heated {result.heated_s:.1f} s"
-    )
-    problems = (*result.faults, *(text for text in result.texts if text.startswith("ERROR")))
-    if result.status != "completed" or problems:
-        raise MonitorError("; ".join((result.status, *problems)))
-    if result.n_unanswered_frames:
-        raise MonitorError(f"{result.n_unanswered_frames} frames were not answered")
-
-
-def summary_text(result: ClosedLoopResult) -> str:
-    """Return what came of a treatment as JSON; what never happened is null."""
-    return json.dumps(_finite(asdict(result)), indent=1, ensure_ascii=False) + "\n"
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def _stream(recording: Recording, url: str, *, pace: float | None, config: str) -> None:

@@ -1,7 +1,7 @@
 """A plan: beams with a dose in closed form, and the structures that it is about."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -93,44 +93,93 @@ class Lying(Protocol):
         """How it is turned about L, from P towards I."""
 
 
-def lung_plan(
-    target: Lying,
-    origin_mm: Vector,
-    *,
-    gantry_deg: Sequence[float] = (350.0, 270.0, 200.0),
-    mu_of_beam: float = 50.0,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Where fields come from, and the organs at risk: their middles from the target's."""
+
+    gantry_deg: Sequence[float]
+    organs: tuple[Structure, ...]
+
+
+SETUPS = {
+    "lung": Setup(
+        gantry_deg=(350.0, 270.0, 200.0),
+        organs=(
+            Structure(
+                name="airway",
+                center_mm=(9, -10, 29),
+                semi_axes_mm=(7, 7, 13),
+                share=(0.85, 0.85, 0.85),
+            ),
+            Structure(name="cord", center_mm=(62, 42, 0), semi_axes_mm=(7, 7, 50), share=(0, 0, 0)),
+        ),
+    ),
+    "liver": Setup(
+        gantry_deg=(340.0, 270.0, 200.0),
+        organs=(
+            Structure(
+                name="bowel",
+                center_mm=(26, -18, -20),
+                semi_axes_mm=(12, 10, 14),
+                share=(0.8, 0.8, 0.8),
+            ),
+            Structure(name="cord", center_mm=(58, 45, 0), semi_axes_mm=(7, 7, 50), share=(0, 0, 0)),
+        ),
+    ),
+    "prostate": Setup(
+        gantry_deg=(0.0, 110.0, 250.0),
+        organs=(
+            Structure(
+                name="rectum",
+                center_mm=(0, 32, 12),
+                semi_axes_mm=(15, 13, 42),
+                angle_deg=-18,
+                share=(0.6, 0.6, 0.3),
+            ),
+            Structure(
+                name="bladder",
+                center_mm=(0, -20, 50),
+                semi_axes_mm=(38, 30, 26),
+                angle_deg=-15,
+                share=(0.3, 0.3, 0.3),
+            ),
+        ),
+    ),
+}
+"""By where the target lies."""
+
+
+def plan_of(
+    target: Lying, origin_mm: Vector, *, site: str = "lung", mu_of_beam: float = 50.0
 ) -> Plan:
-    """Return three fields on a target in the right lung, an airway that follows it, and the cord.
+    """Return three fields on a target, and the organs at risk of a site of `SETUPS`.
 
     93 % of the dose in the middle of the target are prescribed.
     """
     left, back, up = (a + b for a, b in zip(origin_mm, target.center_mm, strict=True))
-    structures = (
-        Structure(
-            name="target",
-            center_mm=(left, back, up),
-            semi_axes_mm=target.semi_axes_mm,
-            angle_deg=target.angle_deg,
-            is_target=True,
-        ),
-        Structure(
-            name="airway",
-            center_mm=(left + 9, back - 10, up + 29),
-            semi_axes_mm=(7.0, 7.0, 13.0),
-            share=(0.85, 0.85, 0.85),
-        ),
-        Structure(
-            name="cord", center_mm=(0.0, back + 42, up), semi_axes_mm=(7, 7, 50), share=(0, 0, 0)
-        ),
+    setup = SETUPS[site]
+    aimed = Structure(
+        name="target",
+        center_mm=(left, back, up),
+        semi_axes_mm=target.semi_axes_mm,
+        angle_deg=target.angle_deg,
+        is_target=True,
+    )
+    organs = tuple(
+        replace(
+            one, center_mm=(left + one.center_mm[0], back + one.center_mm[1], up + one.center_mm[2])
+        )
+        for one in setup.organs
     )
     beams = tuple(
-        _beam(number, one, structures[0], mu=mu_of_beam)
-        for number, one in enumerate(gantry_deg, start=1)
+        _beam(number, one, aimed, mu=mu_of_beam)
+        for number, one in enumerate(setup.gantry_deg, start=1)
     )
     middle_gy = sum(
         beam.mu * float(beam.gy_per_mu_at(np.array(beam.isocenter_mm))) for beam in beams
     )
-    return Plan(beams=beams, structures=structures, prescription_gy=round(0.93 * middle_gy, 3))
+    prescription_gy = round(0.93 * middle_gy, 3)
+    return Plan(beams=beams, structures=(aimed, *organs), prescription_gy=prescription_gy)
 
 
 def _beam(number: int, gantry_deg: float, target: Structure, *, mu: float) -> Beam:
