@@ -13,11 +13,15 @@ START_FACTOR = 1.645  # of a normal distribution, for that coverage
 MEMORY_S = 10.0  # of the mean square: two breaths
 STEP = 0.04  # of the factor's logarithm at each error
 LEAST_MM = 0.01  # an interval is never a point
+NOT_WORSE = 1.2  # than holding, in mean square: beyond it the model is not believed
+LEAST_MM2 = 1e-6  # errors below a micrometre are equal
+JUDGED_S = 4.0  # a breath, before a model is believed
+HELD, MODELLED = 0, 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Errors:
-    """Running errors of several predictors side by side.
+    """Running errors of holding the last value (row HELD) and of a model (row MODELLED).
 
     The half-width is `factor` times the running root mean square. The factor grows where an error
     falls outside and shrinks a little where it does not, so that in the long run the wanted share
@@ -25,9 +29,10 @@ class Errors:
     arXiv:2106.00170, eq. 2, here on the logarithm of the width instead of the level. Errors are
     against the measured position: its own noise is covered too.
 
-    pending: (prediction, 1 + 2 · predictor · axis), effect time, positions and half-widths of
-        what has not come true yet; a predictor that said nothing is NaN.
-    square_mm2, factor: (predictor, axis). learned_s: (predictor,), of errors. time_s: of the last.
+    pending: (prediction, 1 + 4 · axis), effect time, positions and half-widths (row, axis) of
+        what has not come true yet; NaN where the model said nothing.
+    square_mm2, factor: (row, axis). learned_s: (row,), of errors. time_s: of the last.
+    excess_mm2: running mean of the model's square error beyond NOT_WORSE times that of holding.
     """
 
     pending: Real
@@ -35,19 +40,25 @@ class Errors:
     factor: Real
     learned_s: Real
     time_s: float = math.nan
+    excess_mm2: float = 0.0
+
+    @property
+    def is_model_believed(self) -> bool:
+        """Whether the model has been judged for a breath and was of late no worse than holding."""
+        return bool(self.learned_s[MODELLED] >= JUDGED_S) and self.excess_mm2 <= LEAST_MM2
 
     @property
     def std_mm(self) -> Real:
-        """Root mean square error of late, (predictor, axis)."""
+        """Root mean square error of late, (row, axis)."""
         return np.asarray(np.sqrt(self.square_mm2))
 
     @property
     def half_mm(self) -> Real:
-        """Half the width of the interval, (predictor, axis)."""
+        """Half the width of the interval, (row, axis)."""
         return np.maximum(self.factor * self.std_mm, LEAST_MM)
 
     def predicted(self, effect_time_s: float, position_mm: Real) -> "Errors":
-        """Return it with predictions (predictor, axis), to be judged when their moment comes."""
+        """Return it with predictions (row, axis), to be judged when their moment comes."""
         row = np.concatenate([(effect_time_s,), position_mm.ravel(), self.half_mm.ravel()])
         return self._with(np.concatenate([self.pending, row[None]]))
 
@@ -64,17 +75,19 @@ class Errors:
 
     def _with(self, pending: Real) -> "Errors":
         # dataclasses.replace takes ten times as long
-        return Errors(pending, self.square_mm2, self.factor, self.learned_s, self.time_s)
+        return Errors(
+            pending, self.square_mm2, self.factor, self.learned_s, self.time_s, self.excess_mm2
+        )
 
 
-def start_errors(n_predictors: int, n_axes: int) -> Errors:
+def start_errors(n_axes: int) -> Errors:
     """Return what is believed before any error is known."""
-    shape = (n_predictors, n_axes)
+    shape = (2, n_axes)
     return Errors(
-        np.empty((0, 1 + 2 * n_predictors * n_axes)),
+        np.empty((0, 1 + 4 * n_axes)),
         np.full(shape, (START_MM / START_FACTOR) ** 2),
         np.full(shape, START_FACTOR),
-        np.zeros(n_predictors),
+        np.zeros(2),
     )
 
 
@@ -86,11 +99,15 @@ def _judged_one(errors: Errors, row: Real, history: History) -> Errors:
     learned_s = errors.learned_s + elapsed_s * is_said
     weight = (elapsed_s * is_said / np.minimum(learned_s + 0.5, MEMORY_S))[:, None]
     error_mm[~is_said] = 0.0
+    square_mm2 = error_mm**2
+    held_mm2, modelled_mm2 = square_mm2.sum(axis=1).tolist()
+    excess_mm2 = modelled_mm2 - NOT_WORSE * held_mm2 if is_said[MODELLED] else 0.0
     surprise = (np.abs(error_mm) > half_mm) - (1.0 - COVERAGE)
     return Errors(
         errors.pending,
-        errors.square_mm2 + weight * (error_mm**2 - errors.square_mm2),
+        errors.square_mm2 + weight * (square_mm2 - errors.square_mm2),
         errors.factor * np.exp(STEP * surprise * is_said[:, None]),
         learned_s,
         float(row[0]),
+        errors.excess_mm2 + float(weight[MODELLED, 0]) * (excess_mm2 - errors.excess_mm2),
     )

@@ -6,17 +6,13 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from messages import Prediction
-from motion.prediction.errors import COVERAGE, Errors, start_errors
+from motion.prediction.errors import COVERAGE, HELD, MODELLED, Errors, start_errors
 from motion.prediction.history import History, Real
 from motion.prediction.model import Model
 
 State = TypeVar("State")
 
 LONGEST_GAP_S = 0.8  # longer than this nothing is bridged: a breath turns in that time
-JUDGED_S = 4.0  # a breath, before a model is believed
-NOT_WORSE = 1.2  # than holding, in mean square: beyond it the model is not believed
-LEAST_MM2 = 1e-6  # errors below a micrometre are equal
-HELD, MODELLED = 0, 1  # rows of the errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +67,7 @@ class Guarded(Generic[State]):
             modelled_mm = self._model.predict(state.model, history, age_s + horizon_s)
             if modelled_mm is not None:
                 both_mm[MODELLED] = _within(modelled_mm, history)
-        is_trusted = bool(np.isfinite(both_mm[MODELLED]).all()) and _is_believed(errors)
+        is_trusted = bool(np.isfinite(both_mm[MODELLED]).all()) and errors.is_model_believed
         prediction = _prediction(
             time_s + horizon_s,
             both_mm,
@@ -90,7 +86,7 @@ class Guarded(Generic[State]):
         n_axes = len(now_mm)
         errors = state.errors
         if errors is None or errors.factor.shape[1] != n_axes:
-            state, errors = self.start(), start_errors(2, n_axes)
+            state, errors = self.start(), start_errors(n_axes)
         history = state.history.with_sample(
             time_s, now_mm, longest_gap_s=LONGEST_GAP_S, span_s=self._model.span_s
         )
@@ -98,7 +94,7 @@ class Guarded(Generic[State]):
         try:
             model = self._model.learn(state.model, history, horizon_s)
         except FloatingPointError:
-            model, errors = self._model.start(), start_errors(2, n_axes)
+            model, errors = self._model.start(), start_errors(n_axes)
         return GuardedState(model, history, errors)
 
 
@@ -106,14 +102,6 @@ def _within(position_mm: Real, history: History) -> Real:
     low_mm, high_mm = history.position_mm.min(axis=0), history.position_mm.max(axis=0)
     more_mm = 0.5 * (high_mm - low_mm)
     return np.asarray(np.minimum(np.maximum(position_mm, low_mm - more_mm), high_mm + more_mm))
-
-
-def _is_believed(errors: Errors) -> bool:
-    """Whether the model has been judged for a breath and was no worse than holding."""
-    held_mm2, modelled_mm2 = errors.square_mm2.sum(axis=1)
-    return bool(
-        errors.learned_s[MODELLED] >= JUDGED_S and modelled_mm2 <= NOT_WORSE * held_mm2 + LEAST_MM2
-    )
 
 
 def _prediction(
