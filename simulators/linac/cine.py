@@ -32,6 +32,10 @@ class PlayedCine(Course):
         """Unknown."""
         return (np.nan, np.nan, np.nan)
 
+    def displacement_mm(self, t_s: Real) -> Real:
+        """Return NaN (…, 3): nobody knows."""
+        return np.full((*np.shape(t_s), 3), np.nan)
+
     def view(self, sequence: ScanSequence, index: int, *, waves_per_mm: Real) -> PlayedView:
         """Return what a sequence's only plane sees."""
         _refuse_planes(sequence, index)

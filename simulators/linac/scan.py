@@ -149,6 +149,8 @@ class LinacScan:
     def _physiology(self) -> Physiology:
         end_s = self.sequence.start_s(self.sequence.n_frames)
         down_mm = -self.scene.displacement_mm(np.arange(0.0, end_s, 0.05))[:, 2]
+        if np.isnan(down_mm).any():
+            return Physiology(breath_s=self.scene.breath_s)
         low, span = float(down_mm.min()), max(float(np.ptp(down_mm)), 1.0)
 
         def drive(t_s: float) -> float:
