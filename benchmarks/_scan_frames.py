@@ -11,6 +11,7 @@ from messages.acquisition import NOISE_MEASUREMENT
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.mrd_header import parse_header
 from recon import METHODS, Calibration, ReconstructionSettings, Reconstructor
+from simulators.linac import LinacScan
 from simulators.mrd import header_message
 from simulators.scan import Scan
 from simulators.tissue_scan import TissueScan
@@ -41,7 +42,7 @@ class Played:
         return METHODS[name](plan)
 
 
-def play(scan: Scan | TissueScan, *, joins_echoes: bool = False) -> Played:
+def play(scan: Scan | TissueScan | LinacScan, *, joins_echoes: bool = False) -> Played:
     """Return the frames of a scan; each holds the first echo, or the whole train."""
     xml = scan.header_xml()
     decoder = Decoder()
