@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import BeamLog, DeliveredDose, Frame, Image, Maps, MotionReading, Verdict
-from motion.dose import ImageField, Place
+from messages import BeamLog, DeliveredDose, Frame, Maps, MotionReading, Verdict
 from realtime.alerts.observation_motion import MotionObservation
 from realtime.alerts.rules import decide, unseen
 from realtime.alerts.rules_linac import judge_motion
-from realtime.pipeline_motion import place_lps_mm
+from realtime.pipeline_delivery import deliver, plane_gy
+from realtime.pipeline_motion import organs_percent, place_lps_mm, watch_breath
 from realtime.pipeline_state import (
     Followed,
     Measured,
@@ -40,9 +40,16 @@ def conclude_linac(
     if followed is not None:
         place_mm = place_lps_mm(state.place_lps_mm, followed, image.pose)
         state = replace(state, place_lps_mm=place_mm)
-    state, delivered = _deliver(pipeline, state, measured)
+    stream = stream_of(frame)
+    state, delivered = deliver(pipeline, state, measured, stream)
     slice_state = measured.slice
     observation = _observe(pipeline, state, measured, frame, delivered)
+    following, memory = slice_state.following, slice_state.motion
+    if following is not None and followed is not None:
+        breath, breathing = watch_breath(following, memory.breath, followed)
+        memory = replace(memory, breath=breath)
+        organs = organs_percent(following, followed, slice_state.masks)
+        observation = replace(observation, breath=breathing, organs_percent=organs)
     findings = judge_motion(pipeline.protocol, observation)
     others = (one.masks.keys() for one in state.slices.values())
     findings += unseen(pipeline.protocol, set(slice_state.masks).union(*others))
@@ -67,18 +74,18 @@ def conclude_linac(
         seen = followed.displacement
         trained, wanted = seen.training_frames, seen.training_wanted
         verdict = replace(verdict, baseline_frames=trained, baseline_wanted=wanted)
-    held_since_s = slice_state.motion.held_since_s
+    held_since_s = memory.held_since_s
     if decision == "GRANTED":
         held_since_s = None
     elif held_since_s is None:
         held_since_s = time_s
-    memory = replace(_remembered(slice_state.motion, observation), held_since_s=held_since_s)
+    memory = replace(_remembered(memory, observation), held_since_s=held_since_s)
     slice_state = replace(slice_state, motion=memory)
     if time_s is not None and frame.is_complete:
         slice_state = replace(slice_state, previous_time_s=time_s)
-    slices = {**state.slices, stream_of(frame): slice_state}
+    slices = {**state.slices, stream: slice_state}
     state = replace(state, slices=slices)
-    return state, verdict, _maps(pipeline, state, measured, time_s)
+    return state, verdict, _maps(measured, time_s, plane_gy(state, stream, measured.image))
 
 
 def _is_learning(followed: Followed | None) -> bool:
@@ -89,24 +96,6 @@ def _recent(beam: BeamLog) -> BeamLog:
     """Return the last reports: dose remembers what the others have said."""
     last = slice(-MOST_REPORTS, None)
     return BeamLog(beam.time_s[last], beam.number[last], beam.is_on[last], beam.mu[last])
-
-
-def _deliver(
-    pipeline: Pipeline, state: PipelineState, measured: Measured
-) -> tuple[PipelineState, DeliveredDose | None]:
-    accumulator, followed, image = pipeline.accumulator, measured.followed, measured.image
-    if accumulator is None or not math.isfinite(image.time_s):
-        return state, None
-    field = None if followed is None else followed.displacement.field_mm
-    is_known = followed is not None and followed.displacement.is_tracked
-    place = Place(
-        image.time_s,
-        state.place_lps_mm if is_known else None,
-        None if field is None or not is_known else ImageField(field, image.pose, image.fov_mm),
-    )
-    before = accumulator.start() if state.delivery is None else state.delivery
-    delivery, delivered = accumulator.step(before, place, state.beam)
-    return replace(state, delivery=delivery), delivered
 
 
 def _observe(
@@ -195,9 +184,7 @@ def _pair(values: Sequence[float]) -> tuple[float, float] | None:
     return (values[0], values[1]) if len(values) == 2 and all(map(math.isfinite, values)) else None
 
 
-def _maps(
-    pipeline: Pipeline, state: PipelineState, measured: Measured, time_s: float | None
-) -> Maps:
+def _maps(measured: Measured, time_s: float | None, dose_gy: NDArray[np.float32]) -> Maps:
     image, followed = measured.image, measured.followed
     shape = image.pixels.shape
     target_mask = np.zeros(shape, np.bool_)
@@ -211,9 +198,5 @@ def _maps(
         image.pose,
         magnitude=np.abs(image.pixels),
         target_mask=target_mask,
-        dose_gy=_plane_gy(pipeline, state, image),
+        dose_gy=dose_gy,
     )
-
-
-def _plane_gy(pipeline: Pipeline, state: PipelineState, image: Image) -> NDArray[np.float32]:
-    return np.full(image.pixels.shape, np.nan, np.float32)

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
 import motion
 from messages import Image, Pose
 from motion.gating import GatePlan, make_gate
+from motion.gating.avoidance import avoidance_zone, inside_percent
+from motion.surveillance import BreathPlan, BreathReading, BreathState, watch
+from realtime.alerts.limits import Avoidance, BaselineShift
+from realtime.alerts.rules_linac import motion_limits_in_force
 from realtime.pipeline_state import Followed, Following
 from realtime.protocol import Protocol
 from realtime.protocol_sections import Motion
@@ -61,6 +66,12 @@ def open_following(
         gate=gate,
         gating=gate.start(),
         latency_s=latency_ms / 1e3,
+        breath_plan=_breath_plan(protocol, pose),
+        zones={
+            limit.region: avoidance_zone(plan.target_mask, plan.pixel_mm, margin_mm=limit.margin_mm)
+            for limit in protocol.limit
+            if isinstance(limit, Avoidance) and limit.region in masks
+        },
     )
 
 
@@ -99,6 +110,49 @@ def place_lps_mm(before_mm: Vector, followed: Followed, pose: Pose) -> Vector:
     return x_mm, y_mm, z_mm
 
 
+def organs_percent(
+    following: Following, followed: Followed, masks: Mapping[str, Mask]
+) -> dict[str, float]:
+    """Return how much of each organ at risk lies where the beam goes, percent by region.
+
+    The beam goes where the gate's boundary lies. NaN where an organ that moves is not tracked, or
+    the boundary's place is not learned yet.
+    """
+    gate, seen = followed.gate, followed.displacement
+    moving = following.tracker.plan.organ_masks
+    found = {}
+    for name, zone in following.zones.items():
+        organ = seen.organ_masks.get(name) if name in moving else masks[name][0]
+        if gate is None or not np.isfinite(gate.center_mm).all():
+            organ = None
+        elif any(gate.center_mm):
+            zone = ndimage.shift(
+                zone, np.divide(gate.center_mm, following.tracker.plan.pixel_mm), order=1
+            )
+        found[name] = inside_percent(zone, organ)
+    return found
+
+
+def watch_breath(
+    following: Following, before: BreathState, followed: Followed
+) -> tuple[BreathState, BreathReading]:
+    """Return what the breath shows by one more image."""
+    seen = followed.displacement
+    place_mm = None if seen.doubts else seen.displacement_mm
+    return watch(following.breath_plan, before, time_s=seen.time_s, place_mm=place_mm)
+
+
+def _breath_plan(protocol: Protocol, pose: Pose) -> BreathPlan:
+    limits = motion_limits_in_force(protocol)
+    shift = next(limit for limit in limits if isinstance(limit, BaselineShift))
+    return BreathPlan(shift.max_mm, shift.n_cycles, _cranial(pose))
+
+
+def _cranial(pose: Pose) -> tuple[float, float]:
+    """Return the way to the head, (y, x): the third axis of LPS."""
+    return pose.phase_dir[2], pose.read_dir[2]
+
+
 def _gate_plan(
     settings: Motion, plan: motion.TrackingPlan, pose: Pose, *, margin_mm: float
 ) -> GatePlan:
@@ -113,7 +167,7 @@ def _gate_plan(
         min_off_s=settings.min_off_ms / 1e3,
         gate_center=settings.gate_center,
         learn_places=settings.training_frames,
-        cranial=(pose.phase_dir[2], pose.read_dir[2]),  # LPS: the third axis points to the head
+        cranial=_cranial(pose),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 import recon
 import thermometry
 from messages import Pose, ProtocolError, SessionHeader
+from motion.dose import Accumulator, DosePlan
 from realtime import protocol_sections
 from realtime.echo import echo_time_and_frequency, echo_times_of, joined_contrasts
 from realtime.header_in_force import header_in_force
@@ -32,11 +33,12 @@ def build(
     n_samples: int,
     noise: NoiseScan | None,
     imaging_sample_time_us: float = math.nan,
+    dose_plan: DosePlan | None = None,
 ) -> Pipeline:
     """Return the pipeline for one session.
 
     header: as received; what the protocol overrides is applied here. imaging_sample_time_us: dwell
-    time of the imaging readouts, NaN while there was none.
+    time of the imaging readouts, NaN while there was none. dose_plan: what [dose] names, as read.
     Raises HeaderError or ProtocolError where header and protocol do not suffice.
     """
     whitening = None
@@ -65,7 +67,8 @@ def build(
     if window is not None:
         reconstructor = recon.SlidingWindow(reconstructor, window)
     if settings is None:
-        return Pipeline(protocol, header, reconstructor, (), 0.0)
+        accumulator = None if dose_plan is None else Accumulator(dose_plan)
+        return Pipeline(protocol, header, reconstructor, (), 0.0, accumulator=accumulator)
     require_lines(settings, plan, recon_method=name)
     _, h1_frequency_hz = echo_time_and_frequency(settings, header)
     n_joined = joined_contrasts(settings, header)

@@ -25,7 +25,9 @@ from messages import (
 )
 from motion import Predictor, Tracker
 from motion.dose import Accumulator, AccumulatorState
+from motion.dose.tissue import Tissue
 from motion.gating import Gate, GateState
+from motion.surveillance import BreathPlan, BreathState
 from realtime.alerts.history import History
 from realtime.protocol import Protocol
 from thermometry import (
@@ -82,7 +84,9 @@ class Following:
     """What follows the target of one slice, and what it remembers.
 
     predictor, gate: None where nothing is gated. registration: moves maps of temperature back with
-        the tissue; None where there are none.
+        the tissue; None where there are none. breath_plan: what is watched of the breath.
+    zones: float32 (y, x), by organ at risk, how much of each pixel the beam would hit around the
+        target's reference place.
     """
 
     tracker: Tracker
@@ -93,6 +97,8 @@ class Following:
     gating: GateState = field(default_factory=GateState)
     latency_s: float = 0.0
     registration: Registration | None = None
+    breath_plan: BreathPlan = field(default_factory=BreathPlan)
+    zones: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +112,7 @@ class MotionMemory:
 
     first_pose: Pose | None = None
     first_volume_mm3: float | None = None
-    breath: object = None
+    breath: BreathState = field(default_factory=BreathState)
     times_s: tuple[float, ...] = ()
     held_since_s: float | None = None
 
@@ -151,7 +157,7 @@ class PipelineState:
     arfi, focus: by slice, contrast and phase, the pairs of MR-ARFI and the focus that they last
         found. beam: all that the accelerator has said.
     place_lps_mm: the target's last known displacement in the patient. delivery: radiation dose so
-        far; None before the first frame.
+        far; None before the first frame. planes: of the pictures, by image stream.
     """
 
     slices: Mapping[Stream, SliceState] = field(default_factory=dict)
@@ -161,6 +167,18 @@ class PipelineState:
     beam: BeamLog = field(default_factory=BeamLog)
     place_lps_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     delivery: AccumulatorState | None = None
+    planes: Mapping[Stream, "PlaneDose"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlaneDose:
+    """What the tissue of a picture has received; gy: float64 (pixel,), NaN outside the dose grid.
+
+    float64, because thousands of small doses are added.
+    """
+
+    tissue: Tissue
+    gy: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
