@@ -1,6 +1,8 @@
 """Displacement and monitor units → DeliveredDose."""
 
 from motion.dose.accumulator import Accumulator, AccumulatorState
+from motion.dose.dvh import Histogram
+from motion.dose.gamma import gamma, passing_percent
 from motion.dose.place import ImageField, Place
 from motion.dose.plan import DoseCloud, DoseGrid, DosePlan, Structure
 from motion.dose.whole_grid import whole_grid_gy
@@ -11,8 +13,11 @@ __all__ = [
     "DoseCloud",
     "DoseGrid",
     "DosePlan",
+    "Histogram",
     "ImageField",
     "Place",
     "Structure",
+    "gamma",
+    "passing_percent",
     "whole_grid_gy",
 ]

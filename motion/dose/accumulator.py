@@ -5,16 +5,18 @@ tissue had when they came (Ravkilde et al. 2013, doi:10.3109/0284186X.2013.81824
 of an arc). Not a dose calculation: density, interplay within a beam and rotation are left out.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import BeamLog, DeliveredDose, StructureDose
+from messages import BeamLog, DeliveredDose
 from motion.dose.course import Course
-from motion.dose.delivery import Counter, Portion, delivered, doubts_of
-from motion.dose.dvh import Dose, structure_dose
+from motion.dose.delivery import Counted, Counter, Portion, delivered, doubts_of, since
+from motion.dose.dvh import Histogram
+from motion.dose.expectation import Expectation, at_rest, renewed
 from motion.dose.place import Path, Place
 from motion.dose.plan import DosePlan
 from motion.dose.tissue import Tissue
@@ -22,7 +24,6 @@ from motion.dose.tissue import Tissue
 Real = NDArray[np.float64]
 
 MOST_PORTIONS = 16  # in one frame; a late report of many intervals is joined into as many
-MOST_PLACES = 9  # that stand for how tissue moved
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,20 +32,18 @@ class AccumulatorState:
 
     dose_gy: float64 (point,): thousands of small doses are added to a large one, and in float32
     each would lose up to half a unit of its last place, always the same way where they are alike.
-    expected_gy: float32 (point,) of each beam's whole units, had they come at the places so far;
-    one beam's is renewed with each frame, in turn, so that every frame costs the same.
-    arrived: what the last step has added.
+    arrived: what the last step has added. reported_s: the accelerator's last report.
     """
 
     dose_gy: Real
     counters: tuple[Counter, ...]
-    expected_gy: tuple[NDArray[np.float32], ...]
+    expectation: Expectation
     course: Course
     path: Path = field(default_factory=Path)
     arrived: tuple[Portion, ...] = ()
-    doubts: tuple[str, ...] = ()
+    doubts: Mapping[str, str] = field(default_factory=dict)
     unplaced_mu: float = 0.0
-    next_expected: int = 0
+    reported_s: float = -math.inf
     is_interrupted: bool = False
 
 
@@ -55,8 +54,7 @@ class Accumulator:
         self.plan = plan
         structures = plan.structures
         self._tissue = Tissue(plan.grid, np.concatenate([one.points_mm for one in structures]))
-        ends = np.cumsum([0] + [len(one.volume_mm3) for one in structures]).tolist()
-        self._parts = [slice(*pair) for pair in pairwise(ends)]
+        self._histogram = Histogram(structures, prescription_gy=plan.prescription_gy)
         self._planned_mu = np.array([cloud.planned_mu for cloud in plan.clouds])
         still = [Portion(n, mu, np.zeros(3)) for n, mu in enumerate(self._planned_mu.tolist())]
         static = [self._tissue.received_gy(plan, (one,)) for one in still]
@@ -67,7 +65,7 @@ class Accumulator:
         return AccumulatorState(
             np.zeros(self._static_gy.shape[1]),
             tuple(Counter() for _ in self.plan.clouds),
-            tuple(self._static_gy),
+            at_rest(self._static_gy),
             Course.of(len(self.plan.clouds)),
         )
 
@@ -82,13 +80,18 @@ class Accumulator:
 
         beam: all reports, or those since the last step and later; they may come late.
         """
-        path = state.path.followed_by(place)
+        path, clouds = state.path.followed_by(place), self.plan.clouds
+        placed_s = float(state.path.time_s[-1]) if state.path.time_s.size else -math.inf
+        log = since(beam, min(state.reported_s, placed_s))
+        reported = set(log.number.tolist())
         counted = [
-            delivered(counter, beam, path, beam=n, number=cloud.number)
-            for n, (counter, cloud) in enumerate(zip(state.counters, self.plan.clouds, strict=True))
+            delivered(counter, log, path, beam=n, number=cloud.number)
+            if cloud.number in reported
+            else Counted(counter)
+            for n, (counter, cloud) in enumerate(zip(state.counters, clouds, strict=True))
         ]
         arrived = self._few(tuple(portion for one in counted for portion in one.portions))
-        doubts = doubts_of(beam, {cloud.number: cloud.planned_mu for cloud in self.plan.clouds})
+        doubts = doubts_of(since(beam, state.reported_s), state.counters, clouds)
         dose_gy = state.dose_gy
         if arrived:
             dose_gy = dose_gy + self._tissue.received_gy(self.plan, arrived)
@@ -99,11 +102,15 @@ class Accumulator:
             course=state.course.followed_by(arrived),
             path=path,
             arrived=arrived,
-            doubts=tuple(dict.fromkeys((*state.doubts, *doubts))),
+            doubts={**doubts, **state.doubts},
             unplaced_mu=state.unplaced_mu + sum(one.unplaced_mu for one in counted),
+            reported_s=max([state.reported_s, *log.time_s[-1:].tolist()]),
         )
-        renewed = self._with_one_expected(moved)
-        return renewed, self._told(renewed)
+        expectation = renewed(
+            state.expectation, self.plan, self._tissue, moved.course, self._left(moved)
+        )
+        moved = replace(moved, expectation=expectation)
+        return moved, self._told(moved)
 
     def _few(self, portions: tuple[Portion, ...]) -> tuple[Portion, ...]:
         """Return the portions, joined by place where they are too many for one frame."""
@@ -115,56 +122,23 @@ class Accumulator:
             for place, beam in zip(*np.nonzero(mu), strict=True)
         )
 
-    def _with_one_expected(self, state: AccumulatorState) -> AccumulatorState:
-        """Return the state with the expectation of one unfinished beam by all places so far."""
-        at_mm, mu = state.course.places(MOST_PLACES)
-        left = self._left_mu(state)
-        if not len(at_mm) or not left.any():
-            return state
-        n_beams = len(left)
-        beam = next(
-            n % n_beams
-            for n in range(state.next_expected, state.next_expected + n_beams)
-            if left[n % n_beams] > 0
-        )
-        share = mu.sum(axis=1) / mu.sum() * self._planned_mu[beam]
-        portions = tuple(Portion(beam, *one) for one in zip(share.tolist(), at_mm, strict=True))
-        expected = list(state.expected_gy)
-        expected[beam] = self._tissue.received_gy(self.plan, portions).astype(np.float32)
-        return replace(state, expected_gy=tuple(expected), next_expected=(beam + 1) % n_beams)
-
-    def _left_mu(self, state: AccumulatorState) -> Real:
+    def _left(self, state: AccumulatorState) -> Real:
+        """Return the share of each beam that is to come."""
         given = np.array([counter.mu for counter in state.counters])
-        left: Real = np.maximum(self._planned_mu - given, 0.0)
+        left: Real = np.maximum(1 - given / self._planned_mu, 0.0)
         return left
 
     def _told(self, state: AccumulatorState) -> DeliveredDose:
         given = np.array([counter.mu for counter in state.counters])
         share = (given / self._planned_mu).astype(np.float32)
-        left = (self._left_mu(state) / self._planned_mu).astype(np.float32)
-        coming = sum(
-            (part * gy for part, gy in zip(left, state.expected_gy, strict=True) if part > 0),
-            start=np.zeros(len(state.dose_gy), np.float32),
-        )
+        coming = state.expectation.coming_gy(self._left(state))
         return DeliveredDose(
             mu=float(given.sum()),
             planned_mu=float(self._planned_mu.sum()),
-            so_far=self._figures(state.dose_gy),
-            planned=self._figures(share @ self._static_gy),
-            forecast=self._figures(state.dose_gy + coming),
+            so_far=self._histogram.figures(state.dose_gy),
+            planned=self._histogram.figures((share @ self._static_gy).astype(np.float64)),
+            forecast=self._histogram.figures(state.dose_gy + coming),
             unplaced_mu=state.unplaced_mu,
             interrupted=state.is_interrupted,
-            doubts=state.doubts,
-        )
-
-    def _figures(self, dose_gy: Dose) -> tuple[StructureDose, ...]:
-        return tuple(
-            structure_dose(
-                one.name,
-                one.role,
-                dose_gy[part],
-                one.volume_mm3,
-                prescription_gy=self.plan.prescription_gy,
-            )
-            for one, part in zip(self.plan.structures, self._parts, strict=True)
+            doubts=tuple(state.doubts.values()),
         )

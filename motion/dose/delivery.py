@@ -1,13 +1,14 @@
 """Which monitor units came where: the accelerator's reports against the path of the tissue."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from messages import BeamLog
 from motion.dose.place import ImageField, Path
+from motion.dose.plan import DoseCloud
 
 Real = NDArray[np.float64]
 
@@ -33,10 +34,14 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """How far one beam's monitor units have been placed. until_s: NaN before the first report."""
+    """How far one beam's monitor units have been placed.
+
+    mu: placed by until_s, NaN before the first report. reported_mu: the most that was reported.
+    """
 
     mu: float = 0.0
     until_s: float = math.nan
+    reported_mu: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ def delivered(counter: Counter, log: BeamLog, path: Path, *, beam: int, number: 
     times, mu = _reports(counter, log, number=number)
     if not times.size or not path.time_s.size:
         return Counted(counter)
+    counter = replace(counter, reported_mu=max(counter.reported_mu, float(mu[-1])))
     until_s = min(float(times[-1]), float(path.time_s[-1]))
     started = counter if math.isfinite(counter.until_s) else Counter(0.0, float(times[0]))
     if until_s < started.until_s:
@@ -71,31 +77,49 @@ def delivered(counter: Counter, log: BeamLog, path: Path, *, beam: int, number: 
     mus = np.concatenate([[at_knots[0] - started.mu], np.diff(at_knots)])
     starts = np.concatenate([[knots[0]], knots[:-1]])
     portions, unplaced_mu = _placed(path, starts, knots, mus, beam=beam)
-    return Counted(Counter(float(at_knots[-1]), until_s), portions, unplaced_mu)
+    counter = replace(counter, mu=float(at_knots[-1]), until_s=until_s)
+    return Counted(counter, portions, unplaced_mu)
 
 
-def doubts_of(log: BeamLog, planned_mu: dict[int, float]) -> tuple[str, ...]:
-    """Say what in the accelerator's reports cannot be: each sentence names the beam."""
-    found = [
-        f"the accelerator reports beam {number}, the plan has {_list(planned_mu)}"
-        for number in np.unique(log.number).tolist()
-        if number not in planned_mu
-    ]
-    for number, planned in planned_mu.items():
-        mu = log.mu[log.number == number]
+def since(log: BeamLog, time_s: float) -> BeamLog:
+    """Return the reports later than a time."""
+    later = log.time_s > time_s
+    if later.all():
+        return log
+    return BeamLog(log.time_s[later], log.number[later], log.is_on[later], log.mu[later])
+
+
+def doubts_of(
+    log: BeamLog, counters: tuple[Counter, ...], clouds: tuple[DoseCloud, ...]
+) -> dict[str, str]:
+    """Say what in new reports of the accelerator cannot be: a sentence by kind and beam."""
+    found, known = dict[str, str](), [cloud.number for cloud in clouds]
+    strangers = [number for number in log.number.tolist() if number not in known]
+    if strangers:
+        found["unknown"] = (
+            f"the accelerator reports beam {strangers[0]}, "
+            f"the plan has {', '.join(map(str, known))}"
+        )
+    reported = set(log.number.tolist())
+    for counter, cloud in zip(counters, clouds, strict=True):
+        if cloud.number not in reported:
+            continue
+        number, mu = cloud.number, log.mu[log.number == cloud.number]
         if not np.isfinite(mu).all():
-            found.append(
-                f"the accelerator reports monitor units of beam {number} that are no number"
-            )
+            found[f"number {number}"] = f"the monitor units reported of beam {number} are no number"
+        mu = np.concatenate([[counter.reported_mu], mu])
         falls = np.flatnonzero(np.diff(mu) < -ROUNDING_MU)
         if falls.size:
             before, after = mu[falls[0]], mu[falls[0] + 1]
-            found.append(f"monitor units of beam {number} fell from {before:.2f} to {after:.2f}")
-        if mu.size and mu.max() > MOST_OVER_PLAN * planned + ROUNDING_MU:
-            found.append(
-                f"beam {number} has delivered more than its {planned:.1f} planned monitor units"
+            found[f"fall {number}"] = (
+                f"monitor units of beam {number} fell from {before:.2f} to {after:.2f}"
             )
-    return tuple(found)
+        if mu.max() > MOST_OVER_PLAN * cloud.planned_mu + ROUNDING_MU:
+            found[f"more {number}"] = (
+                f"beam {number} has delivered more than its {cloud.planned_mu:.1f} planned "
+                "monitor units"
+            )
+    return found
 
 
 def _reports(counter: Counter, log: BeamLog, *, number: int) -> tuple[Real, Real]:
@@ -151,7 +175,3 @@ def _two_places(begin: Real, end: Real, weights: Real) -> tuple[float, float]:
     reach = math.sqrt(max(square - mean**2, 0.0))
     reach = min(reach, max(min(mean, 1 - mean), 0.0))  # never beyond the frames around it
     return mean - reach, mean + reach
-
-
-def _list(numbers: dict[int, float]) -> str:
-    return ", ".join(map(str, numbers))

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import MonitorError, StructureDose
-from motion.dose import DoseCloud, DosePlan, Place, whole_grid_gy
+from motion.dose import DoseCloud, DosePlan, Histogram, Place, whole_grid_gy
 from motion.dose.delivery import Portion
-from motion.dose.dvh import structure_dose
 from motion.dose.tissue import Tissue
 from realtime.outputs.report_motion_record import MotionRow
 from realtime.outputs.report_record import RunRecord
@@ -62,17 +61,9 @@ def structure_doses(gy: NDArray[np.floating], plan: DosePlan) -> tuple[Structure
     """Return the figures of the plan's structures in a dose on its grid."""
     cloud = DoseCloud(1, 1.0, gy.astype(np.float32), plan.grid)
     alone = DosePlan((cloud,), plan.structures, plan.target, plan.prescription_gy)
-    still = (Portion(0, 1.0, np.zeros(3)),)
-    return tuple(
-        structure_dose(
-            one.name,
-            one.role,
-            Tissue(plan.grid, one.points_mm).received_gy(alone, still),
-            one.volume_mm3,
-            prescription_gy=plan.prescription_gy,
-        )
-        for one in plan.structures
-    )
+    tissue = Tissue(plan.grid, np.concatenate([one.points_mm for one in plan.structures]))
+    dose_gy = tissue.received_gy(alone, (Portion(0, 1.0, np.zeros(3)),))
+    return Histogram(plan.structures, prescription_gy=plan.prescription_gy).figures(dose_gy)
 
 
 def _settings(run: RunRecord) -> Dose:

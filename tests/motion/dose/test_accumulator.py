@@ -105,7 +105,7 @@ IMPOSSIBLE = {
     "an unknown beam": (log((0.0, 7, 0.0)), "beam 7, the plan has 1"),
     "units that fall": (log((0.0, 1, 0.0), (1.0, 1, 9.0), (2.0, 1, 4.0)), "fell from 9.00 to 4.00"),
     "more than planned": (log((0.0, 1, 0.0), (1.0, 1, 120.0)), "more than its 100.0 planned"),
-    "no number": (log((0.0, 1, 0.0), (1.0, 1, np.nan)), "no number"),
+    "no number": (log((0.0, 1, 0.0), (1.0, 1, np.nan)), "are no number"),
 }
 
 
