@@ -42,7 +42,10 @@ def target_slices(run: RunRecord, series: MotionSeries) -> list[int]:
 def chosen_pictures(
     run: RunRecord, maps: MapFile, series: MotionSeries, number: int
 ) -> list[Picture]:
-    """Return one slice at exhale, at inhale, and with most outside while the beam was on."""
+    """Return one slice at exhale, at inhale, and with most outside while the beam was on.
+
+    While the gate was open, where the accelerator said nothing.
+    """
     rows = _map_rows(maps)
     known = np.array([int(one) in rows for one in series.frame])
     of_slice = np.flatnonzero((series.slice == number) & series.is_tracked & known)
@@ -59,12 +62,12 @@ def chosen_pictures(
     low, high = order[round(0.03 * last)], order[round(0.97 * last)]
     ends = ("Exhale", "Inhale") if seen.name == "SI" else (f"Most {seen.towards}", "Least")
     found = [(ends[0], high), (ends[1], low)]
-    with_beam = of_slice[(series.beam[of_slice] == 1)]
-    with_beam = with_beam[np.isfinite(series.outside_percent[with_beam])]
-    if with_beam.size:
-        worst = with_beam[np.argmax(series.outside_percent[with_beam])]
-        if series.outside_percent[worst] > 0:
-            found.append(("Beam on, most outside", worst))
+    has_beam = bool((series.beam == 1).any())
+    while_on = series.beam == 1 if has_beam else series.is_gate_open
+    on = of_slice[while_on[of_slice] & np.isfinite(series.outside_percent[of_slice])]
+    if on.size:
+        worst = on[np.argmax(series.outside_percent[on])]
+        found.append((f"{'Beam on' if has_beam else 'Gate open'}, most outside", worst))
     return [Picture(name, int(row), rows[int(series.frame[row])]) for name, row in found]
 
 
@@ -95,20 +98,18 @@ def draw_picture(
 
 
 def draw_delivered(axes: Axes, run: RunRecord, maps: MapFile, number: int, window: Window) -> Any:  # noqa: ANN401 - matplotlib's mappable
-    """Draw the dose delivered to the tissue by the end; return what it is coloured by, or None."""
+    """Draw the dose delivered to the tissue by the end; return what it is coloured by."""
     rows = np.flatnonzero(maps.slice == number)
     still = _reference_row(maps, number)
     z, pixels = _plane(maps, still), maps.read("magnitude", still)
     _grey(axes, pixels[z], maps)
     dose_gy = maps.read("dose_gy", int(rows[-1]))[z]
-    most = float(np.nanmax(dose_gy, initial=0.0))
-    shown = None
-    if most > 0:
-        alpha = np.where(np.nan_to_num(dose_gy) > _FAINT_SHARE * most, 0.6, 0.0)
-        shown = axes.imshow(
-            np.nan_to_num(dose_gy), cmap="turbo", vmin=0, vmax=most, alpha=alpha,
-            aspect=maps.pixel_mm[0] / maps.pixel_mm[1],
-        )  # fmt: skip
+    most = float(np.nanmax(dose_gy, initial=0.0)) or 1.0
+    alpha = np.where(np.nan_to_num(dose_gy) > _FAINT_SHARE * most, 0.6, 0.0)
+    shown = axes.imshow(
+        np.nan_to_num(dose_gy), cmap="turbo", vmin=0, vmax=most, alpha=alpha,
+        aspect=maps.pixel_mm[0] / maps.pixel_mm[1],
+    )  # fmt: skip
     outline(axes, maps.target(still)[z], "white", width=1.4)
     colours = style.region_colours([(one.name, one.role) for one in _regions(run)])
     if np.unique(maps.slice).size == 1:
@@ -118,6 +119,12 @@ def draw_delivered(axes: Axes, run: RunRecord, maps: MapFile, number: int, windo
     look_at(axes, window, maps)
     axes.set_title("Dose delivered to the tissue")
     return shown
+
+
+def has_dose(maps: MapFile, number: int) -> bool:
+    """Return whether any tissue of a slice has received dose by the end."""
+    last = int(np.flatnonzero(maps.slice == number)[-1])
+    return bool(np.nanmax(maps.read("dose_gy", last), initial=0.0) > 0)
 
 
 def reference_mask(maps: MapFile, number: int) -> Mask:

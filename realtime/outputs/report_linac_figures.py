@@ -18,14 +18,13 @@ from realtime.outputs.report_motion_series import (
 from realtime.outputs.report_record import RunRecord
 
 _WIDTH_IN = 12.4
-_MOST_PICTURES = 4
 
 
 def overview(run: RunRecord) -> Figure:
     """Draw the target's pictures above, its first direction, gate and beam and the dose below."""
     series = _series(run)
     slices = cine.target_slices(run, series)
-    heights = [3.3] * len(slices) + [3.5]
+    heights = [*(_row_in(run, series, number) for number in slices), 3.5]
     figure = style.new_figure(_WIDTH_IN, sum(heights))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     for number, part in zip(slices, parts, strict=False):
@@ -103,19 +102,34 @@ def dose(run: RunRecord) -> Figure:
     return figure
 
 
+def _row_in(run: RunRecord, series: MotionSeries, number: int) -> float:
+    """Return how high a row of pictures is: square ones side by side, and their titles."""
+    return _WIDTH_IN / max(len(_row(run, series, number)) + _has_dose(run, number), 3) + 0.35
+
+
+def _row(run: RunRecord, series: MotionSeries, number: int) -> list[cine.Picture]:
+    return [] if run.maps is None else cine.chosen_pictures(run, run.maps, series, number)
+
+
+def _has_dose(run: RunRecord, number: int) -> bool:
+    return run.maps is not None and cine.has_dose(run.maps, number)
+
+
 def _draw_row(part: Any, run: RunRecord, series: MotionSeries, number: int) -> None:  # noqa: ANN401
-    maps = run.maps
+    maps, pictures = run.maps, _row(run, series, number)
     if maps is None:
         return
-    pictures = cine.chosen_pictures(run, maps, series, number)
-    window = cine.window_of(maps, number)
-    places = part.subplots(1, _MOST_PICTURES)
-    for axes, picture in zip(places, pictures, strict=False):
-        cine.draw_picture(axes, run, maps, series, picture, window)
-    for axes in places[len(pictures) : -1]:
+    window, is_dosed = cine.window_of(maps, number), _has_dose(run, number)
+    n_places = max(len(pictures) + is_dosed, 3)
+    places = part.subplots(1, n_places)
+    for axes in places:
         axes.set_visible(False)
-    shown = cine.draw_delivered(places[-1], run, maps, number, window)
-    if shown is not None:
+    for axes, picture in zip(places, pictures, strict=False):
+        axes.set_visible(True)
+        cine.draw_picture(axes, run, maps, series, picture, window)
+    if is_dosed:
+        places[-1].set_visible(True)
+        shown = cine.draw_delivered(places[-1], run, maps, number, window)
         part.colorbar(shown, ax=places[-1], shrink=0.8, pad=0.02).set_label("Gy")
 
 

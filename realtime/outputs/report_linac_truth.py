@@ -35,7 +35,7 @@ def _tracking(run: RunRecord, series: MotionSeries) -> str:
     ]
     note = (
         "True is where the simulated target was at the k-space centre, in the plane, since the "
-        "first image. The lag is the delay that explains most of the error."
+        "first whole image. The lag is the delay that explains most of the error."
     )
     return html.table((), rows, numbers_from=1) + html.note(note)
 

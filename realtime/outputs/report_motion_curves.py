@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from realtime.outputs import report_style as style
 from realtime.outputs.report_axes import joined, legend_above
-from realtime.outputs.report_motion_errors import truth_shift_s
+from realtime.outputs.report_motion_errors import since_reference, truth_shift_s
 from realtime.outputs.report_motion_series import Direction, MotionSeries
 from realtime.outputs.report_motion_truth import MotionTruth
 
@@ -82,6 +82,7 @@ def _draw_truth(axes: Axes, series: MotionSeries, direction: Direction, truth: M
     shift_s = truth_shift_s(truth, series)
     if along is None or shift_s is None or not series.has_clock:
         return
+    truth = since_reference(truth, series)
     at = truth.path_time_s + shift_s - origin_s(series)
     inside = (at >= series.at[0]) & (at <= series.at[-1])
     axes.plot(

@@ -1,6 +1,6 @@
 """How far tracking was from a simulated target's true place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,25 @@ class TrackingError:
     n_doubted: int
 
 
+def since_reference(truth: MotionTruth, series: MotionSeries) -> MotionTruth:
+    """Return the truth since the tracker's own reference: each slice's first image that was whole.
+
+    The continuous path: since that of the first slice.
+    """
+    displacement_mm, path_lps_mm = truth.displacement_mm.copy(), truth.path_lps_mm
+    is_known = series.is_tracked & (series.frame < truth.frame_time_s.size)
+    for number in np.unique(series.slice)[::-1]:
+        rows = np.flatnonzero(is_known & (series.slice == number))
+        if not rows.size:
+            continue
+        first = int(series.frame[rows[0]])
+        frames = series.frame[(series.slice == number) & (series.frame < len(displacement_mm))]
+        displacement_mm[frames] -= truth.displacement_mm[first]
+        at = int(np.argmin(np.abs(truth.path_time_s - truth.frame_time_s[first])))
+        path_lps_mm = truth.path_lps_mm - truth.path_lps_mm[at]
+    return replace(truth, displacement_mm=displacement_mm, path_lps_mm=path_lps_mm)
+
+
 def truth_shift_s(truth: MotionTruth, series: MotionSeries) -> float | None:
     """Return what to add to the truth's times to get scanner time; None where nothing tells."""
     known = np.isfinite(series.time_s) & (series.frame < truth.frame_time_s.size)
@@ -37,6 +56,7 @@ def truth_shift_s(truth: MotionTruth, series: MotionSeries) -> float | None:
 
 def tracking_error(truth: MotionTruth, series: MotionSeries) -> TrackingError | None:
     """Compare frame by frame; None where nothing can be compared."""
+    truth = since_reference(truth, series)
     known = (series.frame < truth.frame_time_s.size) & np.isfinite(series.displacement_mm[:, 0])
     rows = np.flatnonzero(known & series.is_tracked)
     if not rows.size:

@@ -98,7 +98,8 @@ def holds(run: RunRecord, series: MotionSeries) -> list[Held]:
 def prediction_error(series: MotionSeries) -> PredictionError | None:
     """Compare predictions with what was tracked later, linearly between frames, slice by slice.
 
-    Only where both neighbours of that moment were tracked; None where there is nothing to compare.
+    After training, and only where both neighbours of that moment were tracked; None where there
+    is nothing to compare.
     """
     found = [
         (row, later_mm)
@@ -120,10 +121,10 @@ def prediction_error(series: MotionSeries) -> PredictionError | None:
 
 def _tracked_later(series: MotionSeries, number: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """Yield tracked rows of a slice, and where the target was tracked at beam effect, (y, x)."""
-    is_usable = (series.slice == number) & series.is_tracked & np.isfinite(series.time_s)
+    is_usable = (series.slice == number) & series.is_tracked & series.is_treating
     timed = np.flatnonzero((series.slice == number) & np.isfinite(series.time_s))
     time_s = series.time_s[timed]
-    for row in np.flatnonzero(is_usable & np.isfinite(series.effect_time_s)):
+    for row in np.flatnonzero(is_usable & np.isfinite(series.time_s + series.effect_time_s)):
         effect_s = series.effect_time_s[row]
         after = int(np.searchsorted(time_s, effect_s))
         if not 0 < after < timed.size:

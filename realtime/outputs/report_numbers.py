@@ -64,9 +64,17 @@ def errors_against_truth(run: RunRecord) -> dict[str, TemperatureError]:
     return {name: error for name, error in found.items() if error is not None}
 
 
+def told_alerts(run: RunRecord) -> list[Alert]:
+    """Return every change of the alerts that a reader must know.
+
+    A gate closes with each breath: notices that hold are told by their time, not one by one.
+    """
+    return [one for one in run.alerts if one.priority != "low" or not one.event.endswith(".hold")]
+
+
 def raised_alerts(run: RunRecord) -> list[Alert]:
-    """Return each alert as it was raised."""
-    return [alert for alert in run.alerts if alert.state == "raised"]
+    """Return each alert that a reader must know as it was raised."""
+    return [alert for alert in told_alerts(run) if alert.state == "raised"]
 
 
 def last_states(run: RunRecord) -> dict[int, str]:

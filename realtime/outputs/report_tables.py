@@ -11,6 +11,7 @@ from realtime.outputs.report_numbers import (
     last_states,
     most_dose,
     stage_times,
+    told_alerts,
 )
 from realtime.outputs.report_record import RunRecord
 
@@ -54,8 +55,9 @@ def cards(run: RunRecord) -> str:
         if ages[0].n == 1:
             label, detail = "Latency", "of the only frame"
         found.append(html.card(f"{p50:.1f} ms", label, detail))
-    n_high = len({one.alert_id for one in run.alerts if one.priority == "high"})
-    n_alerts = len({one.alert_id for one in run.alerts})
+    told = told_alerts(run)
+    n_high = len({one.alert_id for one in told if one.priority == "high"})
+    n_alerts = len({one.alert_id for one in told})
     found.append(html.card(str(n_alerts), "Alerts", f"{n_high} of high priority"))
     return f'<div class="cards">{"".join(found)}</div>'
 
@@ -86,11 +88,13 @@ def _of_heat(run: RunRecord) -> list[str]:
 
 def alerts(run: RunRecord) -> str:
     """Return every change in the life of every alert."""
-    if not run.alerts:
-        return html.section("Alerts", html.note("None was raised."))
-    left = last_states(run)
+    told, left = told_alerts(run), last_states(run)
+    n_quiet = len({one.alert_id for one in run.alerts} - {one.alert_id for one in told})
+    quiet = f" {n_quiet} notices that held for a while are told under Gate." if n_quiet else ""
+    if not told:
+        return html.section("Alerts", html.note(f"None was raised.{quiet}"))
     rows = []
-    for one in run.alerts:
+    for one in told:
         event = EVENTS.get(one.event)
         advice = event.advice if event is not None and one.state == "raised" else ""
         rows.append(
@@ -104,8 +108,9 @@ def alerts(run: RunRecord) -> str:
             )
         )
     head = ("frame", "alert", "priority", "state", "event", "text")
-    n_open = sum(state in ("raised", "cleared") for state in left.values())
-    tail = html.note(f"Still open at the end: {n_open} of {len(left)}.")
+    states = [left[number] for number in dict.fromkeys(one.alert_id for one in told)]
+    n_open = sum(state in ("raised", "cleared") for state in states)
+    tail = html.note(f"Still open at the end: {n_open} of {len(states)}.{quiet}")
     return html.section("Alerts", html.table(head, rows), tail)
 
 
