@@ -4,6 +4,7 @@ Places are (back, down) mm in the sagittal slice through the anatomy's origin; w
 the less the farther it lies from the diaphragm.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -17,20 +18,29 @@ def lung() -> tuple[Body, ...]:
     """Return a chest: a bright tumour in a dark lung above the dome of the liver."""
     share = _breathing(full_mm=18.0, dome_mm=45.0)
     target = _at(0.5 + 0.04j, 22, 18, (11, 12, 13), 20, (1.0, 1.0, 1.0))
-    dome = _at(0.5, -6, 108, (105, 64, 64), 0, share(-6, 45))
-    hilum = _at(0.38, 6, -34, (13, 10, 15), 15, share(6, -34))
+    dome = _at(0.5, 0, 93, (105, 60, 50), 0, share(0, 45))
+    hilum = _at(0.4, 6, -34, (13, 9, 15), 15, share(6, -34))
     liver_vessels = tuple(
         _at(0.2, back, down, (8, long, 2.6), turn, share(back, down))
         for back, down, long, turn in ((-20, 92, 18, 40), (14, 86, 14, -35), (4, 125, 20, 10))
     )
-    return (target, *_chest(), dome, hilum, *_lung_vessels(share), *liver_vessels)
+    beside = tuple(  # what a coronal slice through the tumour shows
+        _aside(0.3, left, 22, down, size, share(22, down))
+        for left, down, size in (
+            (-30, -20, (14, 5, 2.4)), (-52, 4, (12, 5, 2.0)), (-40, -52, (2.2, 5, 15)),
+            (28, -36, (16, 6, 3.2)), (46, 2, (2.4, 5, 14)), (30, 24, (10, 4, 1.8)),
+            (-70, -24, (9, 4, 1.8)), (-28, 30, (2.0, 4, 9)), (8, -66, (2.4, 5, 16)),
+            (-62, -78, (8, 4, 1.6)), (36, -86, (1.8, 4, 12)),
+        )
+    )  # fmt: skip
+    return (target, *_chest(), dome, hilum, *_lung_vessels(share), *beside, *liver_vessels)
 
 
 def liver() -> tuple[Body, ...]:
     """Return an abdomen: a darker tumour in a textured liver under the diaphragm."""
     share = _breathing(full_mm=10.0, dome_mm=-50.0, end_mm=150.0, end_share=0.75)
     target = _at(-0.3, 8, 10, (14, 13, 12), -25, (1.0, 1.0, 1.0))
-    organ = _at(0.5 + 0.05j, -8, 38, (100, 72, 88), 8, (1.0, 1.0, 1.0))
+    organ = _at(0.5 + 0.05j, -3, 36, (100, 68, 86), 6, (1.0, 1.0, 1.0))
     vessels = tuple(
         _at(0.25, back, down, (7, long, 3.0), turn, share(back, down))
         for back, down, long, turn in (
@@ -41,7 +51,7 @@ def liver() -> tuple[Body, ...]:
     kidney = _at(-0.15, 44, 96, (24, 17, 30), 12, share(44, 96))
     pelvis = _at(0.25, 46, 96, (12, 7, 14), 12, share(46, 96))
     above = tuple(one for one in _lung_vessels(share) if one.center_mm[2] > 70)
-    texture = _texture(share, centre=(-8, 38), reach=(58, 72), clear_of=(8, 10, 24))
+    texture = _texture(share, centre=(-3, 36), reach=(56, 70), clear_of=(8, 10, 24))
     return (target, *_chest(), organ, *vessels, kidney, pelvis, *above, *texture)
 
 
@@ -82,26 +92,46 @@ def _chest() -> tuple[Body, ...]:
     outline = (
         _at(0.72, 0, 0, (170, 108, 188)),
         _at(-0.3, 0, 0, (160, 100, 181)),
-        _at(-0.35, -6, 0, (140, 78, 166)),
+        _at(-0.35, -6, 2, (140, 78, 170)),
     )
     mediastinum = _aside(0.42, 95, -12, -10, (38, 40, 95))
     return (*outline, *ribs, mediastinum)
 
 
 def _lung_vessels(share: Share) -> list[Body]:
-    """Return vessels that branch from the hilum."""
-    vessels = []
-    for index, turn in enumerate(range(-170, 181, 25)):
-        for start, long, wide in ((8, 42, 2.4), (34, 30, 1.6)):
-            bent = np.deg2rad(turn + (0 if start == 8 else 14 * (-1) ** index))
-            middle = start + long / 2
-            back, down = 6 + middle * float(np.cos(bent)), -34 + middle * float(np.sin(bent))
-            inside = ((back + 6) / 70) ** 2 + (down / 152) ** 2 < 1
-            if inside and down < 40 and not (abs(back - 22) < 24 and abs(down - 18) < 24):
-                size = (3 * wide, long / 2, wide)
-                turn_deg = float(np.rad2deg(bent))
-                vessels.append(_at(0.34, back, down, size, turn_deg, share(back, down)))
+    """Return vessels that branch from the hilum and thin out on their way."""
+    rng = np.random.default_rng(3)
+    vessels: list[Body] = []
+    for turn in (-165, -128, -96, -62, -20, 24, 58, 84, 108, 142, 172):
+        turn_deg = turn + float(rng.uniform(-9, 9))
+        away = 11 * math.cos(math.radians(turn_deg)), 14 * math.sin(math.radians(turn_deg))
+        _branch(vessels, share, rng, start=(6 + away[0], away[1] - 34), turn_deg=turn_deg)
     return vessels
+
+
+def _branch(
+    vessels: list[Body],
+    share: Share,
+    rng: np.random.Generator,
+    *,
+    start: tuple[float, float],
+    turn_deg: float,
+    wide_mm: float = 3.4,
+) -> None:
+    """Add a vessel and the two that it forks into, until they are thin or leave the lung."""
+    long = float(rng.uniform(16, 30)) * math.sqrt(wide_mm / 3)
+    turn = math.radians(turn_deg)
+    end = start[0] + long * math.cos(turn), start[1] + long * math.sin(turn)
+    back, down = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+    near_target = abs(back - 22) < 24 and abs(down - 18) < 24
+    is_inside = ((end[0] + 6) / 70) ** 2 + (end[1] / 152) ** 2 < 1 and end[1] < 40
+    if wide_mm < 1 or not is_inside or near_target:
+        return
+    size = (2.5 * wide_mm, 0.6 * long, wide_mm)
+    vessels.append(_at(0.1 + 0.08 * wide_mm, back, down, size, turn_deg, share(back, down)))
+    for side in (-1, 1):
+        bent = turn_deg + side * float(rng.uniform(12, 34))
+        _branch(vessels, share, rng, start=end, turn_deg=bent, wide_mm=wide_mm * 0.62)
 
 
 def _texture(
@@ -154,5 +184,12 @@ def _at(
     return Body(weight, (0.0, float(back), -float(down)), semi_axes_mm, angle_deg, share)
 
 
-def _aside(weight: complex, left: float, back: float, down: float, size: Vector) -> Body:
-    return Body(weight, (left, back, -down), size)
+def _aside(
+    weight: complex,
+    left: float,
+    back: float,
+    down: float,
+    semi_axes_mm: Vector,
+    share: Vector = (0.0, 0.0, 0.0),
+) -> Body:
+    return Body(weight, (float(left), float(back), -float(down)), semi_axes_mm, 0.0, share)

@@ -32,9 +32,10 @@ def line_samples(weights: Complex, cut: Cut, k_per_mm: Real, waves_per_mm: Real)
     )
     if farthest >= _REACH - 1:
         raise ValueError(f"k-space reaches {farthest:g} half-axes, expected below {_REACH - 1:g}")
-    out = np.zeros((len(waves_per_mm), len(k_per_mm)), np.complex128)
-    _add(out, scaled, centers, shapes, starts, step, *_table())
-    return out
+    real = np.zeros((len(waves_per_mm), len(k_per_mm)))
+    imaginary = np.zeros_like(real)
+    _add(real, imaginary, scaled, centers, shapes, starts, step, _table())
+    return real + 1j * imaginary
 
 
 def _straight(k_per_mm: Real) -> tuple[Real, Real]:
@@ -51,41 +52,50 @@ def _longest(starts: Real, step: Real, n: int) -> float:
 
 
 @cache
-def _table() -> tuple[Real, Real]:
-    """Return J1(2πκ)/κ and its derivative times the step, at multiples of the step."""
-    kappa = np.arange(round(_REACH / _STEP) + 2) * _STEP
-    at = np.maximum(kappa, 1e-9)
-    slope = -2 * np.pi * jv(2, 2 * np.pi * at) / at
-    return j1(2 * np.pi * at) / at, slope * _STEP
+def _table() -> Real:
+    """Return the cubics (piece, power) of J1(2πκ)/κ between multiples of the step, by Hermite."""
+    kappa = np.maximum(np.arange(round(_REACH / _STEP) + 2) * _STEP, 1e-9)
+    value = j1(2 * np.pi * kappa) / kappa
+    slope = -2 * np.pi * jv(2, 2 * np.pi * kappa) / kappa * _STEP
+    (low, high), (from_, to) = ((one[:-1], one[1:]) for one in (value, slope))
+    rise = high - low
+    return np.stack([low, from_, 3 * rise - 2 * from_ - to, from_ + to - 2 * rise], axis=-1)
 
 
 @njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _add(
-    out: Complex,
+    real: Real,
+    imaginary: Real,
     weights: Complex,
     centers: Real,
     shapes: Real,
     starts: Real,
     step: Real,
-    values: Real,
-    slopes: Real,
+    table: Real,
 ) -> None:
-    for wave in range(out.shape[0]):
-        fx, fy = starts[wave]
-        for body in range(weights.size):
-            shape, x, y = shapes[body], centers[body, 0], centers[body, 1]
-            u = shape[0, 0] * fx + shape[1, 0] * fy
-            v = shape[0, 1] * fx + shape[1, 1] * fy
-            du = shape[0, 0] * step[0] + shape[1, 0] * step[1]
-            dv = shape[0, 1] * step[0] + shape[1, 1] * step[1]
-            turn = weights[body] * np.exp(-2j * np.pi * (fx * x + fy * y))
-            turns_by = np.exp(-2j * np.pi * (step[0] * x + step[1] * y))
-            for sample in range(out.shape[1]):
-                at = np.sqrt((u + sample * du) ** 2 + (v + sample * dv) ** 2) / _STEP
-                low = int(at)
+    n_waves, n = real.shape
+    cosines, sines = np.empty(n), np.empty(n)
+    for body in range(weights.size):
+        shape, x, y = shapes[body], centers[body, 0], centers[body, 1]
+        turn, turns_by = 1 + 0j, np.exp(-2j * np.pi * (step[0] * x + step[1] * y))
+        for sample in range(n):
+            cosines[sample], sines[sample] = turn.real, turn.imag
+            turn *= turns_by
+        du = (shape[0, 0] * step[0] + shape[1, 0] * step[1]) / _STEP
+        dv = (shape[0, 1] * step[0] + shape[1, 1] * step[1]) / _STEP
+        for wave in range(n_waves):
+            fx, fy = starts[wave]
+            u = (shape[0, 0] * fx + shape[1, 0] * fy) / _STEP
+            v = (shape[0, 1] * fx + shape[1, 1] * fy) / _STEP
+            first = weights[body] * np.exp(-2j * np.pi * (fx * x + fy * y))
+            c, s = first.real, first.imag
+            for sample in range(n):
+                across, along = u + sample * du, v + sample * dv
+                at = np.sqrt(across * across + along * along)
+                low = np.int32(at)
                 p = at - low
-                q = 1 - p
-                value = q * q * ((1 + 2 * p) * values[low] + p * slopes[low])
-                value += p * p * ((1 + 2 * q) * values[low + 1] - q * slopes[low + 1])
-                out[wave, sample] += turn * value
-                turn *= turns_by
+                value = table[low, 0] + p * (
+                    table[low, 1] + p * (table[low, 2] + p * table[low, 3])
+                )
+                real[wave, sample] += value * (c * cosines[sample] - s * sines[sample])
+                imaginary[wave, sample] += value * (c * sines[sample] + s * cosines[sample])
