@@ -1,10 +1,9 @@
 """How well two dose distributions agree, in dose and in place."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from motion.compiled import compiled
 
 Real = NDArray[np.float64]
 
@@ -29,24 +28,23 @@ def gamma(
     tenth of distance_mm; gamma beyond 2 is told as 2. Low et al. 1998, doi:10.1118/1.598248.
     """
     top = float(reference_gy.max())
-    chosen = np.argwhere(reference_gy >= max(cutoff_percent / 100 * top, 1e-12))
-    least = np.full(len(chosen), MOST)
-    dose = reference_gy[tuple(chosen.T)].astype(np.float64)
-    for distance, offsets_mm in _shells(len(spacing_mm), distance_mm):
-        far = distance / distance_mm
-        active = np.flatnonzero(least > far)  # the others have found better, and nearer
-        if not active.size:
-            break
-        for offset in offsets_mm / np.array(spacing_mm):
-            at = (chosen[active] + offset).T
-            other = ndimage.map_coordinates(
-                evaluated_gy, at, output=np.float64, order=1, cval=np.nan
-            )
-            off = (other - dose[active]) / (dose_percent / 100 * top)
-            least[active] = np.fmin(least[active], np.sqrt(far**2 + off**2))
-    told = np.full(reference_gy.shape, np.nan, np.float32)
-    told[tuple(chosen.T)] = least
-    return told
+    flat = reference_gy.ndim == 2
+    reference, evaluated = (
+        one[np.newaxis] if flat else one for one in (reference_gy, evaluated_gy)
+    )
+    chosen = np.argwhere(reference >= max(cutoff_percent / 100 * top, 1e-12))
+    distance, offset_mm = _offsets(2 if flat else 3, distance_mm)
+    step_mm = np.array((1.0, *spacing_mm) if flat else spacing_mm)
+    told = np.full(reference.shape, np.nan, np.float32)
+    told[tuple(chosen.T)] = _least(
+        evaluated,
+        chosen.astype(np.float64),
+        reference[tuple(chosen.T)].astype(np.float64),
+        offset_mm / step_mm,
+        distance / distance_mm,
+        dose_percent / 100 * top,
+    )
+    return told[0] if flat else told
 
 
 def passing_percent(index: NDArray[np.float32]) -> float:
@@ -55,19 +53,53 @@ def passing_percent(index: NDArray[np.float32]) -> float:
     return 100.0 * float(np.mean(judged <= 1)) if judged.size else float("nan")
 
 
-def _shells(n_axes: int, distance_mm: float) -> Iterator[tuple[float, Real]]:
-    """Yield each distance and the offsets (n, axis) at it, evenly spread, by rising distance."""
+@compiled
+def _least(
+    evaluated: NDArray[np.float32], at: Real, dose: Real, offset: Real, far: Real, allowed: float
+) -> Real:
+    """Return the least distance in place and dose, of each point, by rising `far`.
+
+    evaluated: (z, y, x). at: (point, 3), voxels. dose: (point,). offset: (offset, 3), voxels.
+    """
+    n_z, n_y, n_x = evaluated.shape
+    least = np.full(dose.size, MOST)
+    for n in range(dose.size):
+        for k in range(far.size):
+            if far[k] >= least[n]:
+                break  # the others are farther still
+            z, y, x = at[n, 0] + offset[k, 0], at[n, 1] + offset[k, 1], at[n, 2] + offset[k, 2]
+            if z < 0 or y < 0 or x < 0 or z > n_z - 1 or y > n_y - 1 or x > n_x - 1:
+                continue
+            i, j, m = int(z), int(y), int(x)
+            i1, j1, m1 = min(i + 1, n_z - 1), min(j + 1, n_y - 1), min(m + 1, n_x - 1)
+            a, b, c = z - i, y - j, x - m
+            low = (1 - b) * ((1 - c) * evaluated[i, j, m] + c * evaluated[i, j, m1]) + b * (
+                (1 - c) * evaluated[i, j1, m] + c * evaluated[i, j1, m1]
+            )
+            high = (1 - b) * ((1 - c) * evaluated[i1, j, m] + c * evaluated[i1, j, m1]) + b * (
+                (1 - c) * evaluated[i1, j1, m] + c * evaluated[i1, j1, m1]
+            )
+            off = ((1 - a) * low + a * high - dose[n]) / allowed
+            least[n] = min(least[n], np.sqrt(far[k] ** 2 + off**2))
+    return least
+
+
+def _offsets(n_axes: int, distance_mm: float) -> tuple[Real, Real]:
+    """Return distances (n,), rising, and the offsets (n, 3) at them, evenly spread."""
     step = distance_mm / STEPS
-    yield 0.0, np.zeros((1, n_axes))
+    distances, offsets = [np.zeros(1)], [np.zeros((1, 3))]
     for n in range(1, int(MOST * STEPS) + 1):
-        yield n * step, n * step * _directions(n_axes, n)
+        directions = _directions(n_axes, n)
+        distances.append(np.full(len(directions), n * step))
+        offsets.append(n * step * directions)
+    return np.concatenate(distances), np.concatenate(offsets)
 
 
 def _directions(n_axes: int, n: int) -> Real:
     """Return unit vectors about one step apart on a circle or sphere of n steps' radius."""
     if n_axes == 2:
         angle = np.arange(np.ceil(2 * np.pi * n)) * (2 * np.pi / np.ceil(2 * np.pi * n))
-        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return np.stack([np.zeros(len(angle)), np.cos(angle), np.sin(angle)], axis=1)
     count = int(np.ceil(4 * np.pi * n**2))
     # a spiral from pole to pole (Fibonacci lattice)
     up = 1 - (2 * np.arange(count) + 1) / count
