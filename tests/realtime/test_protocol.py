@@ -102,7 +102,7 @@ def test_each_shipped_protocol_loads_under_its_own_name(name):
 
 def test_these_protocols_are_shipped():
     treated = ("arfi", "brain", "breast", "demo", "liver", "phantom")
-    moving = ("liver", "lung", "prostate")
+    moving = ("demo", "liver", "lung", "prostate")
     expected = (*(f"mrgfus-{one}" for one in treated), *(f"mrlinac-{one}" for one in moving))
     assert shipped_protocols() == ("imaging", *expected)
 
