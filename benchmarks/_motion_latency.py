@@ -83,6 +83,7 @@ def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
     rows += [
         _row(f"8 frames/s, window {WINDOW}, hop {HOP}: last readout sent → permit", to_permit_ms),
         _row("the same: k-space centre of the window → permit", centre_ms),
+        *(_stage_row(heard, frames, stage) for stage in ("reconstruct", "measure", "judge")),
     ]
     targets = (
         _at_most(
@@ -97,6 +98,11 @@ def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
     )  # fmt: skip
     n_late = n_frames - begun - len(frames)
     return targets, _table(rows, n_late=n_late, n_frames=n_frames - begun)
+
+
+def _stage_row(heard: Heard, frames: list[int], stage: str) -> tuple[str, ...]:
+    took_ms = [heard.verdicts[one]["stage_ms"].get(stage, 0.0) for one in frames]
+    return _row(f"the same: {stage}", np.array(took_ms))
 
 
 def _protocol_text() -> str:

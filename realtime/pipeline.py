@@ -122,7 +122,8 @@ def conclude(
     measured = foresee(pipeline, measured, frame, power)
     state = seek_focus(pipeline, state, measured)
     slice_state = measured.slice
-    time_s = frame.time_s if math.isfinite(frame.time_s) else None
+    image_s = measured.image.time_s
+    time_s = image_s if math.isfinite(image_s) else None
     is_finite = bool(np.isfinite(measured.image.pixels).all())
     is_complete = frame.is_complete and measured.image.is_complete
     is_calibrated = measured.image.is_complete or not frame.is_complete

@@ -110,7 +110,7 @@ def _observe(
     plan = None if pipeline.accumulator is None else pipeline.accumulator.plan
     observation = MotionObservation(
         displacement=None if followed is None else followed.displacement,
-        time_s=frame.time_s if math.isfinite(frame.time_s) else None,
+        time_s=image.time_s if math.isfinite(image.time_s) else None,
         previous_time_s=slice_state.previous_time_s,
         frame_period_s=memory.frame_period_s,
         is_complete=frame.is_complete and image.is_complete,

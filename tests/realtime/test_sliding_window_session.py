@@ -85,6 +85,31 @@ def test_interleaved_slices_have_a_window_each():
         assert len(state.slices[stream].calibration.hops) == 4
 
 
+def test_a_verdict_is_dated_by_its_window_and_not_by_its_hop():
+    built = build()
+    state, frames = pipeline.PipelineState(), hop_frames(built, 5)
+    for frame in frames:
+        state, verdict, maps = pipeline.fold(built, state, frame)
+    # of hops 1 to 4 the last 20 spokes, 0.01 s apart in each, a second from hop to hop
+    times_s = np.concatenate([one.readouts["time_s"] for one in frames])[-WINDOW:]
+    assert verdict.time_s == pytest.approx(times_s.mean())
+    assert maps.time_s == verdict.time_s < frames[-1].time_s
+
+
+def test_nan_is_held_while_it_is_in_the_window_and_then_forgotten():
+    built = build()
+    state, frames, rules = pipeline.PipelineState(), hop_frames(built, 11), []
+    samples = frames[5].samples.copy()
+    samples[-1, 0, 3] = np.nan
+    frames[5] = replace(frames[5], samples=samples)
+    for frame in frames:
+        state, verdict, _ = pipeline.fold(built, state, frame)
+        rules.append({finding.rule for finding in verdict.findings})
+    assert rules[5:9] == [{"non-finite-data"}] * 4
+    assert rules[3:5] == [set()] * 2
+    assert rules[9:] == [set()] * 2
+
+
 def test_the_dry_run_measures_full_windows_only(monkeypatch):
     built, seen = build(), []
     measure = pipeline.measure
