@@ -14,10 +14,12 @@ from realtime.outputs.report_motion_truth import MotionTruth
 Real = NDArray[np.float64]
 
 TRACKED = "#c2410c"
+OTHER_SLICE = "#7c3aed"
 PREDICTED = "#1d4ed8"
 GATE = "#0f766e"
 BEAM = "#b45309"
 UNSURE = "#94a3b8"
+_NAMES = ("predicted, at beam effect", "its interval", "gate: centre ± margin", "doubted")
 _STATES = ("gate open", "permit granted", "beam on")
 
 
@@ -34,7 +36,10 @@ def draw_motion(
     margin_mm: of the gate, None where the protocol is not known.
     """
     for index, direction in enumerate(seen):
-        _draw_direction(axes, series, direction, margin_mm=margin_mm, is_first=index == 0)
+        names = ("tracked", *_NAMES) if len(seen) == 1 else (f"slice {direction.slice}", *_NAMES)
+        labels = names if index == 0 else (names[0], *[None] * len(_NAMES))
+        colour = TRACKED if index == 0 else OTHER_SLICE
+        _draw_direction(axes, series, direction, labels, colour, margin_mm=margin_mm)
     if truth is not None:
         _draw_truth(axes, series, seen[0], truth)
     shade_training(axes, series)
@@ -44,14 +49,12 @@ def draw_motion(
 
 
 def _draw_direction(
-    axes: Axes, series: MotionSeries, direction: Direction, *, margin_mm: float | None,
-    is_first: bool,
+    axes: Axes, series: MotionSeries, direction: Direction, labels: tuple[str | None, ...],
+    colour: str, *, margin_mm: float | None,
 ) -> None:  # fmt: skip
     rows = series.slice == direction.slice
     place = direction.sign * series.displacement_mm[rows, direction.axis]
     at, doubted = series.at[rows], ~series.is_tracked[rows]
-    names = ("tracked", "predicted, at beam effect", "its interval", "gate: centre ± margin")
-    labels = names if is_first else (None,) * len(names)
     center = direction.sign * series.gate_center_mm[rows, direction.axis]
     if margin_mm is not None and np.isfinite(center).any():
         axes.fill_between(
@@ -66,11 +69,10 @@ def _draw_direction(
         axes.plot(effect_at, predicted, color=PREDICTED, lw=0.9, label=labels[1])
     believed = np.where(doubted, np.nan, place)
     size = 2.2 if at.size < 400 else 0.0
-    axes.plot(at, believed, color=TRACKED, lw=1.3, marker="o", ms=size, label=labels[0])
+    axes.plot(at, believed, color=colour, lw=1.3, marker="o", ms=size, label=labels[0])
     if (doubted & np.isfinite(place)).any():
-        label = "doubted" if is_first else None
         where = doubted & np.isfinite(place)
-        axes.plot(at[where], place[where], "x", color=style.HELD, ms=5, label=label)
+        axes.plot(at[where], place[where], "x", color=style.HELD, ms=5, label=labels[4])
 
 
 def _interval(series: MotionSeries) -> tuple[Real, Real]:
