@@ -3,12 +3,15 @@
 import os
 import sys
 import webbrowser
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from messages import MonitorError
 from realtime.cli.client import Client
+from realtime.cli.closed_loops import write_plan
 from realtime.cli.console import console
 from realtime.cli.host import hosting, local_settings, replaced_folder, serve_client
 from realtime.cli.progress import FrameProgress
@@ -16,42 +19,71 @@ from realtime.cli.run_summary import print_summary
 from realtime.clock import utc_now
 from realtime.gateway import Gateway
 from realtime.outputs.report import write_report
-from realtime.protocol import load_protocol
+from realtime.protocol import Protocol, load_protocol
 from realtime.streams.player import parse_speed
+from simulators.beam import PLAN_FILE, STRUCTURES_FILE
+from simulators.linac import linac_scan
 
-_SPEED = "4"  # the 60 s of the default treatment in 15 s
-_N_FRAMES = 30
-_PROTOCOL = "mrgfus-demo"
+
+@dataclass(frozen=True, slots=True)
+class _Demo:
+    """What is shown of a therapy. patient: of the MR-linac; a treatment with heat has its own.
+
+    speed: so that it lasts a quarter of a minute. target: the region that the progress shows.
+    """
+
+    protocol: str
+    n_frames: int
+    speed: str
+    target: str
+    patient: str = ""
+
+
+_DEMOS = {
+    "mrgfus": _Demo("mrgfus-demo", n_frames=30, speed="4", target="focus"),
+    "mrlinac": _Demo(
+        "mrlinac-demo", n_frames=320, speed="2.5", target="GTV", patient="lung-sagittal"
+    ),
+}
 
 
 @click.command()
-@click.argument("therapy", type=click.Choice(["mrgfus", "mrlinac"]), default="mrgfus")
+@click.argument("therapy", type=click.Choice([*_DEMOS]), default="mrgfus")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Run folder, an earlier demo in it is replaced."
 )
-@click.option(
-    "--speed", default=_SPEED, show_default=True, help="max, or times the scanner's pace."
-)
-@click.option("--frames", type=click.IntRange(6, 1000), default=_N_FRAMES, show_default=True)
+@click.option("--speed", help="max, or times the scanner's pace; lasts 15 to 20 s by default.")
+@click.option("--frames", type=click.IntRange(6, 1000), help="30; of mrlinac 320 at most.")
 @click.option("--seed", type=int, help="Of the simulated noise.")
 @click.option("--no-browser", is_flag=True, help="Do not open the report at the end.")
 def demo(
-    therapy: str, out: Path | None, speed: str, frames: int, seed: int | None, no_browser: bool
+    therapy: str,
+    out: Path | None,
+    speed: str | None,
+    frames: int | None,
+    seed: int | None,
+    no_browser: bool,
 ) -> None:
     """Run a simulated treatment through the whole system and report it.
 
-    A simulated head is heated by focused ultrasound; the monitor measures its temperature from raw
-    data and withdraws the permit at 60 °C, and the simulated device obeys.
+    mrgfus: a simulated head is heated by focused ultrasound; the monitor measures its temperature
+    from raw data and withdraws the permit at 60 °C, and the simulated device obeys. mrlinac: a
+    tumour in a breathing lung is followed; the monitor lets the beam on while it will be inside its
+    boundary, and counts the dose.
     """
-    if therapy == "mrlinac":
-        click.echo("demo mrlinac is not available yet; try: mrmonitor demo mrgfus", err=True)
-        sys.exit(2)
+    chosen = _DEMOS[therapy]
+    speed, frames = speed or chosen.speed, frames or chosen.n_frames
     parse_speed(speed)
     out = out or Path("runs") / f"demo-{utc_now():%Y%m%d-%H%M%S}"
-    replaced_folder(out, protocol_name=_PROTOCOL)
-    settings = local_settings(out, load_protocol(_PROTOCOL))
-    with hosting(settings) as gateway, FrameProgress(frames, target="focus") as progress:
-        arguments = _simulator_arguments(gateway, out, speed=speed, frames=frames, seed=seed)
+    replaced_folder(out, protocol_name=chosen.protocol)
+    with (
+        TemporaryDirectory() as beside,
+        hosting(local_settings(out, _protocol(chosen, Path(beside)))) as gateway,
+        FrameProgress(frames, target=chosen.target) as progress,
+    ):
+        arguments = _simulator_arguments(
+            gateway, out, chosen, speed=speed, frames=frames, seed=seed
+        )
         with Client("realtime.cli", arguments) as simulator:
             serve_client(gateway, simulator, progress.heed)
             status, complaint = simulator.status, simulator.complaint
@@ -66,14 +98,29 @@ def demo(
         _show(report)
 
 
+def _protocol(chosen: _Demo, folder: Path) -> Protocol:
+    """Return the protocol; where a plan is delivered, a copy in a folder with the plan's files."""
+    shipped = load_protocol(chosen.protocol)
+    if not chosen.patient:
+        return shipped
+    scan = linac_scan(chosen.patient, n_frames=1)
+    write_plan(chosen.patient, scan, folder)
+    beams = ", ".join(f'"{one.name}"' for one in sorted(folder.glob("beam-*.dcm")))
+    files = f'plan = "{PLAN_FILE}"\nstructures = "{STRUCTURES_FILE}"\nbeams = [{beams}]\n'
+    copy = folder / f"{chosen.protocol}.toml"
+    copy.write_text(f'{shipped.text}\n[dose]\n{files}target = "target"\n', encoding="utf-8")
+    return load_protocol(copy)
+
+
 def _simulator_arguments(
-    gateway: Gateway, out: Path, *, speed: str, frames: int, seed: int | None
+    gateway: Gateway, out: Path, chosen: _Demo, *, speed: str, frames: int, seed: int | None
 ) -> list[str]:
     events, control = gateway.publisher.endpoints.events, gateway.publisher.endpoints.control
     arguments = ["simulate", f"--to=tcp://127.0.0.1:{gateway.tcp_port}", f"--speed={speed}"]
     arguments += [f"--events-port={_port(events)}", f"--control-port={_port(control)}"]
-    arguments += [f"--frames={frames}", f"--config={_PROTOCOL}", f"--truth={out / 'truth.h5'}"]
-    arguments += [f"--summary={out / 'closed_loop.json'}"]
+    arguments += [f"--frames={frames}", f"--config={chosen.protocol}"]
+    arguments += [f"--truth={out / 'truth.h5'}", f"--summary={out / 'closed_loop.json'}"]
+    arguments += [f"--patient={chosen.patient}"] if chosen.patient else []
     return arguments if seed is None else [*arguments, f"--seed={seed}"]
 
 

@@ -79,7 +79,7 @@ def _motion_rows(run: RunRecord) -> Rows:
         for one in holds(run, series)
     ]
     rows.append(("held by", ", ".join(reasons) or "nothing"))
-    return rows + _dose_rows(run)
+    return rows + _dose_rows(run) + _beam_truth_rows(run.closed_loop)
 
 
 def _dose_rows(run: RunRecord) -> Rows:
@@ -94,6 +94,25 @@ def _dose_rows(run: RunRecord) -> Rows:
         )
         for row in last_dose(run)
     ]
+
+
+def _beam_truth_rows(closed_loop: Mapping[str, Any]) -> Rows:
+    """Return what the simulated accelerator did, and what its beams truly gave."""
+    beam = closed_loop.get("beam") if closed_loop else None
+    if not beam:
+        return []
+    text = f"{beam['delivered_mu']:.1f} of {beam['planned_mu']:.1f} MU in {beam['on_s']:.1f} s"
+    text += f", duty {beam['duty_percent']:.0f} % from the first permit"
+    rows = [("true delivery", text)]
+    text = f"{beam['beam_on_outside_percent']:.1f} % of the beam-on time"
+    text += f"; {beam['ungated_outside_percent']:.1f} % were the beam never held"
+    rows.append(("truly outside", text))
+    for one in beam["structures"]:
+        done, rest, name = one["delivered"], one["at_rest"], one["name"]
+        figures = f"D98 {done['d98_gy']:.3f}, D2 {done['d2_gy']:.3f}, mean {done['mean_gy']:.3f} Gy"
+        text = f"{figures} (same units at rest: mean {rest['mean_gy']:.3f})"
+        rows.append((f"true dose, {name}", text))
+    return rows
 
 
 def _temperature_rows(run: RunRecord) -> Rows:

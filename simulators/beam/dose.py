@@ -39,6 +39,9 @@ def received_gy(plan: Plan, structure: Structure, delivery: Delivery) -> Real:
     for beam in plan.beams:
         of_beam = delivery.number == beam.number
         shifts, mu = moved[of_beam], delivery.mu[of_beam]
+        if not shifts.any():
+            total += mu.sum() * beam.gy_per_mu_at(points)
+            continue
         for start in range(0, len(mu), _AT_A_TIME):
             some = slice(start, start + _AT_A_TIME)
             total += mu[some] @ beam.gy_per_mu_at(points + shifts[some, None])

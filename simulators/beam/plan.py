@@ -150,7 +150,7 @@ SETUPS = {
 
 
 def plan_of(
-    target: Lying, origin_mm: Vector, *, site: str = "lung", mu_of_beam: float = 50.0
+    target: Lying, origin_mm: Vector, *, site: str = "lung", mu_of_beam: float = 30.0
 ) -> Plan:
     """Return three fields on a target, and the organs at risk of a site of `SETUPS`.
 

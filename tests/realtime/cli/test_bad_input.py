@@ -60,7 +60,7 @@ def test_one_line_and_status_1(bad, arguments, said):
 
 
 @pytest.mark.parametrize(
-    "arguments", ["demo nosuch", "replay", "serve --port 70000", "latency --rate 0", "demo mrlinac"]
+    "arguments", ["demo nosuch", "replay", "serve --port 70000", "latency --rate 0"]
 )
 def test_usage_errors_have_status_2(arguments):
     result = CliRunner().invoke(main, arguments.split())
