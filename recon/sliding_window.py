@@ -69,9 +69,10 @@ class SlidingWindow:
     the golden angle (Winkelmann et al. 2007, doi:10.1109/TMI.2006.885337) each window is the last
     one turned: weights stay, by the place in the window, and new spokes are spread as they land.
 
-    Until the window is full, images are made of what is there and marked incomplete. So are the
-    windows after a hop that is lost (by its time, or by its repetition where there is no clock) or
-    incomplete: the window then fills anew. Coil maps come from the first full window.
+    Until the window is full, images are made of what is there and marked incomplete. So are all
+    windows that a hop with lost spokes is part of. After a hop that is lost altogether (by its
+    time, or by its repetition where there is no clock) the window fills anew. Such windows are
+    weighted by themselves. Coil maps come from the first full one.
     """
 
     def __init__(self, reconstructor: Reconstructor, n_readouts: int) -> None:
@@ -252,12 +253,12 @@ def _followed(known: WindowCalibration, hop: Hop) -> WindowCalibration:
     if not known.hops:
         return replace(known, hops=(hop,))
     last, shortest = known.hops[-1], known.shortest_step
-    step, are_complete = _step(last, hop), last.is_complete and hop.is_complete
-    if are_complete and step > 0:
+    step = _step(last, hop)
+    if last.is_complete and hop.is_complete and step > 0:
         shortest = min(shortest, step)
     # a shorter step shows that hops were missing between those before
     before = known.hops if known.shortest_step <= MOST_STEP * shortest else (last,)
-    is_next = last.is_complete and 0 < step <= MOST_STEP * shortest
+    is_next = 0 < step <= MOST_STEP * shortest
     return replace(known, hops=(*before, hop) if is_next else (hop,), shortest_step=shortest)
 
 
