@@ -15,6 +15,7 @@ from realtime.cli.closed_loops import (
     write_plan,
 )
 from realtime.cli.console import counted
+from realtime.cli.moving_patient import MovingSwitches, moving_options, moving_scan
 from realtime.cli.open_loop import OpenLoop, write_recording
 from realtime.cli.played import tell_played
 from realtime.cli.progress import ReadoutProgress
@@ -22,7 +23,6 @@ from realtime.cli.simulated_faults import fault_options, faults_of
 from realtime.cli.simulated_scan import (
     ScanSwitches,
     SimulatedScan,
-    moving_scan,
     named_scan,
     patient_scan,
     write_scan,
@@ -55,16 +55,7 @@ _TREATMENT_CONFIG, _SCAN_CONFIG = "mrgfus-demo", "imaging"  # what each can be p
     type=click.Choice([*PATIENTS, *LINAC_PATIENTS]),
     help="Tissue that a scan plays over.",
 )
-@click.option(
-    "--trace",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Motion of an MR-linac patient: columns t (s), LR, SI, AP (mm).",
-)
-@click.option(
-    "--cine",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Real frames (.npz) in place of an MR-linac patient's; they play, or move by --trace.",
-)
+@moving_options
 @click.option("--waveforms", is_flag=True, help="Send ECG and breath too; not with a treatment.")
 @click.option("--compress", type=click.IntRange(2, 31), help="Bits a number; not in a treatment.")
 @click.option(
@@ -86,8 +77,7 @@ def simulate(
     to: str,
     sequence: str | None,
     patient: str | None,
-    trace: Path | None,
-    cine: Path | None,
+    moving: MovingSwitches,
     waveforms: bool,
     compress: int | None,
     frames: int | None,
@@ -117,7 +107,7 @@ def simulate(
     monitor = loop.monitor_at(to)
     if not is_treatment:
         switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
-        scan = _scan(sequence, patient, switches, to, trace=trace, cine=cine)
+        scan = _scan(sequence, patient, switches, moving, to)
         # these sums are small: a second thread waits more than it works
         threadpoolctl.threadpool_limits(limits=1)
         if loop.rt_plan is not None:
@@ -158,17 +148,16 @@ def _scan(
     sequence: str | None,
     patient: str | None,
     switches: ScanSwitches,
+    moving: MovingSwitches,
     to: str,
-    *,
-    trace: Path | None,
-    cine: Path | None,
 ) -> Scan | TissueScan | LinacScan:
     if switches.compress_bits and to.endswith(".h5"):
         raise MonitorError(f"--compress: {to} is HDF5, which holds plain readouts only")
     if patient in LINAC_PATIENTS:
-        return moving_scan(patient, sequence, switches, trace=trace, cine=cine)
-    if trace is not None or cine is not None:
-        raise MonitorError(f"--trace, --cine: only with --patient {', '.join(LINAC_PATIENTS)}")
+        return moving_scan(patient, sequence, switches, moving)
+    if moving != MovingSwitches():
+        names = ", ".join(LINAC_PATIENTS)
+        raise MonitorError(f"--trace, --cine, --event: only with --patient {names}")
     if sequence in LINAC_SEQUENCES and sequence not in CATALOGUE:
         raise MonitorError(f"--sequence {sequence}: only with a --patient of the MR-linac")
     if patient is None:

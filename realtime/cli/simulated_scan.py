@@ -10,14 +10,7 @@ from realtime.streams import mrd_layout as layout
 from realtime.streams.mrd_encoder import encode_close, encode_header
 from realtime.streams.recording import RecordedMessage, Recording
 from simulators.faults import Fault, chain
-from simulators.linac import (
-    LINAC_PATIENTS,
-    LINAC_SEQUENCES,
-    LinacScan,
-    linac_scan,
-    read_film,
-    read_trace,
-)
+from simulators.linac import LinacScan
 from simulators.mrd import acquisition_head
 from simulators.patient import Patient
 from simulators.patients import PATIENTS
@@ -45,6 +38,16 @@ class ScanSwitches:
     heat: bool = True
     waveforms: bool = False
     compress_bits: int = 0
+
+    def of_matrix(self) -> dict[str, object]:
+        """Return the sequence's matrix, if it was said."""
+        return {"matrix": (self.matrix, self.matrix)} if self.matrix else {}
+
+    def of_receiver(self) -> dict[str, object]:
+        """Return what the scan wants to know of coils and noise."""
+        given: dict[str, object] = {"snr": 40.0, "compression_bits": self.compress_bits}
+        chosen = {"n_coils": self.coils, "snr": self.snr, "seed": self.seed}
+        return given | {key: value for key, value in chosen.items() if value is not None}
 
 
 class SimulatedScan:
@@ -79,7 +82,7 @@ def named_scan(name: str, switches: ScanSwitches) -> Scan:
             sequence,
             patient=_patient(sequence, heat=switches.heat),
             physiology=Physiology() if switches.waveforms else None,
-            **_given(switches),  # type: ignore[arg-type]
+            **switches.of_receiver(),  # type: ignore[arg-type]
         )
     except ValueError as error:
         raise MonitorError(f"--sequence {name}: {error}") from error
@@ -94,55 +97,14 @@ def patient_scan(patient: str, sequence: str | None, switches: ScanSwitches) -> 
             _sequence(sequence or chosen.sequence, switches),
             heat=switches.heat,
             has_waveforms=switches.waveforms,
-            **_given(switches),  # type: ignore[arg-type]
-        )
-    except ValueError as error:
-        raise MonitorError(f"--patient {patient}: {error}") from error
-
-
-def moving_scan(
-    patient: str,
-    sequence: str | None,
-    switches: ScanSwitches,
-    *,
-    trace: Path | None = None,
-    cine: Path | None = None,
-) -> LinacScan:
-    """Return a patient of the MR-linac in a sequence of its own, by default the one that fits.
-
-    trace: how he moves instead; cine: what he looks like instead, which moves by itself without a
-    trace.
-    """
-    if sequence is not None and sequence not in LINAC_SEQUENCES:
-        raise MonitorError(
-            f"--patient {patient}: --sequence {sequence}, expected {', '.join(LINAC_SEQUENCES)}"
-        )
-    try:
-        return linac_scan(
-            patient,
-            sequence=sequence,
-            motion=read_trace(trace) if trace else None,
-            film=read_film(cine) if cine else None,
-            has_waveforms=switches.waveforms,
-            n_frames=switches.frames or LINAC_PATIENTS[patient].n_frames,
-            **(_given(switches) | _matrix(switches)),  # type: ignore[arg-type]
+            **switches.of_receiver(),  # type: ignore[arg-type]
         )
     except ValueError as error:
         raise MonitorError(f"--patient {patient}: {error}") from error
 
 
 def _sequence(name: str, switches: ScanSwitches) -> ScanSequence:
-    return CATALOGUE[name](n_frames=switches.frames or 10, **_matrix(switches))
-
-
-def _matrix(switches: ScanSwitches) -> dict[str, object]:
-    return {"matrix": (switches.matrix, switches.matrix)} if switches.matrix else {}
-
-
-def _given(switches: ScanSwitches) -> dict[str, object]:
-    given: dict[str, object] = {"snr": 40.0, "compression_bits": switches.compress_bits}
-    chosen = {"n_coils": switches.coils, "snr": switches.snr, "seed": switches.seed}
-    return given | {key: value for key, value in chosen.items() if value is not None}
+    return CATALOGUE[name](n_frames=switches.frames or 10, **switches.of_matrix())
 
 
 def write_scan(path: Path, recording: Recording) -> int:

@@ -59,6 +59,17 @@ def test_a_cine_plays_by_itself_or_moves_by_the_trace(tmp_path):
             assert np.isfinite(file["displacement_mm"][:]).all() == is_known
 
 
+def test_events_happen_when_they_are_told_to(tmp_path):
+    truth = tmp_path / "truth.h5"
+    done = run("--to", tmp_path / "scan.mrd", "--patient", "prostate-sagittal", "--truth", truth,
+               "--event", "out-of-plane@0.06", "--event", "cough@0.01", *SMALL)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    with h5py.File(truth, "r") as file:
+        path = file["path_displacement_lps_mm"][:]
+        assert path[:, 0].max() > 20
+        assert path[16, 2] - path[0, 2] > 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -68,6 +79,9 @@ def test_a_cine_plays_by_itself_or_moves_by_the_trace(tmp_path):
         (["--patient", "lung-sagittal", "--cine", "TRACE"], "expected an .npz file"),
         (["--patient", "lung-sagittal", "--trace", "FILM"], "columns t"),
         (["--patient", "sagittal-coronal", "--cine", "FILM"], "one plane"),
+        (["--patient", "lung-sagittal", "--event", "sneeze@3"], "expected NAME@SECONDS"),
+        (["--patient", "lung-sagittal", "--event", "cough"], "expected NAME@SECONDS"),
+        (["--patient", "epi-brain", "--event", "cough@3"], "only with --patient"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, told, tmp_path):
