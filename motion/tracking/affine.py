@@ -2,7 +2,7 @@
 
 Baker and Matthews 2004, doi:10.1023/B:VISI.0000011205.11775.fd (section 3.2), with the linear
 appearance variation {template, 1} projected out of the steepest-descent images (Baker, Gross and
-Matthews 2003, CMU-RI-TR-03-35, section 2.2): the image may be brighter or flatter than the template.
+Matthews 2003, CMU-RI-TR-03-35, section 2.2): the image may be brighter or flatter than it was.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from motion.compiled import compiled, inner
+from motion.tracking.precision import NOISE_AREA_PX, SHAPE_STD, shift_covariance
 from motion.tracking.structure import Structure
-from motion.tracking.view import SMOOTHING_PX
 
 MOST_STEPS = 12
 SMALL_STEP_PX = 0.01  # of the box's rim
-SHAPE_STD = 0.06  # what a change of shape is expected to be, before anything is seen
-# Smoothing spreads the noise of one pixel over this many: what independent samples are worth.
-NOISE_AREA_PX = 4.0 * np.pi * SMOOTHING_PX**2
 
 Real = NDArray[np.float64]
 
@@ -29,13 +26,15 @@ class Template:
 
     pixels: float32 (y, x) of the box. descent: float32 (y, x, 6), steepest-descent images of
     (dy, dx, Ayy, Ayx, Axy, Axx), gain and bias projected out; changes of shape in units of
-    pixels at the structure's radius. hessian: float64 (6, 6). spectrum: for the search.
+    pixels at the structure's radius. hessian: float64 (6, 6). levers: (6,), weighted mean squares
+    of what multiplies the slopes in descent. spectrum: for the search.
     mean, variance: of the pixels, weighted.
     """
 
     pixels: NDArray[np.float32]
     descent: NDArray[np.float32]
     hessian: Real
+    levers: Real
     spectrum: NDArray[np.complex64]
     mean: float
     variance: float
@@ -85,6 +84,7 @@ def template_of(
         pixels=pixels,
         descent=descent.astype(np.float32),
         hessian=hessian,
+        levers=np.array([1.0, 1.0, *np.tile(np.einsum("yx,pyx->p", weights, unit**2), 2)]),
         spectrum=spectrum,
         mean=mean,
         variance=variance,
@@ -98,37 +98,41 @@ def align(
     *,
     start_px: tuple[float, float],
     start_matrix: Real,
+    grain: float,
     n_steps: int = MOST_STEPS,
 ) -> Fit:
     """Return how the template has to move and deform to look like the view of the search box.
 
-    With n_steps = 0 the start is judged and stays as it is.
+    grain: of the view. With n_steps = 0 the start is judged and stays as it is.
     """
     radius = structure.radius_px
     state = np.empty(6)
     state[:2], state[2:] = start_px, np.ravel(start_matrix)
-    origin = (
-        structure.centroid_px[0] - structure.search.top,
-        structure.centroid_px[1] - structure.search.left,
-    )
-    corner = (
-        structure.box.top - structure.centroid_px[0],
-        structure.box.left - structure.centroid_px[1],
-    )
     size = float(np.sum(structure.weights.astype(np.float64) ** 2))
     at, seen = _aligned(
         view, template.pixels, template.descent, structure.weights, template.hessian,
-        state, origin, corner, radius, template.variance, size * NOISE_AREA_PX / SHAPE_STD**2,
-        n_steps,
+        state, structure.origin_px, structure.corner_px, radius, template.variance,
+        size * NOISE_AREA_PX / SHAPE_STD**2, n_steps,
     )  # fmt: skip
     gain, bias, similarity, residual, outside = (float(value) for value in seen)
+    covariance = np.full((2, 2), np.nan)
+    if gain > 0.0 and np.isfinite(residual):
+        covariance = shift_covariance(
+            template.hessian,
+            template.levers,
+            residual=residual / gain**2,
+            grain=grain / gain,
+            sample_size=size,
+            radius_px=radius,
+            is_rigid=n_steps == 0,
+        )
     return Fit(
         shift_px=at[:2],
         matrix=at[2:].reshape(2, 2),
         similarity=similarity,
         gain=gain,
         bias=bias,
-        covariance_px2=_covariance(template, residual, gain, size, radius, rigid=n_steps == 0),
+        covariance_px2=covariance,
         outside=outside,
     )
 
@@ -138,23 +142,6 @@ def _offsets(structure: Structure) -> Real:
     rows = np.arange(box.height) + box.top - structure.centroid_px[0]
     columns = np.arange(box.width) + box.left - structure.centroid_px[1]
     return np.stack(np.meshgrid(rows, columns, indexing="ij"))
-
-
-def _covariance(
-    template: Template, residual: float, gain: float, size: float, radius: float, *, rigid: bool
-) -> Real:
-    """Return (2, 2) px² of the shift: Gauss–Markov, noise as correlated as the smoothing makes it."""
-    nothing = np.full((2, 2), np.nan)
-    if not gain > 0.0:
-        return nothing
-    noise = residual * size * NOISE_AREA_PX / gain**2
-    information = template.hessian[:2, :2] if rigid else template.hessian.copy()
-    if not rigid:
-        information[2:, 2:] += np.eye(4) * noise / (SHAPE_STD * radius) ** 2
-    try:
-        return np.asarray(noise * np.linalg.inv(information)[:2, :2])
-    except np.linalg.LinAlgError:
-        return nothing
 
 
 @inner
@@ -178,12 +165,37 @@ def _sample(view: NDArray[np.float32], y: float, x: float) -> float:
     v3 = (0.5 * s - 0.5) * s * s
     c0, c1, c2, c3 = max(column - 1, 0), column, min(column + 1, n_x - 1), min(column + 2, n_x - 1)
     r0, r1, r2, r3 = max(row - 1, 0), row, min(row + 1, n_y - 1), min(row + 2, n_y - 1)
-    return (
+    value: float = (
         v0 * (u0 * view[r0, c0] + u1 * view[r0, c1] + u2 * view[r0, c2] + u3 * view[r0, c3])
         + v1 * (u0 * view[r1, c0] + u1 * view[r1, c1] + u2 * view[r1, c2] + u3 * view[r1, c3])
         + v2 * (u0 * view[r2, c0] + u1 * view[r2, c1] + u2 * view[r2, c2] + u3 * view[r2, c3])
         + v3 * (u0 * view[r3, c0] + u1 * view[r3, c1] + u2 * view[r3, c2] + u3 * view[r3, c3])
     )
+    return value
+
+
+def carried_back(structure: Structure, view: NDArray[np.float32], fit: Fit) -> NDArray[np.float32]:
+    """Return the structure's box, float32 (y, x), as it would look in the reference's place."""
+    at = np.concatenate([fit.shift_px, fit.matrix.ravel()])
+    return _carried_back(view, structure.box_size, at, structure.origin_px, structure.corner_px)
+
+
+@compiled
+def _carried_back(
+    view: NDArray[np.float32],
+    size: tuple[int, int],
+    at: Real,
+    origin: tuple[float, float],
+    corner: tuple[float, float],
+) -> NDArray[np.float32]:
+    box = np.empty(size, np.float32)
+    for row in range(size[0]):
+        for column in range(size[1]):
+            oy, ox = row + corner[0], column + corner[1]
+            y = origin[0] + at[0] + at[2] * oy + at[3] * ox
+            x = origin[1] + at[1] + at[4] * oy + at[5] * ox
+            box[row, column] = _sample(view, y, x)
+    return box
 
 
 @compiled

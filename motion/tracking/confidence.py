@@ -1,10 +1,9 @@
 """Whether what a tracker found may be believed, judged against the frames believed before."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from messages import Doubt
 
@@ -17,6 +16,7 @@ LEAST_SIMILARITY = 0.5  # below it two pictures do not show the same thing
 JUMP_DEVIATIONS = 10.0
 JUMP_MM_S, JUMP_MM = 60.0, 1.5  # a cough is slower, and localisation not worse
 AREA_DEVIATIONS, LEAST_AREA_DEVIATION = 6.0, 0.04
+SHARP = 1.25  # a picture is as sharp as those before it, if its grain is within this factor
 LEAST_CONTRAST = 0.5  # of the running median
 MOST_STD_MM = 1.5  # a position that is known worse than this is not one
 MOST_OUTSIDE = 0.1  # of the weight
@@ -25,7 +25,11 @@ LONGEST_GAP_S = 1.0  # after it a target may be anywhere that it can reach in th
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one frame says. contrast: of the structure, over its brightness. area: the determinant."""
+    """What one frame says.
+
+    contrast: of the structure, over brightness. area: the determinant. outside: of the search box,
+    a share. grain: of the image there, NaN where it does not matter.
+    """
 
     time_s: float
     displacement_mm: tuple[float, float]
@@ -35,7 +39,7 @@ class Measured:
     area: float
     outside: float
     is_at_edge: bool
-    is_sharp: bool
+    grain: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Trust:
     similarities: tuple[float, ...] = ()
     contrasts: tuple[float, ...] = ()
     areas: tuple[float, ...] = ()
+    grains: tuple[float, ...] = ()
     speeds_mm_s: tuple[float, ...] = ()
     last: tuple[float, float, float] | None = None  # time_s, y, x
     jumped: tuple[tuple[float, float, float], ...] = ()
@@ -76,6 +81,11 @@ def judge(trust: Trust, now: Measured) -> tuple[Trust, tuple[Doubt, ...]]:
     return _remembered(trust, now, here), ()
 
 
+def is_doubted(trust: Trust, now: Measured) -> bool:
+    """Whether the look alone is enough to doubt this frame."""
+    return bool(_doubts_of_look(trust, now))
+
+
 def _doubts_of_look(trust: Trust, now: Measured) -> tuple[Doubt, ...]:
     """Return the doubts that one frame raises by its look alone."""
     doubts: list[Doubt] = []
@@ -86,8 +96,8 @@ def _doubts_of_look(trust: Trust, now: Measured) -> tuple[Doubt, ...]:
         doubts.append("low-similarity")
     if _is_out_of_plane(trust, now, is_alike=is_alike):
         doubts.append("out-of-plane")
-    is_flat = len(trust.contrasts) >= N_LEAST and now.contrast < LEAST_CONTRAST * float(
-        np.median(trust.contrasts)
+    is_flat = len(trust.contrasts) >= N_LEAST and now.contrast < LEAST_CONTRAST * statistics.median(
+        trust.contrasts
     )
     if is_flat or not now.std_mm <= MOST_STD_MM:
         doubts.append("low-contrast")
@@ -102,7 +112,8 @@ def _is_out_of_plane(trust: Trust, now: Measured, *, is_alike: bool) -> bool:
         return False
     middle, deviation = _middle(trust.areas)
     most = AREA_DEVIATIONS * max(deviation, LEAST_AREA_DEVIATION)
-    return (not is_alike and now.is_sharp) or not abs(now.area - middle) <= most
+    is_sharp = 1.0 / SHARP <= now.grain / statistics.median(trust.grains) <= SHARP
+    return (not is_alike and is_sharp) or not abs(now.area - middle) <= most
 
 
 def _is_jump(
@@ -126,6 +137,7 @@ def _remembered(trust: Trust, now: Measured, here: tuple[float, float, float]) -
         similarities=_with(trust.similarities, now.similarity),
         contrasts=_with(trust.contrasts, now.contrast),
         areas=_with(trust.areas, now.area),
+        grains=_with(trust.grains, now.grain),
         speeds_mm_s=speeds,
         last=here,
     )
@@ -137,6 +149,5 @@ def _with(values: tuple[float, ...], value: float) -> tuple[float, ...]:
 
 def _middle(values: Sequence[float]) -> tuple[float, float]:
     """Return the median and the median absolute deviation."""
-    array = np.asarray(values)
-    middle = float(np.median(array))
-    return middle, float(np.median(np.abs(array - middle)))
+    middle = statistics.median(values)
+    return middle, statistics.median([abs(value - middle) for value in values])

@@ -1,14 +1,14 @@
 """One structure from image to image: search, align, judge, learn."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from messages import Doubt, Image
-from motion.tracking.affine import Fit, Template, align, template_of
-from motion.tracking.confidence import Measured, Trust, judge
+from motion.tracking.affine import Fit, Template, align, carried_back, template_of
+from motion.tracking.confidence import Measured, Trust, is_doubted, judge
 from motion.tracking.correlation import Match, Search, Seen
 from motion.tracking.outline import moved_mask
 from motion.tracking.structure import Structure
@@ -18,11 +18,22 @@ Real = NDArray[np.float64]
 Pair = tuple[float, float]
 
 
+MOST_TEMPLATES = 6
+ALIKE, BETTER = 0.95, 0.01  # the reference serves while it is like this, or as good as others
+STATE_MM = 4.0  # breathing states nearer than this look alike
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Followed:
-    """What is carried of one structure: its templates, the reference first, and the trust."""
+    """What is carried of one structure.
+
+    templates: the bank of breathing states, the reference first; each lies in the reference's own
+    place, so that what is aligned with it is aligned with the reference. places_mm: float64
+    (template, 2), where the structure was when each was taken.
+    """
 
     templates: tuple[Template, ...]
+    places_mm: tuple[Pair, ...]
     trust: Trust
 
 
@@ -52,41 +63,75 @@ class Follower:
     def step(
         self, state: Followed | None, image: Image, *, is_training: bool
     ) -> tuple[Followed, Following]:
-        """Return what is carried on, and where the structure is; the first image is the reference."""
-        view = view_of(image.pixels[0], self._structure.search)
-        seen = self._search.seen(view)
+        """Return what is carried on, and where it is; the first image is the reference."""
+        view, grain = view_of(image.pixels[0], self._structure.search)
         if state is None:
-            state = Followed((self._template(view),), Trust())
-        match, fit = self._best(state.templates, view, seen)
-        measured = self._measured(state, image.time_s, match, fit)
+            box, search = self._structure.box, self._structure.search
+            top, left = box.top - search.top, box.left - search.left
+            still = view[top : top + box.height, left : left + box.width].copy()
+            state = Followed((self._template(still),), ((0.0, 0.0),), Trust())
+        fit, measured = self._found(state, view, grain, image.time_s)
+        limit = state.trust.similarity_limit
         trust, doubts = judge(state.trust, measured)
-        after = Followed(state.templates, trust)
-        return after, self._following(fit, measured, state.trust.similarity_limit, doubts)
+        after = replace(state, trust=trust)
+        if is_training and not doubts and self._is_new(state, measured):
+            template = self._template(carried_back(self._structure, view, fit))
+            after = replace(
+                after,
+                templates=(*state.templates, template),
+                places_mm=(*state.places_mm, measured.displacement_mm),
+            )
+        return after, self._following(fit, measured, limit, doubts)
 
-    def _template(self, view: NDArray[np.float32]) -> Template:
-        box, search = self._structure.box, self._structure.search
-        top, left = box.top - search.top, box.left - search.left
-        pixels = view[top : top + box.height, left : left + box.width].copy()
+    def _template(self, pixels: NDArray[np.float32]) -> Template:
         return template_of(self._structure, pixels, self._search.template_spectrum(pixels))
 
-    def _best(
-        self, templates: tuple[Template, ...], view: NDArray[np.float32], seen: Seen
-    ) -> tuple[Match, Fit]:
-        match = self._search.match(seen, templates[0].spectrum)
+    def _is_new(self, state: Followed, measured: Measured) -> bool:
+        """Whether this breathing state has no template yet."""
+        away = np.asarray(state.places_mm) - measured.displacement_mm
+        nearest_mm = float(np.linalg.norm(away, axis=1).min())
+        return len(state.templates) < MOST_TEMPLATES and nearest_mm >= STATE_MM
+
+    def _found(
+        self, state: Followed, view: NDArray[np.float32], grain: float, time_s: float
+    ) -> tuple[Fit, Measured]:
+        """Return the fit of the reference, or of the state most alike where that is doubted."""
+        seen = self._search.seen(view)
+        fit, best = self._fitted(state.templates[0], view, grain, seen, time_s)
+        if best.similarity >= ALIKE and not is_doubted(state.trust, best):
+            return fit, best
+        most = best.similarity + BETTER
+        for template in state.templates[1:]:
+            other, measured = self._fitted(template, view, grain, seen, time_s)
+            if measured.similarity > most:
+                fit, best, most = other, measured, measured.similarity
+        return fit, best
+
+    def _fitted(
+        self,
+        template: Template,
+        view: NDArray[np.float32],
+        grain: float,
+        seen: Seen,
+        time_s: float,
+    ) -> tuple[Fit, Measured]:
+        match = self._search.match(seen, template.spectrum)
         fit = align(
             self._structure,
-            templates[0],
+            template,
             view,
             start_px=match.shift_px,
             start_matrix=np.eye(2),
+            grain=grain,
             n_steps=self._n_steps,
         )
-        return match, fit
+        measured = self._measured(template, time_s, match, fit)
+        return fit, replace(measured, grain=grain)
 
-    def _measured(self, state: Followed, time_s: float, match: Match, fit: Fit) -> Measured:
+    def _measured(self, template: Template, time_s: float, match: Match, fit: Fit) -> Measured:
         shift_mm = fit.shift_px * self._pixel_mm
         variance_mm2 = np.diag(fit.covariance_px2) * self._pixel_mm**2
-        mean = state.templates[0].mean
+        mean = template.mean
         brightness = fit.gain * mean + fit.bias
         return Measured(
             time_s=time_s,
@@ -97,7 +142,6 @@ class Follower:
             area=float(np.linalg.det(fit.matrix)),
             outside=fit.outside,
             is_at_edge=match.is_at_edge,
-            is_sharp=True,
         )
 
     def _following(

@@ -18,10 +18,6 @@ def moved_mask(structure: Structure, shift_px: Real, matrix: Real) -> NDArray[np
     determinant = float(np.linalg.det(matrix))
     if not (determinant > 0.0 and np.isfinite(shift_px).all()):
         return np.zeros(structure.mask.shape, np.bool_)
-    corner = (
-        structure.box.top - structure.centroid_px[0],
-        structure.box.left - structure.centroid_px[1],
-    )
     box = structure.box
     reach = abs(matrix) @ (np.array([box.height, box.width]) / 2.0 + MARGIN_PX)
     centre = np.asarray(structure.centroid_px) + shift_px
@@ -31,7 +27,11 @@ def moved_mask(structure: Structure, shift_px: Real, matrix: Real) -> NDArray[np
     if (high <= low).any():
         return mask
     mask[low[0] : high[0], low[1] : high[1]] = _inside(
-        structure.depth_px, np.linalg.inv(matrix), tuple(low - centre), corner, tuple(high - low)
+        structure.depth_px,
+        np.asarray(np.linalg.inv(matrix), np.float64),
+        tuple(low - centre),
+        structure.corner_px,
+        tuple(high - low),
     )
     return mask
 

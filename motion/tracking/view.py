@@ -12,9 +12,16 @@ _TAPS /= _TAPS.sum()
 _TAPS.setflags(write=False)
 
 
-def view_of(pixels: NDArray[np.complex64], search: Box) -> NDArray[np.float32]:
-    """Return the magnitude of `search`, float32 (y, x), through a Gaussian of SMOOTHING_PX."""
-    return _smoothed(np.abs(pixels[search.cut]), _TAPS)
+def view_of(pixels: NDArray[np.complex64], search: Box) -> tuple[NDArray[np.float32], float]:
+    """Return the magnitude of `search` through a Gaussian of SMOOTHING_PX, float32 (y, x).
+
+    And its grain: the root mean square of what the Gaussian took away, which is noise, the finest
+    structure, and what does not belong into an image.
+    """
+    raw = np.abs(pixels[search.cut])
+    view = _smoothed(raw, _TAPS)
+    rest = raw - view
+    return view, float(np.sqrt(np.vdot(rest, rest) / rest.size))
 
 
 @compiled

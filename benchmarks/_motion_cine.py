@@ -1,0 +1,184 @@
+"""Real cine without labels: how far the trackers are from what six others agree on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import _path  # noqa: F401 - the repository first
+import numpy as np
+from _independent_trackers import TRACKERS
+from _moving_picture import data_folder, image_of
+from _table import MeasurementError, Table, Target
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from motion import METHODS, TrackingPlan
+
+Real = NDArray[np.float64]
+
+# lung_a comes without its pixel size: its figures are pixels, written as millimetres
+PIXEL_MM = {"liver_a": 1.818, "liver_b": 1.818, "lung_a": 1.0}
+RATE_HZ = {"liver_a": 5.97, "liver_b": 5.97, "lung_a": 3.18}
+N_FRAMES, N_TARGETS = 120, 3
+RADIUS_MM, REACH_MM = 11.0, 30.0
+MOST_MEAN_MM, LOST_MM, AGREED_MM = 0.5, 3.0, 1.5
+JUDGED = "ncc-affine"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """One target of one sequence.
+
+    consensus_mm: (frame, 2), median of the independent trackers. spread_mm: (frame,), median
+    distance of them from it. found_mm, is_doubted: by method; what only teaches is doubted.
+    """
+
+    name: str
+    consensus_mm: Real
+    spread_mm: Real
+    found_mm: dict[str, Real]
+    is_doubted: dict[str, NDArray[np.bool_]]
+
+    @property
+    def is_agreed(self) -> NDArray[np.bool_]:
+        """Where the others agree, so that there is something to be compared with."""
+        return self.spread_mm <= AGREED_MM
+
+
+def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
+    """Return what was promised, and the figures of every tracker on every target."""
+    if not (data_folder() / "cine").is_dir():
+        raise MeasurementError(f"no real cine at {data_folder() / 'cine'}; set MRMONITOR_DATA")
+    found = [
+        one
+        for name in (("liver_a",) if quick else PIXEL_MM)
+        for one in followed(
+            name, n_frames=40 if quick else N_FRAMES, n_targets=1 if quick else N_TARGETS
+        )
+    ]
+    return _targets(found), _table(found)
+
+
+def followed(name: str, *, n_frames: int, n_targets: int) -> Iterator[Followed]:
+    """Follow the targets of one sequence with everything there is."""
+    with np.load(data_folder() / "cine" / f"{name}.npz") as file:
+        frames = file["frames"][:n_frames].astype(np.float64)
+    pixel, radius = PIXEL_MM[name], RADIUS_MM / PIXEL_MM[name]
+    reach = int(REACH_MM / pixel)
+    for number, centre in enumerate(targets(frames, radius, n_targets)):
+        others = []
+        for finder in TRACKERS.values():
+            last, path = np.zeros(2), []
+            for now in frames:
+                last = finder(frames[0], now, centre, radius, last, reach)
+                path.append(last * pixel)
+            others.append(path)
+        all_mm = np.array(others)
+        consensus = np.median(all_mm, axis=0)
+        spread = np.median(np.linalg.norm(all_mm - consensus, axis=2), axis=0)
+        found = {m: _run(m, frames, centre, radius, pixel, RATE_HZ[name]) for m in METHODS}
+        yield Followed(
+            f"{name} {number + 1}", consensus, spread,
+            {method: one[0] for method, one in found.items()},
+            {method: one[1] for method, one in found.items()},
+        )  # fmt: skip
+
+
+def targets(frames: Real, radius: float, n_targets: int) -> list[tuple[float, float]]:
+    """Return centres by rule: where the first frame has corners and the sequence moves.
+
+    The lesser eigenvalue of the structure tensor (Shi and Tomasi 1994) times the standard deviation
+    over time, both over the target's size; the best first, four radii apart, not at the border.
+    """
+    slopes = np.gradient(ndimage.gaussian_filter(frames[0], 1.0))
+    yy, yx, xx = (
+        ndimage.gaussian_filter(slopes[a] * slopes[b], radius / 2)
+        for a, b in ((0, 0), (0, 1), (1, 1))
+    )
+    least = (yy + xx) / 2 - np.sqrt(((yy - xx) / 2) ** 2 + yx**2)
+    moves = ndimage.gaussian_filter(frames.std(axis=0), radius / 2)
+    score = np.sqrt(np.maximum(least, 0.0)) * moves
+    rim = int(2.5 * radius) + 4
+    score[:rim], score[-rim:], score[:, :rim], score[:, -rim:] = 0.0, 0.0, 0.0, 0.0
+    y, x = np.mgrid[: score.shape[0], : score.shape[1]]
+    found = []
+    for _ in range(n_targets):
+        top, left = np.unravel_index(int(np.argmax(score)), score.shape)
+        found.append((float(top), float(left)))
+        score[np.hypot(y - top, x - left) < 4 * radius] = 0.0
+    return found
+
+
+def _run(
+    method: str,
+    frames: Real,
+    centre: tuple[float, float],
+    radius: float,
+    pixel_mm: float,
+    rate_hz: float,
+) -> tuple[Real, NDArray[np.bool_]]:
+    y, x = np.mgrid[: frames.shape[1], : frames.shape[2]]
+    mask = np.hypot(y - centre[0], x - centre[1]) <= radius
+    tracker = METHODS[method](TrackingPlan(mask, (pixel_mm, pixel_mm), 7.0))
+    state, path, doubted = tracker.start(), [], []
+    for number, frame in enumerate(frames):
+        state, place = tracker.step(state, image_of(frame, number, rate_hz=rate_hz))
+        path.append(place.displacement_mm)
+        doubted.append(not place.is_tracked)
+    return np.array(path), np.array(doubted)
+
+
+def _deviation(one: Followed, method: str) -> tuple[Real, NDArray[np.bool_]]:
+    """Return the distances from the consensus where there is one, and whether they were doubted."""
+    used = one.is_agreed
+    away = np.linalg.norm(one.found_mm[method] - one.consensus_mm, axis=1)
+    return away[used], one.is_doubted[method][used]
+
+
+def _targets(found: list[Followed]) -> tuple[Target, ...]:
+    believed, lost, unreported = [], 0, 0
+    for one in found:
+        away, doubted = _deviation(one, JUDGED)
+        believed.append(away[~doubted])
+        lost += int(np.sum(away > LOST_MM))
+        unreported += int(np.sum((away > LOST_MM) & ~doubted))
+    mean = float(np.mean([part.mean() for part in believed if part.size]))
+    return (
+        Target(
+            f"real cine, {JUDGED}: ≤ {MOST_MEAN_MM} mm mean from the consensus",
+            f"{mean:.2f} mm",
+            mean <= MOST_MEAN_MM,
+        ),
+        Target(
+            f"real cine, {JUDGED}: no lost track (> {LOST_MM:.0f} mm) unreported",
+            f"{unreported} of {lost} unreported",
+            unreported == 0,
+        ),
+    )
+
+
+def _table(found: list[Followed]) -> Table:
+    rows = []
+    for one in found:
+        for method in METHODS:
+            away, doubted = _deviation(one, method)
+            rows.append(
+                (
+                    one.name, method, f"{np.ptp(one.consensus_mm, axis=0).max():.1f}",
+                    f"{100 * one.is_agreed.mean():.0f} %", f"{np.median(one.spread_mm):.2f}",
+                    f"{away[~doubted].mean():.2f}" if (~doubted).any() else "–",
+                    f"{away.mean():.2f}", f"{away.max():.2f}",
+                    f"{int(np.sum(away > LOST_MM))}",
+                    f"{int(np.sum((away > LOST_MM) & ~doubted))}", f"{int(doubted.sum())}",
+                )
+            )  # fmt: skip
+    return Table(
+        f"Real cine, {N_FRAMES} frames each, discs of {RADIUS_MM:.0f} mm with texture and motion",
+        (
+            "target", "tracker", "range mm", "agreed", "spread of the others mm",
+            "mean, believed mm", "mean, all mm", "worst mm", "lost", "unreported", "doubted",
+        ),
+        tuple(rows),
+        f"Consensus: median of {', '.join(TRACKERS)}, none of which shares code with the product; "
+        f"frames where their median distance from it exceeds {AGREED_MM} mm are left out, and "
+        "'agreed' is the share of the others. Targets by rule, best first.",
+    )  # fmt: skip
