@@ -34,6 +34,19 @@ def motion(verdict: Verdict) -> list[str]:
     return words if target is None else [*words, f"D98 {target.d98_gy:.2f} Gy"]
 
 
+def motion_brief(verdict: Verdict) -> list[str]:
+    """Return the same for a narrow line, without what is predicted for place and gate."""
+    reading = verdict.motion
+    if reading is None:
+        return []
+    words = [_place(reading.displacement_mm)]
+    if reading.outside_percent is not None:
+        words.append(f"{reading.outside_percent:.0f} % outside")
+    words.append(f"beam {_beam(reading)}")
+    target = None if verdict.delivered is None else target_dose(verdict.delivered)
+    return words if target is None else [*words, f"D98 {target.d98_gy:.2f} Gy"]
+
+
 def target_dose(dose: DeliveredDose) -> StructureDose | None:
     """Return the first target's dose so far."""
     return next((one for one in dose.so_far if one.role == "target"), None)

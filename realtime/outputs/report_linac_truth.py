@@ -34,8 +34,8 @@ def _tracking(run: RunRecord, series: MotionSeries) -> str:
         ("frames that were not believed", f"{error.n_doubted:,}"),
     ]
     note = (
-        "True is where the simulated target was at the k-space centre, in the plane, since the "
-        "first whole image. The lag is the delay that explains most of the error."
+        "True is where the simulated target was at the k-space centre, in the plane; where both "
+        "count from is set by their training. The lag is the delay that explains most of the error."
     )
     return html.table((), rows, numbers_from=1) + html.note(note)
 

@@ -28,9 +28,10 @@ class TrackingError:
 
 
 def since_reference(truth: MotionTruth, series: MotionSeries) -> MotionTruth:
-    """Return the truth since the tracker's own reference: each slice's first image that was whole.
+    """Return the truth counted from the tracker's own reference, which no record tells.
 
-    The continuous path: since that of the first slice.
+    Slice by slice so that the two agree over the training, or over all where there was none; the
+    continuous path as the first slice.
     """
     displacement_mm, path_lps_mm = truth.displacement_mm.copy(), truth.path_lps_mm
     is_known = series.is_tracked & (series.frame < truth.frame_time_s.size)
@@ -38,12 +39,21 @@ def since_reference(truth: MotionTruth, series: MotionSeries) -> MotionTruth:
         rows = np.flatnonzero(is_known & (series.slice == number))
         if not rows.size:
             continue
-        first = int(series.frame[rows[0]])
-        frames = series.frame[(series.slice == number) & (series.frame < len(displacement_mm))]
-        displacement_mm[frames] -= truth.displacement_mm[first]
-        at = int(np.argmin(np.abs(truth.path_time_s - truth.frame_time_s[first])))
-        path_lps_mm = truth.path_lps_mm - truth.path_lps_mm[at]
+        learned = rows[~series.is_treating[rows]]
+        rows = learned if learned.size else rows
+        frames = series.frame[rows]
+        offset_mm = np.median(series.displacement_mm[rows] - truth.displacement_mm[frames], axis=0)
+        of_slice = series.frame[(series.slice == number) & (series.frame < len(displacement_mm))]
+        displacement_mm[of_slice] += offset_mm
+        path_lps_mm = truth.path_lps_mm + _path_offset_mm(truth, series, rows)
     return replace(truth, displacement_mm=displacement_mm, path_lps_mm=path_lps_mm)
+
+
+def _path_offset_mm(truth: MotionTruth, series: MotionSeries, rows: NDArray[np.int64]) -> Real:
+    """Return what to add to the path (3,) so that it agrees with the tracked places of rows."""
+    times_s = truth.frame_time_s[series.frame[rows]]
+    of_frames = [np.interp(times_s, truth.path_time_s, axis) for axis in truth.path_lps_mm.T]
+    return np.asarray(np.nanmedian(series.lps_mm[rows] - np.stack(of_frames, axis=1), axis=0))
 
 
 def truth_shift_s(truth: MotionTruth, series: MotionSeries) -> float | None:

@@ -33,6 +33,7 @@ class MotionSeries:
     lasts: Real
     time_s: Real
     displacement_mm: Real
+    lps_mm: Real
     effect_time_s: Real
     predicted_mm: Real
     low_mm: Real
@@ -100,6 +101,7 @@ def motion_series(run: RunRecord) -> MotionSeries | None:
         lasts=np.append(steps, last),
         time_s=time_s,
         displacement_mm=_column(rows, "displacement_mm"),
+        lps_mm=_column(rows, "lps_mm"),
         effect_time_s=_column(rows, "effect_time_s"),
         predicted_mm=_column(rows, "predicted_mm"),
         low_mm=_column(rows, "low_mm"),

@@ -27,6 +27,12 @@ def test_what_is_not_known_is_not_told_as_a_number():
     assert verdict_words.training(verdict) == [f"training 6 of {TRAINING}"]
 
 
+def test_the_narrow_line_fits_beside_permit_and_age():
+    brief = "  ".join(verdict_words.motion_brief(frame_of(40)[0]))
+    assert brief.startswith("+3.0 -0.7 mm  0 % outside  beam OFF  D98 ")
+    assert len(brief) < 50
+
+
 def test_a_doubted_frame_says_why():
     assert "doubted: low-similarity" in verdict_words.motion(frame_of(61)[0])
 

@@ -189,13 +189,13 @@ def write_beams(path, *, n_frames):
 
 
 def write_truth(path, *, n_frames, offset_mm=(0.3, -0.4), starts_s=5.0):
-    """The truth of a scan whose clock began earlier; all but the reference are off by a constant.
+    """The truth of a scan whose clock began earlier; after training it is off by a constant.
 
     Its displacements count from 3 mm beside the reference: where it counts from says nothing.
     """
     times_s = np.arange(n_frames) * FRAME_S
     at_mm = breath_mm(times_s) + 3.0
-    at_mm[1:] -= offset_mm
+    at_mm[TRAINING:] -= offset_mm
     path_s = np.arange(0.0, times_s[-1], 0.01)
     moved = breath_mm(path_s)
     with h5py.File(path / "truth.h5", "w") as file:
