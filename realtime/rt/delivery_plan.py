@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from messages import MonitorError
 from motion.dose import DoseCloud, DosePlan
 from realtime.protocol_sections import Dose
-from realtime.rt.raster import structure
+from realtime.rt.raster import MOST_POINTS, structure
 from realtime.rt.roi import Roi
 from realtime.rt.rtdose import DoseFile, read_dose
 from realtime.rt.rtplan import Plan, read_plan
 from realtime.rt.rtstruct import Structures, read_structures
 
+POINTS_OF_ALL = 40_000  # a frame costs 0.1 ms for each thousand
 TARGETS = ("GTV", "CTV", "PTV")
 # ROIs that are no tissue to follow, or so large that their figures mean nothing
 LEFT_OUT = ("EXTERNAL", "BOLUS", "SUPPORT", "FIXATION", "DOSE_REGION", "CONTROL", "IRRAD_VOLUME",
@@ -33,7 +34,11 @@ def load_delivery(settings: Dose, folder: Path) -> DosePlan:
     target = structures.roi(settings.target)
     chosen = [target, *(one for one in structures.rois.values() if _is_followed(one, target))]
     voxel_mm = min(clouds[0].grid.spacing_mm)
-    followed = tuple(structure(one, role=_role(one, target), voxel_mm=voxel_mm) for one in chosen)
+    most = min(MOST_POINTS, POINTS_OF_ALL // len(chosen))
+    followed = tuple(
+        structure(one, role=_role(one, target), voxel_mm=voxel_mm, most_points=most)
+        for one in chosen
+    )
     index = clouds[0].grid.index_of(followed[0].points_mm)
     if (index < 0).any() or (index > np.array(clouds[0].grid.shape) - 1).any():
         raise MonitorError(

@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 SAME_PLANE_MM = 0.05
 MOST_GAP = 3.5  # in usual gaps: two planes left out are filled in, more is a structure in two parts
 N_PARTS = 5  # a voxel's side in parts, when it is asked how much of it lies inside
-LEAST_POINTS, MOST_POINTS = 400, 12_000  # of a structure: figures to 0.5 % of volume; time a frame
+LEAST_POINTS, MOST_POINTS = 400, 12_000  # of a structure: figures to 0.5 % of volume
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,15 +76,17 @@ def solid(roi: Roi, *, step_mm: float) -> Solid:
     return Solid(inside, DoseGrid(tuple(shape), origin, steps))  # type: ignore[arg-type]
 
 
-def structure(roi: Roi, *, role: str, voxel_mm: float) -> Structure:
+def structure(roi: Roi, *, role: str, voxel_mm: float, most_points: int = MOST_POINTS) -> Structure:
     """Return a structure as points with volumes, one for each voxel that lies partly inside.
 
     A point lies at the middle of its voxel's inside. voxel_mm: of the dose grid; finer for a small
-    structure and coarser for a large one, for LEAST_POINTS to about MOST_POINTS points.
+    structure and coarser for a large one, for LEAST_POINTS to about most_points. In a large one a
+    point may stand for more than the 0.03 cm³ that its D0.03cc is about: that is then the dose of
+    its hottest point.
     """
     rough = solid(roi, step_mm=voxel_mm)
     volume = max(rough.volume_mm3, voxel_mm**3 / 8)
-    finest, coarsest = (volume / MOST_POINTS) ** (1 / 3), (volume / LEAST_POINTS) ** (1 / 3)
+    finest, coarsest = (volume / most_points) ** (1 / 3), (volume / LEAST_POINTS) ** (1 / 3)
     side_mm = min(max(voxel_mm, finest), coarsest)
     fine = solid(roi, step_mm=side_mm / N_PARTS)
     shape = [n // N_PARTS for n in fine.inside.shape]
