@@ -80,7 +80,8 @@ def breathing_of(waveform: Waveform, *, tick_s: float) -> Breathing | None:
         return None
     value = waveform.samples[0].astype(np.float64)
     step_s = 1e-6 * waveform.sample_time_us
-    return Breathing(waveform.time_stamp * tick_s + step_s * np.arange(len(value)), value)
+    times = np.asarray(waveform.time_stamp * tick_s + step_s * np.arange(len(value)), np.float64)
+    return Breathing(times, value)
 
 
 class Surrogate:
