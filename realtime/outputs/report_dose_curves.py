@@ -60,7 +60,7 @@ def draw_dose(
              for name, colour in figures.items()]  # fmt: skip
     lines += [Line2D([], [], color="#66788a", lw=1.4, ls=dashes, label=when)
               for when, dashes in _STYLES.items()]  # fmt: skip
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.4 * axes.get_ylim()[1])  # room for the legend above the forecast
     axes.set_ylabel("dose (Gy)")
     axes.set_title(structure.name)
     set_time(axes, series)

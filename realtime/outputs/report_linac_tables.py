@@ -100,10 +100,11 @@ def dose_table(run: RunRecord) -> str:
             # of an organ the share at the target's prescription says nothing
             if math.isnan(delivered) or (is_share and row.role != "target"):
                 continue
-            unit = "%" if is_share else "Gy"
+            unit, digits = ("%", 1) if is_share else ("Gy", 3)
             rows.append(
-                (row.structure if name == "D98" else "", name, f"{delivered:.2f}",
-                 f"{planned:.2f}", f"{delivered - planned:+.2f}", _forecast(row, figure), unit)
+                (row.structure if name == "D98" else "", name, f"{delivered:.{digits}f}",
+                 f"{planned:.{digits}f}", f"{delivered - planned:+.{digits}f}",
+                 _forecast(row, figure, digits), unit)
             )  # fmt: skip
     head = ("structure", "figure", "delivered", "planned by then", "difference", "forecast", "")
     return html.table(head, rows, numbers_from=2)
@@ -139,9 +140,9 @@ def _last(structure: Structure) -> DoseRow:
     return structure.rows[-1]
 
 
-def _forecast(row: DoseRow, figure: str) -> str:
+def _forecast(row: DoseRow, figure: str, digits: int) -> str:
     value = row.forecast[figure]
-    return "–" if math.isnan(value) else f"{value:.2f}"
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _percent(value: float) -> str:

@@ -9,7 +9,8 @@ from realtime.outputs.report_motion_errors import tracking_error
 from realtime.outputs.report_motion_series import MotionSeries
 from realtime.outputs.report_record import RunRecord
 
-_FIGURES = {"d98_gy": "D98", "d95_gy": "D95", "mean_gy": "mean", "d2_gy": "D2"}
+_FIGURES = {"d98_gy": "D98", "d95_gy": "D95", "mean_gy": "mean"}
+_ORGAN_FIGURES = {"d2_gy": "D2", "mean_gy": "mean"}
 
 
 def section(run: RunRecord, series: MotionSeries) -> list[str]:
@@ -79,22 +80,31 @@ def _latency(beam: Mapping[str, Any]) -> str:
 def _dose(run: RunRecord, beam: Mapping[str, Any]) -> str:
     """Return each structure's true dose beside the counted one."""
     counted = {row.structure: row.so_far for row in last_dose(run)}
-    rows = []
+    targets = {row.structure for row in last_dose(run) if row.role == "target"}
+    rows: list[tuple[object, ...]] = []
     for one in _items(beam, "structures"):
         delivered, free = (
             part if isinstance(part, Mapping) else {}
             for part in (one.get("delivered"), one.get("ungated"))
         )
-        for figure, name in _FIGURES.items():
+        is_target = str(one.get("name")) in targets
+        for figure, name in _FIGURES.items() if is_target else _ORGAN_FIGURES.items():
             true, told = delivered.get(figure), counted.get(str(one.get("name")), {}).get(figure)
             if not isinstance(true, int | float) or told is None:
                 continue
-            first = one.get("name") if figure == "d98_gy" else ""
+            first = "" if any(row[0] == one.get("name") for row in rows) else one.get("name")
             rows.append((first, name, f"{true:.3f}", f"{told:.3f}", f"{told - true:+.3f}",
                          _gy(free.get(figure))))  # fmt: skip
     if not rows:
         return ""
-    head = ("structure", "figure", "true Gy", "counted Gy", "difference", "ungated, true")
+    head = (
+        "structure",
+        "figure",
+        "true Gy",
+        "counted Gy",
+        "difference",
+        "whole fraction, never held",
+    )
     return html.table(head, rows, numbers_from=2)
 
 
