@@ -15,20 +15,25 @@ _REACH = 4.0  # of the axis of errors, in units of the distribution
 _NODES, _FINE = 13, 73
 
 
-def _cells() -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return nodes where the share is computed, and weights and interpolation of the fine axis.
+def _cells() -> tuple[NDArray[np.float32], ...]:
+    """Return nodes where the share is computed, and of the fine axis weight, value and change.
 
-    What lies beyond the outermost cell counts there.
+    Value at a cell's centre and change across it are linear in the nodes. What lies beyond the
+    outermost cell counts there.
     """
     nodes = np.linspace(-_REACH, _REACH, _NODES)
     fine = np.linspace(-_REACH, _REACH, _FINE)
-    edges = 0.5 * (fine[1:] + fine[:-1])
-    weights = np.diff(np.concatenate([[0.0], stdtr(_FREEDOM, edges), [1.0]]))
-    spread = np.stack([np.interp(fine, nodes, row) for row in np.eye(_NODES)], axis=1)
-    return nodes.astype(np.float32), weights.astype(np.float32), spread.astype(np.float32)
+    half = 0.5 * (fine[1] - fine[0])
+    weights = np.diff(np.concatenate([[0.0], stdtr(_FREEDOM, fine[:-1] + half), [1.0]]))
+    low, centre, high = (
+        np.stack([np.interp(fine + off, nodes, row) for row in np.eye(_NODES)], axis=1)
+        for off in (-half, 0.0, half)
+    )
+    return tuple(one.astype(np.float32) for one in (nodes, weights, centre, high - low))
 
 
-_AT, _WEIGHT, _SPREAD = _cells()
+_AT, _WEIGHT, _VALUE, _CHANGE = _cells()
+_LEVEL = np.float32(1e-6)  # a cell that changes by less is even
 
 
 def scales_mm(prediction: Prediction) -> NDArray[np.float32] | None:
@@ -53,12 +58,14 @@ def outside_probability(
 
     at_mm: (point, 2), the shape's points at the predicted place. scale_mm: see `scales_mm`. The
     share is computed on 13 × 13 errors of both axes, independent of each other, and is smooth in
-    between; the threshold is applied on the finer grid.
+    between; the threshold is applied on the finer grid, whose cells are cut where it passes.
     """
     error_y, error_x = (np.where(_AT < 0.0, _AT * low, _AT * high) for low, high in scale_mm)
     share = _shares(line, at_mm, error_y, error_x)
-    fine = _SPREAD @ share @ _SPREAD.T
-    is_over = (fine > above_percent / 100.0).astype(np.float32)
+    along_y, along_x = _VALUE @ share, share @ _VALUE.T
+    beyond = along_y @ _VALUE.T - np.float32(above_percent / 100.0) - _LEVEL
+    change = np.abs(_CHANGE @ along_x) + np.abs(along_y @ _CHANGE.T) + _LEVEL
+    is_over = np.clip(np.float32(0.5) + beyond / change, 0.0, 1.0)
     return min(1.0, max(0.0, float(_WEIGHT @ is_over @ _WEIGHT)))
 
 
