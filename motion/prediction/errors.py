@@ -94,20 +94,22 @@ def start_errors(n_axes: int) -> Errors:
 def _judged_one(errors: Errors, row: Real, history: History) -> Errors:
     position_mm, half_mm = row[1:].reshape(2, *errors.factor.shape)
     error_mm = history.at(row[:1]) - position_mm
-    is_said = ~np.isnan(error_mm[:, 0])
-    elapsed_s = 0.0 if math.isnan(errors.time_s) else min(row[0] - errors.time_s, 1.0)
-    learned_s = errors.learned_s + elapsed_s * is_said
-    weight = (elapsed_s * is_said / np.minimum(learned_s + 0.5, MEMORY_S))[:, None]
-    error_mm[~is_said] = 0.0
-    square_mm2 = error_mm**2
+    is_said = not math.isnan(error_mm[MODELLED, 0])
+    said = np.array([1.0, float(is_said)])
+    if not is_said:
+        error_mm[MODELLED] = 0.0
+    elapsed_s = 0.0 if math.isnan(errors.time_s) else min(float(row[0]) - errors.time_s, 1.0)
+    learned_s = errors.learned_s + elapsed_s * said
+    weight = elapsed_s * said / np.minimum(learned_s + 0.5, MEMORY_S)
+    square_mm2 = error_mm * error_mm
     held_mm2, modelled_mm2 = square_mm2.sum(axis=1).tolist()
-    excess_mm2 = modelled_mm2 - NOT_WORSE * held_mm2 if is_said[MODELLED] else 0.0
-    surprise = (np.abs(error_mm) > half_mm) - (1.0 - COVERAGE)
+    excess_mm2 = modelled_mm2 - NOT_WORSE * held_mm2 if is_said else 0.0
+    surprise = (square_mm2 > half_mm * half_mm) - (1.0 - COVERAGE)
     return Errors(
         errors.pending,
-        errors.square_mm2 + weight * (square_mm2 - errors.square_mm2),
-        errors.factor * np.exp(STEP * surprise * is_said[:, None]),
+        errors.square_mm2 + weight[:, None] * (square_mm2 - errors.square_mm2),
+        errors.factor * np.exp(STEP * said[:, None] * surprise),
         learned_s,
         float(row[0]),
-        errors.excess_mm2 + float(weight[MODELLED, 0]) * (excess_mm2 - errors.excess_mm2),
+        errors.excess_mm2 + float(weight[MODELLED]) * (excess_mm2 - errors.excess_mm2),
     )
