@@ -14,8 +14,10 @@ import recon
 import thermometry
 from messages import BeamLog, Finding, Frame, Image, Maps, PowerLog, RegionReading, Verdict
 from realtime.alerts import faults
+from realtime.alerts.observation_motion import MotionObservation
 from realtime.alerts.remembering import remember
 from realtime.alerts.rules import Observation, decide, judge, read_regions, unseen, whole
+from realtime.alerts.rules_linac import judge_place
 from realtime.echo import doubtful_overrides
 from realtime.pipeline_arfi import place_of, seek_focus
 from realtime.pipeline_heat import foresee
@@ -64,7 +66,10 @@ def slice_of(pipeline: Pipeline, state: PipelineState, frame: Frame) -> SliceSta
         return found
     key = frame.key
     opened = open_slice(pipeline, frame.pose, slice_number=key.slice, contrast=key.contrast)
-    return _interrupted(opened) if state.is_interrupted else opened
+    if not state.is_interrupted:
+        return opened
+    lost = replace(opened.motion, is_reference_lost=opened.following is not None)
+    return replace(_interrupted(opened), motion=lost)
 
 
 def reconstruct(
@@ -147,6 +152,12 @@ def conclude(
         observation = replace(observation, history=history)
         others = (one.masks.keys() for one in state.slices.values())
         findings = judge(protocol, observation)
+        if measured.followed is not None:
+            seen = measured.followed.displacement
+            lost = slice_state.motion.is_reference_lost
+            findings += judge_place(
+                protocol, MotionObservation(displacement=seen, is_reference_lost=lost)
+            )
         findings += unseen(protocol, set(slice_state.masks).union(*others))
         findings += _doubted(pipeline)
     is_baseline = measured.temperature is not None and measured.temperature.is_baseline

@@ -117,6 +117,7 @@ def _observe(
         is_calibrated=image.is_complete or not frame.is_complete,
         is_finite=bool(np.isfinite(image.pixels.sum())),
         pose=frame.pose,
+        is_reference_lost=memory.is_reference_lost,
         first_pose=memory.first_pose,
         first_volume_mm3=memory.first_volume_mm3,
         beam=state.beam,

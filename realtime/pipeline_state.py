@@ -108,6 +108,7 @@ class MotionMemory:
     first_pose, first_volume_mm3: of the reference image. breath: state of the watch over it.
     times_s: of the last complete frames. held_since_s: scanner time of the first frame of those
         that were held one after another; None where the last was granted.
+    is_reference_lost: the first image that this memory knows is not the session's first.
     """
 
     first_pose: Pose | None = None
@@ -115,6 +116,7 @@ class MotionMemory:
     breath: BreathState = field(default_factory=BreathState)
     times_s: tuple[float, ...] = ()
     held_since_s: float | None = None
+    is_reference_lost: bool = False
 
     @property
     def frame_period_s(self) -> float | None:

@@ -116,6 +116,9 @@ EVENTS: Mapping[str, EventType] = {
         advice="Frames were lost to a restart; take the dose from here on as more than shown.",
     ),
     "training.hold": _notice("Learning where the target is", "Wait for some breaths."),
+    "reference-lost.hold": _hazard(
+        "The reference image was lost", "Stop; begin a new session with a new reference image."
+    ),
     "tracking.hold": _poor("The target is not followed", "Look at the image; wait, or stop."),
     "gate.hold": _notice("Gate closed", "Nothing; the beam goes on when the target is back."),
     "avoidance.hold": _poor("An organ at risk is where the beam goes", "Wait until it is back."),

@@ -14,6 +14,7 @@ class MotionObservation:
     displacement: None where the slice shows no target. prediction, gate: None where there is none.
     time_s, previous_time_s: scanner time of this and the last complete frame of the same slice;
         frame_period_s: what usually lies between them, None while that is not known.
+    is_reference_lost: a worker was lost, and with it the image that the target was drawn in.
     is_complete, is_calibrated, is_finite: see `Observation`.
     pose, first_pose: of the frame, and of the reference image.
     first_volume_mm3: of the target in the reference image.
@@ -32,6 +33,7 @@ class MotionObservation:
     time_s: float | None = None
     previous_time_s: float | None = None
     frame_period_s: float | None = None
+    is_reference_lost: bool = False
     is_complete: bool = True
     is_calibrated: bool = True
     is_finite: bool = True

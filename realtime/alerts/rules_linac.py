@@ -28,6 +28,7 @@ from realtime.alerts.rules_tracking import (
     baseline_shift,
     breath_excursion,
     period_change,
+    reference_lost,
     surrogate,
     target_volume,
     tracking,
@@ -83,12 +84,24 @@ def motion_limits_in_force(
     return tuple(limits)
 
 
+def target_of(protocol: Protocol) -> str:
+    """Return what the protocol calls the target that is followed."""
+    return next((one.name for one in protocol.region if one.role == "target"), "the target")
+
+
+def judge_place(protocol: Protocol, seen: MotionObservation) -> tuple[Finding, ...]:
+    """Return the findings on whether the target is followed at all, whatever the therapy."""
+    target = target_of(protocol)
+    found = (rule(target, seen) for rule in (reference_lost, training, tracking))
+    return tuple(one for one in found if one is not None)
+
+
 def judge_motion(protocol: Protocol, observation: MotionObservation) -> tuple[Finding, ...]:
     """Return the findings on one frame: those of every frame, then one a limit, in order."""
     seen, settings = observation, protocol.motion
     if settings is None:
         raise ValueError("rules of motion need a protocol with [motion]")
-    target = next((one.name for one in protocol.region if one.role == "target"), "the target")
+    target = target_of(protocol)
     findings = [
         *whole(
             is_complete=seen.is_complete,
@@ -98,7 +111,8 @@ def judge_motion(protocol: Protocol, observation: MotionObservation) -> tuple[Fi
         *clock(seen.time_s, seen.previous_time_s),
         *uncounted(seen.delivered),
     ]
-    found = [training(target, seen), tracking(target, seen), gate(settings, target, seen)]
+    findings += judge_place(protocol, seen)
+    found = [gate(settings, target, seen)]
     for limit in motion_limits_in_force(protocol, frame_period_s=seen.frame_period_s):
         found.append(RULES[type(limit)](limit, seen))
     return (*findings, *(one for one in found if one is not None))

@@ -20,7 +20,16 @@ _DOUBTS: Mapping[Doubt, str] = {
     "out-of-plane": "it seems to have left the slice",
     "low-contrast": "it hardly differs from what lies around it",
     "edge-of-search": "it lies at the edge of where it is sought",
+    "bad-image": "the image is incomplete, or holds no numbers",
 }
+
+
+def reference_lost(target: str, seen: MotionObservation) -> Finding | None:
+    """Find that the image in which the target was drawn was lost with its worker."""
+    if not seen.is_reference_lost:
+        return None
+    text = f"the reference image was lost: the image taken for it may show {target} elsewhere"
+    return Finding("reference-lost", "hold", text, target)
 
 
 def training(target: str, seen: MotionObservation) -> Finding | None:

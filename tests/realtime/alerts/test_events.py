@@ -41,6 +41,7 @@ SEVERITIES = {
     "dose-interrupted": {"warn"},
     "training": {"hold"},
     "tracking": {"hold"},
+    "reference-lost": {"hold"},
     "gate": {"hold"},
     "avoidance": {"hold"},
     "breath-excursion": {"hold"},
