@@ -21,6 +21,7 @@ Real = NDArray[np.float64]
 
 MOST_PERCENT = 1.0
 TRUTH_HZ, IMAGE_HZ, REPORT_HZ = 100.0, 8.0, 10.0
+SECONDS = 120.0  # of each trace
 LATENCY_S, WINDOW_MM, NOISE_MM, BURN_IN_S = 0.25, 3.0, 0.3, 30.0
 SHAPE, STEP_MM = (80, 100, 100), 2.5
 JOINED_MM = 0.25  # displacements so near are one in the table of relative D98
@@ -58,7 +59,8 @@ def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
     accumulator = Accumulator(plan)
     chosen = list(traces().items())[: 1 if quick else None]
     cases = [
-        _case(accumulator, name, place, seconds=60.0 if quick else 1e9) for name, place in chosen
+        _case(accumulator, name, place, seconds=40.0 if quick else SECONDS)
+        for name, place in chosen
     ]
     worst = max(one.by_place for one in cases)
     smooth = [(one.gated[0], one.ungated[0]) for one in cases]

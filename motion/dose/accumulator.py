@@ -19,7 +19,6 @@ from motion.dose.dvh import Histogram
 from motion.dose.expectation import Expectation, at_rest, renewed
 from motion.dose.place import Path, Place
 from motion.dose.plan import DosePlan
-from motion.dose.sharpened import sharpened
 from motion.dose.tissue import Tissue
 
 Real = NDArray[np.float64]
@@ -53,13 +52,12 @@ class Accumulator:
 
     def __init__(self, plan: DosePlan) -> None:
         self.plan = plan
-        self._fine = replace(plan, clouds=tuple(sharpened(cloud) for cloud in plan.clouds))
         structures = plan.structures
         self._tissue = Tissue(plan.grid, np.concatenate([one.points_mm for one in structures]))
         self._histogram = Histogram(structures, prescription_gy=plan.prescription_gy)
         self._planned_mu = np.array([cloud.planned_mu for cloud in plan.clouds])
         still = [Portion(n, mu, np.zeros(3)) for n, mu in enumerate(self._planned_mu.tolist())]
-        static = [self._tissue.received_gy(self._fine, (one,)) for one in still]
+        static = [self._tissue.received_gy(self.plan, (one,)) for one in still]
         self._static_gy = np.array(static, np.float32)
 
     def start(self) -> AccumulatorState:
@@ -96,7 +94,7 @@ class Accumulator:
         doubts = doubts_of(since(beam, state.reported_s), state.counters, clouds)
         dose_gy = state.dose_gy
         if arrived:
-            dose_gy = dose_gy + self._tissue.received_gy(self._fine, arrived)
+            dose_gy = dose_gy + self._tissue.received_gy(self.plan, arrived)
         moved = replace(
             state,
             dose_gy=dose_gy,
@@ -109,7 +107,7 @@ class Accumulator:
             reported_s=max([state.reported_s, *log.time_s[-1:].tolist()]),
         )
         expectation = renewed(
-            state.expectation, self._fine, self._tissue, moved.course, self._left(moved)
+            state.expectation, self.plan, self._tissue, moved.course, self._left(moved)
         )
         moved = replace(moved, expectation=expectation)
         return moved, self._told(moved)

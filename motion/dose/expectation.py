@@ -13,7 +13,7 @@ from motion.dose.tissue import Tissue
 Real = NDArray[np.float64]
 
 MOST_PLACES = 9  # that stand for how tissue moved
-POINTS_A_FRAME = 4096  # are renewed with each frame: an even cost, whatever the plan's size
+POINTS_A_FRAME = 2048  # are renewed with each frame: an even cost, whatever the plan's size
 
 
 @dataclass(frozen=True, slots=True, eq=False)

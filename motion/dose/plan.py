@@ -1,10 +1,12 @@
 """What a treatment plan gives to dose accumulation: static dose clouds and structures."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from motion.dose.curved import curved
 
 Vector = tuple[float, float, float]
 
@@ -61,14 +63,16 @@ class DoseCloud:
     """The dose of one beam, had nothing moved: "static dose cloud".
 
     number: of the beam in the plan. planned_mu: of one fraction. gy: float32 (z, y, x), dose of all
-    of them. A cloud that stays while tissue moves through it holds for 1–2 cm in tissue of one
-    density; it is wrong near lung and skin, where the beam itself would change.
+    of them; curved: the same for interpolation. A cloud that stays while tissue moves through it
+    holds for 1–2 cm in tissue of one density; it is wrong near lung and skin, where the beam itself
+    would change.
     """
 
     number: int
     planned_mu: float
     gy: NDArray[np.float32]
     grid: DoseGrid
+    curved: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
         about = f"dose of beam {self.number}"
@@ -78,6 +82,7 @@ class DoseCloud:
             raise ValueError(f"{about}: {self.planned_mu:g} monitor units, expected more than 0")
         if not np.isfinite(self.gy).all() or float(self.gy.min()) < 0:
             raise ValueError(f"{about}: holds values that are negative or not finite")
+        object.__setattr__(self, "curved", curved(self.gy))  # frozen, and made once
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,7 +46,7 @@ class Tissue:
             weight = np.array([one.mu for one in of_beam]) / cloud.planned_mu
             shift = self.grid.index_of_vector(at_mm).astype(np.float32)
             own = self._own_shift(of_beam, part)
-            dose += received_gy(cloud.gy, index, shift, own, weight)
+            dose += received_gy(cloud.curved, index, shift, own, weight)
         return dose
 
     def _own_shift(self, portions: Sequence[Portion], part: slice) -> Shift:

@@ -10,7 +10,6 @@ from messages import BeamLog
 from motion.dose.delivery import Counter, Portion, delivered
 from motion.dose.place import Path, Place
 from motion.dose.plan import DosePlan
-from motion.dose.sharpened import sharpened
 from motion.dose.tissue import Tissue
 
 Real = NDArray[np.float64]
@@ -35,20 +34,7 @@ def whole_grid_gy(plan: DosePlan, places: Iterable[Place], beam: BeamLog) -> Rea
             counters[n] = counted.counter
             portions += counted.portions
     tissue = Tissue(plan.grid, plan.grid.points_mm().reshape(-1, 3))
-    joined = tuple(_joined(portions))
-    return tissue.received_gy(_sharpened(plan, joined), joined).reshape(plan.grid.shape)
-
-
-def _sharpened(plan: DosePlan, portions: Sequence[Portion]) -> DosePlan:
-    """Return the plan to interpolate from: all voxels lie alike between those that they move to."""
-    clouds = list(plan.clouds)
-    for n in {one.beam for one in portions}:
-        of_beam = [one for one in portions if one.beam == n]
-        between = plan.grid.index_of_vector(np.array([one.at_mm for one in of_beam])) % 1.0
-        mu = np.array([one.mu for one in of_beam])
-        z, y, x = (mu @ (between * (1 - between)) / 2 / mu.sum()).tolist()
-        clouds[n] = sharpened(clouds[n], (z, y, x))
-    return replace(plan, clouds=tuple(clouds))
+    return tissue.received_gy(plan, tuple(_joined(portions))).reshape(plan.grid.shape)
 
 
 def _joined(portions: Sequence[Portion]) -> Iterable[Portion]:
