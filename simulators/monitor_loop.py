@@ -83,7 +83,8 @@ class MonitorLoop:
     At speed 1 an event counts from the moment that it is received. At any other speed the loop runs
     in lock-step: after a frame's last readout it waits for the frame's verdict and permit, and
     these count from as much scanner time after that readout as they took in wall time. So
-    processing costs the patient the same at every speed.
+    processing costs the patient the same at every speed. What is heard later, while the next frame
+    is made, counts from where the scanner is: it stands still however long that takes.
     """
 
     def __init__(
@@ -105,7 +106,8 @@ class MonitorLoop:
         self._last_sent = (-math.inf, 0.0)  # scanner and wall time of the last frame's end
         self._last_of_topic: dict[str, Event] = {}
         self._n_events_seen = self._n_missed = self._n_unanswered = self._n_sent = 0
-        self._start_wall_s = 0.0
+        self._start_wall_s = self._now_s = 0.0
+        self._answered_wall_s = math.inf  # of the last frame, in lock-step
 
     @property
     def is_lock_step(self) -> bool:
@@ -151,6 +153,7 @@ class MonitorLoop:
     def _readouts(self, therapy: Therapy) -> Iterator[Readout]:
         while (next_s := therapy.next_s) is not None:
             self._keep_pace(next_s, since_s=therapy.time_s)
+            self._now_s = therapy.time_s
             self._heed_events()
             yield therapy.play(self._lease)
 
@@ -166,7 +169,7 @@ class MonitorLoop:
         if readout.delay_s:
             wait_until(now_s() + readout.delay_s)
         if readout.is_last_of_frame:  # before sending: the answer may overtake our own return
-            self._last_sent = (readout.t_s, now_s())
+            self._last_sent, self._answered_wall_s = (readout.t_s, now_s()), math.inf
         connection.sendall(readout.message)
         self._n_sent += 1
         if readout.is_last_of_frame and self.is_lock_step:
@@ -179,7 +182,8 @@ class MonitorLoop:
         timeout_s = patience * self._frame_wait_s
         answered = self._events.wait_for_frame(frame, timeout_s=timeout_s)
         self._n_unanswered += not answered
-        self._start_wall_s += now_s() - begun_s
+        self._answered_wall_s = now_s()
+        self._start_wall_s += self._answered_wall_s - begun_s
 
     def _heed_events(self) -> None:
         events = self._events.heard.events
@@ -218,6 +222,9 @@ class MonitorLoop:
         sent_t_s, sent_wall_s = self._last_sent
         latency_s = event.wall_s - sent_wall_s
         t_s = sent_t_s + latency_s
+        if event.wall_s > self._answered_wall_s:
+            before_s = self._permits[-1].t_s if self._permits else -math.inf
+            t_s = min(t_s, max(self._now_s, before_s))
         change = PermitChange(t_s, is_granted, lease_s, reason, event.body.frame_id, latency_s)
         self._permits.append(change)
         self._lease.change(change)

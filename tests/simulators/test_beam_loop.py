@@ -1,5 +1,7 @@
 """A fraction against a fake monitor: the permit rules the beam, and every report arrives."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,29 @@ def test_at_the_scanners_pace_silence_ends_the_beam(scan, monitor):
     (hold,) = result.beam.holds
     assert hold.asked.cause == "silence"
     assert 0.8 < hold.asked.t_s - 6 * FRAME_S < 1.5
+
+
+def test_a_scanner_that_takes_long_to_play_gives_later_events_no_later_time(scan, monitor):
+    """In lock-step: a hold that comes while frame 5 is being made is over when it is answered."""
+    fake = monitor(lambda _: "GRANTED")
+    original = fake.answer
+
+    def answer(frame):
+        original(frame)
+        if frame == 4:  # a lease that lapses while the scanner is slow
+            held = {"state": "HELD", "lease_ms": 0, "reason": "lapsed", "frame_id": frame}
+            threading.Timer(0.5, fake.publish, ["permit", held]).start()
+
+    fake.answer = answer
+    stall = faults.stall(32 * 5 + 20, delay_s=1.0)
+    _, result = run(scan, fake, mu=30.0, faults=(stall,))
+    (held,) = (one for one in result.permits if not one.is_granted)
+    assert held.latency_s > FRAME_S
+    assert 5 * FRAME_S < held.t_s < 6 * FRAME_S
+    (hold,) = result.beam.holds[:1]
+    assert hold.asked.t_s < 6 * FRAME_S
+    granted = [one.t_s for one in result.permits if one.is_granted and one.frame_id == 5]
+    assert held.t_s < granted[0]
 
 
 def test_without_a_permit_nothing_is_delivered(scan, monitor):
