@@ -10,6 +10,7 @@ from motion.tracker import Tracker, TrackingPlan
 METHODS: dict[str, Callable[[TrackingPlan], Tracker]] = {
     "ncc": tracking.ncc,
     "ncc-affine": tracking.ncc_affine,
+    "ncc-flow": tracking.ncc_flow,
 }
 """The trackers, by name."""
 

@@ -14,4 +14,9 @@ def ncc_affine(plan: TrackingPlan) -> ImageTracker:
     return ImageTracker(plan)
 
 
-__all__ = ["ImageTracker", "ncc", "ncc_affine"]
+def ncc_flow(plan: TrackingPlan) -> ImageTracker:
+    """Follow the target as `ncc_affine` does, then refine its outline by a dense flow."""
+    return ImageTracker(plan, has_flow=True)
+
+
+__all__ = ["ImageTracker", "ncc", "ncc_affine", "ncc_flow"]

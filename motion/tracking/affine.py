@@ -28,7 +28,7 @@ class Template:
     (dy, dx, Ayy, Ayx, Axy, Axx), gain and bias projected out; changes of shape in units of
     pixels at the structure's radius. hessian: float64 (6, 6). levers: (6,), weighted mean squares
     of what multiplies the slopes in descent. spectrum: for the search.
-    mean, variance: of the pixels, weighted.
+    mean, variance: of the pixels, weighted. flow_solver: what `Flow` needs of it, None without.
     """
 
     pixels: NDArray[np.float32]
@@ -38,17 +38,20 @@ class Template:
     spectrum: NDArray[np.complex64]
     mean: float
     variance: float
+    flow_solver: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
     """Where the structure was found.
 
-    shift_px: (y, x) of the centroid. matrix: float64 (2, 2). similarity: weighted correlation after
-    alignment. gain, bias: now = gain · template + bias. covariance_px2: (2, 2), of the shift.
+    template: the one that it was aligned with. shift_px: (y, x) of the centroid. matrix: float64
+    (2, 2). similarity: weighted correlation after alignment. gain, bias: now = gain · template +
+    bias. covariance_px2: (2, 2), of the shift.
     outside: the share of the weight that left the search box.
     """
 
+    template: Template
     shift_px: Real
     matrix: Real
     similarity: float
@@ -127,6 +130,7 @@ def align(
             is_rigid=n_steps == 0,
         )
     return Fit(
+        template=template,
         shift_px=at[:2],
         matrix=at[2:].reshape(2, 2),
         similarity=similarity,
@@ -174,26 +178,32 @@ def _sample(view: NDArray[np.float32], y: float, x: float) -> float:
     return value
 
 
-def carried_back(structure: Structure, view: NDArray[np.float32], fit: Fit) -> NDArray[np.float32]:
+def affine_field(structure: Structure, fit: Fit) -> NDArray[np.float32]:
+    """Return the displacement of each pixel of the box, float32 (2, y, x), pixels."""
+    stretch = np.tensordot(fit.matrix - np.eye(2), _offsets(structure), axes=1)
+    return np.asarray(fit.shift_px[:, None, None] + stretch, np.float32)
+
+
+def warped(
+    structure: Structure, view: NDArray[np.float32], field_px: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Return the structure's box, float32 (y, x), as it would look in the reference's place."""
-    at = np.concatenate([fit.shift_px, fit.matrix.ravel()])
-    return _carried_back(view, structure.box_size, at, structure.origin_px, structure.corner_px)
+    return _warped(view, field_px, structure.origin_px, structure.corner_px)
 
 
 @compiled
-def _carried_back(
+def _warped(
     view: NDArray[np.float32],
-    size: tuple[int, int],
-    at: Real,
+    field: NDArray[np.float32],
     origin: tuple[float, float],
     corner: tuple[float, float],
 ) -> NDArray[np.float32]:
-    box = np.empty(size, np.float32)
-    for row in range(size[0]):
-        for column in range(size[1]):
-            oy, ox = row + corner[0], column + corner[1]
-            y = origin[0] + at[0] + at[2] * oy + at[3] * ox
-            x = origin[1] + at[1] + at[4] * oy + at[5] * ox
+    _, n_y, n_x = field.shape
+    box = np.empty((n_y, n_x), np.float32)
+    for row in range(n_y):
+        for column in range(n_x):
+            y = origin[0] + corner[0] + row + field[0, row, column]
+            x = origin[1] + corner[1] + column + field[1, row, column]
             box[row, column] = _sample(view, y, x)
     return box
 

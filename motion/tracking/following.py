@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import Doubt, Image
-from motion.tracking.affine import Fit, Template, align, carried_back, template_of
+from motion.tracking.affine import Fit, Template, affine_field, align, template_of, warped
 from motion.tracking.confidence import Measured, Trust, is_doubted, judge
 from motion.tracking.correlation import Match, Search, Seen
-from motion.tracking.outline import moved_mask
+from motion.tracking.flow import Flow, Flowed
+from motion.tracking.outline import flowed_mask, moved_mask
 from motion.tracking.structure import Structure
 from motion.tracking.view import view_of
 
@@ -46,6 +47,7 @@ class Following:
     matrix_mm: tuple[Pair, Pair]
     mask: NDArray[np.bool_]
     area_px: float
+    field_mm: NDArray[np.float32] | None
     similarity: float
     similarity_limit: float
     doubts: tuple[Doubt, ...]
@@ -54,11 +56,14 @@ class Following:
 class Follower:
     """Follows one structure, always against the reference image."""
 
-    def __init__(self, structure: Structure, *, pixel_mm: Pair, n_steps: int) -> None:
+    def __init__(
+        self, structure: Structure, *, pixel_mm: Pair, n_steps: int, has_flow: bool
+    ) -> None:
         self._structure = structure
         self._pixel_mm = np.array(pixel_mm)
         self._n_steps = n_steps
         self._search = Search(structure)
+        self._flow = Flow(structure) if has_flow else None
 
     def step(
         self, state: Followed | None, image: Image, *, is_training: bool
@@ -75,16 +80,24 @@ class Follower:
         trust, doubts = judge(state.trust, measured)
         after = replace(state, trust=trust)
         if is_training and not doubts and self._is_new(state, measured):
-            template = self._template(carried_back(self._structure, view, fit))
+            template = self._template(
+                warped(self._structure, view, affine_field(self._structure, fit))
+            )
             after = replace(
                 after,
                 templates=(*state.templates, template),
                 places_mm=(*state.places_mm, measured.displacement_mm),
             )
-        return after, self._following(fit, measured, limit, doubts)
+        flowed = None
+        if self._flow is not None and fit.gain > 0.0:
+            flowed = self._flow.refined(view, fit)
+        return after, self._following(fit, flowed, measured, limit, doubts)
 
     def _template(self, pixels: NDArray[np.float32]) -> Template:
-        return template_of(self._structure, pixels, self._search.template_spectrum(pixels))
+        template = template_of(self._structure, pixels, self._search.template_spectrum(pixels))
+        if self._flow is None:
+            return template
+        return replace(template, flow_solver=self._flow.solver(pixels))
 
     def _is_new(self, state: Followed, measured: Measured) -> bool:
         """Whether this breathing state has no template yet."""
@@ -145,20 +158,40 @@ class Follower:
         )
 
     def _following(
-        self, fit: Fit, measured: Measured, limit: float, doubts: tuple[Doubt, ...]
+        self,
+        fit: Fit,
+        flowed: Flowed | None,
+        measured: Measured,
+        limit: float,
+        doubts: tuple[Doubt, ...],
     ) -> Following:
         scale = self._pixel_mm
+        shift_mm, area, mask, field_mm = measured.displacement_mm, measured.area, None, None
+        if flowed is None:
+            mask = moved_mask(self._structure, fit.shift_px, fit.matrix)
+        else:
+            mask, area = flowed_mask(self._structure, flowed.field_px), flowed.area
+            shift_mm = (float(flowed.shift_px[0] * scale[0]), float(flowed.shift_px[1] * scale[1]))
+            field_mm = self._whole_field_mm(fit, flowed)
         matrix = fit.matrix * scale[:, None] / scale[None, :]
         return Following(
-            displacement_mm=measured.displacement_mm,
+            displacement_mm=(shift_mm[0], shift_mm[1]),
             std_mm=measured.std_mm,
             matrix_mm=(
                 (float(matrix[0, 0]), float(matrix[0, 1])),
                 (float(matrix[1, 0]), float(matrix[1, 1])),
             ),
-            mask=moved_mask(self._structure, fit.shift_px, fit.matrix),
-            area_px=self._structure.n_px * measured.area,
+            mask=mask,
+            area_px=self._structure.n_px * area,
+            field_mm=field_mm,
             similarity=measured.similarity,
             similarity_limit=limit,
             doubts=doubts,
         )
+
+    def _whole_field_mm(self, fit: Fit, flowed: Flowed) -> NDArray[np.float32]:
+        """Return the displacement of each pixel of the reference: beyond the box, the shift."""
+        field = np.empty((2, *self._structure.mask.shape), np.float32)
+        field[:] = fit.shift_px[:, None, None]
+        field[:, *self._structure.box.cut] = flowed.field_px
+        return field * self._pixel_mm.astype(np.float32)[:, None, None]

@@ -29,10 +29,14 @@ class TrackingState:
 class ImageTracker:
     """Follows the target and the organs of a plan, always against the reference image.
 
-    n_steps: of the affine alignment; 0 leaves the shift as correlation found it.
+    n_steps: of the affine alignment; 0 leaves the shift as correlation found it. has_flow: the
+        target's deformation is refined to a dense field; similarity and doubts stay those of the
+        affine alignment, which a flow cannot talk itself out of.
     """
 
-    def __init__(self, plan: TrackingPlan, *, n_steps: int = MOST_STEPS) -> None:
+    def __init__(
+        self, plan: TrackingPlan, *, n_steps: int = MOST_STEPS, has_flow: bool = False
+    ) -> None:
         search_px = (
             math.ceil(plan.search_mm / plan.pixel_mm[0]),
             math.ceil(plan.search_mm / plan.pixel_mm[1]),
@@ -43,6 +47,7 @@ class ImageTracker:
                 structure_of(mask, name, search_px=search_px),
                 pixel_mm=plan.pixel_mm,
                 n_steps=n_steps,
+                has_flow=has_flow and name == TARGET,
             )
             for name, mask in {TARGET: plan.target_mask, **plan.organ_masks}.items()
         }
@@ -99,6 +104,7 @@ class ImageTracker:
             displacement_mm=target.displacement_mm,
             displacement_std_mm=target.std_mm,
             matrix=target.matrix_mm,
+            field_mm=target.field_mm,
             target_mask=target.mask,
             area_mm2=area_mm2,
             volume_mm3=area_mm2 * self._plan.thickness_mm,
