@@ -1,7 +1,7 @@
 """The gate: whether the beam may be on, by where the target will be when it reacts."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -27,7 +27,8 @@ class GatePlan:
     min_on_s: it opens only where the target is expected to stay inside for so long; a beam that
         must stop is never kept on. min_off_s: how long it stays closed at least.
     gate_center: the boundary lies around the reference or around the end-exhale place, learned from
-        the first learn_places believed places. cranial: (y, x), the patient's head, where known.
+        the first learn_places believed places over learn_s at least, which are two breaths.
+    cranial: (y, x), the patient's head, where known.
     """
 
     target_mask: NDArray[np.bool_]
@@ -40,6 +41,7 @@ class GatePlan:
     min_off_s: float = 0.0
     gate_center: Literal["reference", "end-exhale"] = "reference"
     learn_places: int = 24
+    learn_s: float = 10.0
     cranial: tuple[float, float] = (0.0, 0.0)
 
 
@@ -47,14 +49,14 @@ class GatePlan:
 class GateState:
     """What the gate remembers.
 
-    center_mm: where the boundary lies, None until it is learned from `places_mm`. closed_at_s: when
-    it closed last, NaN before.
+    center_mm: where the boundary lies, None until it is learned from `places`, (time_s, y_mm, x_mm)
+    each. closed_at_s: when it closed last, NaN before.
     """
 
     is_open: bool = False
     closed_at_s: float = math.nan
     center_mm: tuple[float, float] | None = None
-    places_mm: tuple[tuple[float, float], ...] = field(default=())
+    places: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,11 +206,13 @@ def _learned(plan: GatePlan, state: GateState, displacement: Displacement) -> Ga
     place = displacement.displacement_mm
     if state.center_mm is not None or displacement.doubts or not is_place(place):
         return state
-    places = (*state.places_mm, place)
-    if len(places) < plan.learn_places or displacement.is_training:
-        return replace(state, places_mm=places)
-    center = end_exhale_mm(np.array(places, np.float32), cranial=plan.cranial)
-    return replace(state, center_mm=center, places_mm=())
+    places = (*state.places, (displacement.time_s, *place))
+    span_s = places[-1][0] - places[0][0]
+    is_enough = len(places) >= plan.learn_places and span_s >= plan.learn_s
+    if not is_enough or displacement.is_training:
+        return replace(state, places=places)
+    seen_mm = np.array(places, np.float32)[:, 1:]
+    return replace(state, center_mm=end_exhale_mm(seen_mm, cranial=plan.cranial), places=())
 
 
 def _shut(state: GateState, time_s: float) -> GateState:

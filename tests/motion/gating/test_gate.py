@@ -169,7 +169,7 @@ def breath(n, *, rest_mm, depth_mm):
 
 
 def test_the_end_exhale_place_is_learned_and_then_stays():
-    moving = gate(gate_center="end-exhale", learn_places=64)
+    moving = gate(gate_center="end-exhale", learn_places=64, learn_s=5.0)
     places = breath(160, rest_mm=4.0, depth_mm=11.0)
     seen = readings(moving, places)
     assert all(one.closed_by == "learning" for one in seen[:63])
@@ -185,7 +185,7 @@ def test_the_end_exhale_place_is_learned_and_then_stays():
 
 
 def test_training_teaches_the_place_and_doubts_teach_nothing():
-    moving = gate(gate_center="end-exhale", learn_places=24)
+    moving = gate(gate_center="end-exhale", learn_places=24, learn_s=5.0)
     state = moving.start()
     for number, place in enumerate(breath(48, rest_mm=4.0, depth_mm=11.0)):
         trained = at(0.125 * number, place, is_training=True)
@@ -196,6 +196,13 @@ def test_training_teaches_the_place_and_doubts_teach_nothing():
     state, reading = moving.step(state, at(7.0, (4.0, 0.3)), predicted(7.25, (4.0, 0.3)))
     assert reading.is_open
     assert reading.center_mm == pytest.approx((4.0, 0.3), abs=0.2)
+
+
+def test_three_seconds_of_breath_teach_no_place_however_many_frames():
+    moving = gate(gate_center="end-exhale", learn_places=24)
+    seen = readings(moving, breath(100, rest_mm=4.0, depth_mm=11.0))
+    learning = [one.closed_by == "learning" for one in seen]
+    assert learning == [True] * 80 + [False] * 20, "ten seconds at eight frames a second"
 
 
 def test_a_state_goes_through_a_checkpoint():
