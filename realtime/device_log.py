@@ -58,6 +58,7 @@ class DeviceLog(ABC, Generic[S]):
         self._early: dict[Hashable, S] = {}
         self._path: Path | None = None
         self._recorder: Recorder | None = None
+        self._last_frame = -1
 
     @abstractmethod
     def join(self, steps: list[S]) -> list[S]:
@@ -93,7 +94,7 @@ class DeviceLog(ABC, Generic[S]):
 
     def write(self, row: Any) -> None:  # noqa: ANN401 - a structured row of the mailbox
         """Write the steps into a slot's row, which has its frame's number and time."""
-        frame = int(row["frame_id"])
+        frame = self._last_frame = int(row["frame_id"])
         if math.isfinite(row["time_s"]):
             self._place_early()
         while self._coming and self._coming[0][1] <= frame:
@@ -106,7 +107,12 @@ class DeviceLog(ABC, Generic[S]):
                 self._keep(step, frame)
 
     def close(self) -> None:
-        """Write no more."""
+        """Write what came after the last frame, as the next one's, and no more."""
+        late = [(step, self._last_frame + 1) for step, seen in self._steps if seen < 0]
+        for step, frame in (*late, *self._coming):
+            self._keep(step, frame)
+        self._steps.clear()
+        self._coming.clear()
         if self._recorder is not None:
             self._recorder.finish()
 

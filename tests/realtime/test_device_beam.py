@@ -180,6 +180,25 @@ def test_a_replay_gives_each_frame_what_it_had(mailbox, tmp_path):
     assert (tmp_path / BEAM_FILE).read_text().startswith("time_s,number,is_on,mu,frame\n")
 
 
+def test_what_comes_after_the_last_frame_is_kept_too_and_a_replay_keeps_it(mailbox, tmp_path):
+    live = DeviceBeam()
+    live.open(tmp_path)
+    say(live, 1, True, 1.0, 1.0)
+    seen = rows(written(live, mailbox, 7))
+    say(live, 1, False, 3.0, 1.2)
+    live.close()
+    live._recorder.close()
+    kept = (tmp_path / BEAM_FILE).read_text()
+    assert kept.splitlines()[-1] == "1.2,1,0,3.0,8"
+    again, other = DeviceBeam(), tmp_path / "again"
+    other.mkdir()
+    again.open(other, recording=tmp_path / "raw.mrd")
+    assert rows(written(again, mailbox, 7)) == seen
+    again.close()
+    again._recorder.close()
+    assert (other / BEAM_FILE).read_text() == kept
+
+
 @pytest.mark.parametrize(
     "text",
     [
