@@ -11,7 +11,8 @@ def direct_image(scan: LinacScan, frame: int, *, half_mm: float = 24.0, step_mm:
     Full grids by an explicit inverse DFT, spokes with a ramp. Returns image, y_mm, x_mm.
     """
     sequence, index = scan.sequence, scan.slice_of(frame)
-    middle = scan.truth(frame).center_mm
+    # a grid of its own: one about the truth would be symmetric about it whatever the image shows
+    middle = np.round(scan.truth(frame).center_mm / 5) * 5 + np.array([0.37, -0.21])
     y_mm, x_mm = (np.arange(-half_mm, half_mm + step_mm / 2, step_mm) + m for m in middle)
     image = np.zeros((scan.n_coils, y_mm.size, x_mm.size), complex)
     planned = sequence.frame_readouts(frame, sequence.start_s(frame))

@@ -133,7 +133,7 @@ def test_images_of_a_sinusoid_have_its_phase():
     design = np.stack([np.sin(turns), np.cos(turns), np.ones_like(turns)], axis=1)
     sine, cosine, _ = np.linalg.lstsq(design, -down, rcond=None)[0]
     late_s = -math.atan2(cosine, sine) * 3.0 / (2 * math.pi)
-    assert abs(late_s) < 2.5e-3  # blur of 128 ms of motion and pixels of 3 mm
+    assert abs(late_s) < 1e-3
     assert math.hypot(sine, cosine) == pytest.approx(8.0, abs=0.15)
 
 
