@@ -115,6 +115,7 @@ def test_the_hazards_to_the_patient_and_lost_equipment_latch():
         "beam-despite-hold.hold",
         "dose-forecast.hold",
         "phase-step.hold",
+        "reference-lost.hold",
         "fault.hold",
         "stream-lost.hold",
     }

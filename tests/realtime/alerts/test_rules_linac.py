@@ -3,10 +3,11 @@
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from messages import BeamLog, Pose
-from realtime.alerts.limits import BaselineShift, StaleFrame
+from realtime.alerts.limits import BaselineShift, DoseForecast, StaleFrame
 from realtime.alerts.rules import decide
 from realtime.alerts.rules_linac import judge_motion, motion_limits_in_force
 from realtime.protocol import ProtocolError, parse_protocol
@@ -83,14 +84,18 @@ def test_the_gating_margin_is_the_baseline_s_limit_unless_a_protocol_says_anothe
 
 def test_every_limit_of_a_protocol_is_judged():
     tables = [
-        DOSE,
         '[[limit]]\nrule = "avoidance"\nregion = "duodenum"\n',
         '[[limit]]\nrule = "target-volume"\n',
         '[[limit]]\nrule = "surrogate"\n',
         '[[limit]]\nrule = "prediction-interval"\nmax_mm = 0.5\n',
-        '[[limit]]\nrule = "dose-forecast"\nstructure = "GTV"\nmin_d98_percent = 95.0\n',
-        '[[limit]]\nrule = "dose-forecast"\nstructure = "bowel"\nmax_mean_gy = 5.0\n',
     ]
+    forecasts = (
+        DoseForecast(structure="GTV", min_d98_percent=95.0),
+        DoseForecast(structure="bowel", max_mean_gy=5.0),
+    )
+    plain = protocol(*tables)  # a forecast in TOML needs the files of a plan
+    document = msgspec.structs.replace(plain.document, limit=(*plain.limit, *forecasts))
+    all_limits = replace(plain, document=document)
     bad = seen(
         organs_percent={"duodenum": 30.0},
         displacement=at(volume_mm3=2000.0),
@@ -98,7 +103,7 @@ def test_every_limit_of_a_protocol_is_judged():
         prescription_gy=8.0,
         beam=BeamLog(),
     )
-    assert rules(protocol(*tables), bad) == {
+    assert rules(all_limits, bad) == {
         "avoidance": "hold",
         "target-volume": "warn",
         "surrogate": "warn",
@@ -106,8 +111,8 @@ def test_every_limit_of_a_protocol_is_judged():
         "dose-forecast": "hold",
         "dose-unplaced": "warn",
     }
-    forecasts = [one for one in judge_motion(protocol(*tables), bad) if one.rule == "dose-forecast"]
-    assert [one.region for one in forecasts] == ["GTV", "bowel"]
+    found = [one for one in judge_motion(all_limits, bad) if one.rule == "dose-forecast"]
+    assert [one.region for one in found] == ["GTV", "bowel"]
 
 
 def test_what_is_no_number_holds():
