@@ -133,7 +133,7 @@ def mutual_information(
         return known[at]
 
     at = (round(float(last[0])), round(float(last[1])))
-    grid = [(a, b) for a in range(-8, 9, 2) for b in range(-4, 5, 2)]
+    grid = [(a, b) for a in range(-6, 7, 3) for b in (-3, 0, 3)]
     at = max(((at[0] + a, at[1] + b) for a, b in grid), key=score)
     for _ in range(6):
         best = max(((at[0] + a, at[1] + b) for a in (-1, 0, 1) for b in (-1, 0, 1)), key=score)

@@ -35,14 +35,13 @@ class Judged:
 def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
     """Return what was promised, and the figures by kind of corruption."""
     n_pictures, n_passes = (30, 2) if quick else (N_PICTURES, N_PASSES)
-    found: dict[str, list[Judged]] = {method: [] for method in METHODS}
+    found: list[Judged] = []
     for case in list(cases(n_pictures))[: 1 if quick else None]:
         clean = [(one.clean, one.shift_px, one.mask) for one in frames(replace(case, noise=0.0))]
         # to and fro, so that the motion has no seam
         order = [k for n in range(n_passes) for k in range(n_pictures)[:: 1 if n % 2 == 0 else -1]]
-        for method in METHODS:
-            found[method] += judged(method, case, [clean[k] for k in order])
-    return _targets(found[JUDGED]), _table(found)
+        found += judged(JUDGED, case, [clean[k] for k in order])
+    return _targets(found), _table(found)
 
 
 def judged(
@@ -118,27 +117,25 @@ def _targets(found: list[Judged]) -> tuple[Target, ...]:
     )
 
 
-def _table(found: dict[str, list[Judged]]) -> Table:
+def _table(found: list[Judged]) -> Table:
     rows = []
-    for method, frames_ in found.items():
-        for kind in (*KINDS, ""):
-            part = [one for one in frames_ if one.kind == kind]
-            lost = [one for one in part if not one.error_mm <= LOST_MM]
-            missed = [one for one in part if not one.is_held]
-            names = sorted({doubt for one in part for doubt in one.doubts})
-            rows.append(
-                (
-                    method, kind or "good", f"{len(part)}",
-                    f"{sum(one.is_held for one in part)}", f"{len(lost)}",
-                    f"{sum(one.is_held for one in lost)}",
-                    f"{max((one.error_mm for one in missed), default=0.0):.2f}",
-                    ", ".join(f"{n} {sum(n in o.doubts for o in part)}" for n in names),
-                )
-            )  # fmt: skip
+    for kind in (*KINDS, ""):
+        part = [one for one in found if one.kind == kind]
+        lost = [one for one in part if not one.error_mm <= LOST_MM]
+        missed = [one for one in part if not one.is_held]
+        names = sorted({doubt for one in part for doubt in one.doubts})
+        rows.append(
+            (
+                kind or "good", f"{len(part)}", f"{sum(one.is_held for one in part)}",
+                f"{len(lost)}", f"{sum(one.is_held for one in lost)}",
+                f"{max((one.error_mm for one in missed), default=0.0):.2f}",
+                ", ".join(f"{n} {sum(n in o.doubts for o in part)}" for n in names),
+            )
+        )  # fmt: skip
     return Table(
-        f"Synthetic sequences with {100 * SHARE:.0f} % of the frames corrupted, training included",
+        f"Synthetic, {JUDGED}, {100 * SHARE:.0f} % of the frames corrupted, training included",
         (
-            "tracker", "frames", "number", "held", f"lost > {LOST_MM:.0f} mm", "lost and held",
+            "frames", "number", "held", f"lost > {LOST_MM:.0f} mm", "lost and held",
             "worst believed mm", "doubts",
         ),
         tuple(rows),

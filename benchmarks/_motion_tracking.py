@@ -25,6 +25,7 @@ from realtime.clock import MonotonicClock
 
 N_FRAMES = 150
 LEAST_DSC, MOST_CD_MM, MOST_HD95_MM, MOST_MS = 0.985, 0.3, 1.0, 2.0
+RIM_PX = 30
 JUDGED = "ncc-affine"
 
 
@@ -93,12 +94,23 @@ def followed(method: str, sequence: list[Shown]) -> Outcome:
             errors.append(error)
             scaled.append(error / place.displacement_std_mm)
     return Outcome(
-        scores(masks, [one.mask for one in sequence]),
+        scores(*_cut(masks, [one.mask for one in sequence])),
         np.array(took),
         np.array(errors),
         np.array(scaled),
         n_doubted,
     )
+
+
+def _cut(
+    predicted: list[NDArray[np.bool_]], truth: list[NDArray[np.bool_]]
+) -> tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]]:
+    """Return the part of the masks that holds them all, with a rim that no figure reaches."""
+    rows, columns = np.nonzero(np.any([*predicted, *truth], axis=0))
+    cut = tuple(
+        slice(max(int(one.min()) - RIM_PX, 0), int(one.max()) + RIM_PX) for one in (rows, columns)
+    )
+    return [one[cut] for one in predicted], [one[cut] for one in truth]
 
 
 def _targets(found: dict[str, Outcome]) -> tuple[Target, ...]:
