@@ -37,9 +37,9 @@ SPHERES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One trace: how far ours was off, percent; and relative D98, smooth and binary, gated
-    and aimed at end-exhale, then gated and ungated, aimed at the median.
+    """One trace: how far ours was off, percent; and relative D98, smooth and binary.
 
+    at_exhale: relative D98, gated and aimed at end-exhale; gated, ungated: aimed at the median.
     by_place: with the true displacement at each image; noisy: with 0.3 mm of noise. volume: of V95
     and V100, points of a percent. halfway: the forecast of the target's D98 at half of the units.
     """
