@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import READOUT, Acquisition, Frame, FrameKey, Maps, PowerLog, Verdict, readout_row
+from messages import (
+    READOUT,
+    Acquisition,
+    BeamLog,
+    Frame,
+    FrameKey,
+    Maps,
+    PowerLog,
+    Verdict,
+    readout_row,
+)
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime import pipeline
 from realtime.frame_times import FrameTimes
@@ -163,7 +173,8 @@ def see(played: Played, protocol: Protocol, *, snr: float, seed: int) -> Seen:
 class Monitor:
     """Readouts in, maps out: assembler, scanner clock and the pipeline's fold.
 
-    power: what the therapy device has said so far; set it before a frame ends. verdicts: so far.
+    power, beam: what the therapy device has said so far; set it before a frame ends. verdicts, and
+    state: so far.
     """
 
     def __init__(self, protocol: Protocol, header_xml: bytes) -> None:
@@ -173,8 +184,8 @@ class Monitor:
         self._noise: list[Acquisition] = []
         self._landed: list[Acquisition] = []
         self._pipeline: pipeline.Pipeline | None = None
-        self._state = PipelineState()
-        self.power = PowerLog()
+        self.state = PipelineState()
+        self.power, self.beam = PowerLog(), BeamLog()
         self.verdicts: list[Verdict] = []
 
     def take(self, acquisition: Acquisition) -> list[Maps]:
@@ -189,7 +200,7 @@ class Monitor:
         if not placement.is_last:
             return []
         frame = self._frame(placement.frame.frame_id, acquisition)
-        self._state, verdict, maps = pipeline.fold(built, self._state, frame, self.power)
+        self.state, verdict, maps = pipeline.fold(built, self.state, frame, self.power, self.beam)
         self.verdicts.append(verdict)
         return [maps]
 
@@ -214,5 +225,7 @@ class Monitor:
         rows = np.array([readout_row(one) for one in landed], READOUT)
         rows["time_s"] = times_s
         samples = np.stack([one.samples for one in landed])
-        key = FrameKey(repetition=last.idx.repetition)
-        return Frame(frame_id, key, rows, samples, centre_s, last.pose, is_complete=True)
+        key = FrameKey(repetition=last.idx.repetition, slice=last.idx.slice)
+        is_brought = last.trajectory.shape[1] > 0 and not self._header.encodings[0].is_on_grid
+        trajectory = np.stack([one.trajectory for one in landed]) if is_brought else None
+        return Frame(frame_id, key, rows, samples, centre_s, last.pose, True, trajectory)

@@ -126,40 +126,9 @@ def conclude(
         return conclude_linac(pipeline, state, measured, frame, beam or BeamLog())
     measured = foresee(pipeline, measured, frame, power)
     state = seek_focus(pipeline, state, measured)
-    slice_state = measured.slice
     image_s = measured.image.time_s
     time_s = image_s if math.isfinite(image_s) else None
-    is_finite = bool(np.isfinite(measured.image.pixels).all())
-    is_complete = frame.is_complete and measured.image.is_complete
-    is_calibrated = measured.image.is_complete or not frame.is_complete
-    findings = whole(is_complete=is_complete, is_finite=is_finite, is_calibrated=is_calibrated)
-    readings: tuple[RegionReading, ...] = ()
-    if measured.temperature is not None:
-        readings = read_regions(
-            protocol, slice_state.masks, measured.temperature, measured.dose, measured.forecast
-        )
-        observation = replace(
-            _observe(pipeline, measured, frame),
-            regions=readings,
-            focus=state.focus.get(place_of(frame.key)),
-            time_s=time_s,
-            is_complete=is_complete,
-            is_calibrated=is_calibrated,
-            is_finite=is_finite,
-        )
-        history = remember(slice_state.history, observation)
-        slice_state = replace(slice_state, history=history)
-        observation = replace(observation, history=history)
-        others = (one.masks.keys() for one in state.slices.values())
-        findings = judge(protocol, observation)
-        if measured.followed is not None:
-            seen = measured.followed.displacement
-            lost = slice_state.motion.is_reference_lost
-            findings += judge_place(
-                protocol, MotionObservation(displacement=seen, is_reference_lost=lost)
-            )
-        findings += unseen(protocol, set(slice_state.masks).union(*others))
-        findings += _doubted(pipeline)
+    slice_state, readings, findings = _judged(pipeline, state, measured, frame, time_s)
     is_baseline = measured.temperature is not None and measured.temperature.is_baseline
     decision = decide(findings, is_baseline=is_baseline, therapy=protocol.protocol.therapy)
     verdict = Verdict(frame.frame_id, frame.key, "COMPUTED", decision, time_s, findings, readings)
@@ -174,6 +143,46 @@ def conclude(
         slice_state = replace(slice_state, previous_time_s=time_s)
     slices = {**state.slices, stream_of(frame): slice_state}
     return replace(state, slices=slices), verdict, _maps(measured, time_s)
+
+
+def _judged(
+    pipeline: Pipeline,
+    state: PipelineState,
+    measured: Measured,
+    frame: Frame,
+    time_s: float | None,
+) -> tuple[SliceState, tuple[RegionReading, ...], tuple[Finding, ...]]:
+    """Return what the rules remember of a frame, its regions' figures, and what was found."""
+    slice_state, protocol = measured.slice, pipeline.protocol
+    is_finite = bool(np.isfinite(measured.image.pixels).all())
+    is_complete = frame.is_complete and measured.image.is_complete
+    is_calibrated = measured.image.is_complete or not frame.is_complete
+    if measured.temperature is None:
+        found = whole(is_complete=is_complete, is_finite=is_finite, is_calibrated=is_calibrated)
+        return slice_state, (), found
+    readings = read_regions(
+        protocol, slice_state.masks, measured.temperature, measured.dose, measured.forecast
+    )
+    observation = replace(
+        _observe(pipeline, measured, frame),
+        regions=readings,
+        focus=state.focus.get(place_of(frame.key)),
+        time_s=time_s,
+        is_complete=is_complete,
+        is_calibrated=is_calibrated,
+        is_finite=is_finite,
+    )
+    history = remember(slice_state.history, observation)
+    findings = judge(protocol, replace(observation, history=history))
+    if measured.followed is not None:
+        followed = MotionObservation(
+            displacement=measured.followed.displacement,
+            is_reference_lost=slice_state.motion.is_reference_lost,
+        )
+        findings += judge_place(protocol, followed)
+    others = (one.masks.keys() for one in state.slices.values())
+    findings += unseen(protocol, set(slice_state.masks).union(*others))
+    return replace(slice_state, history=history), readings, findings + _doubted(pipeline)
 
 
 def _doubted(pipeline: Pipeline) -> tuple[Finding, ...]:

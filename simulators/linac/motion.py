@@ -31,7 +31,7 @@ class Still:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CosFour:
-    """Breathing by Lujan et al. 1999, doi:10.1118/1.598577: 1 - cos⁴(π t/T), 0 breathed out.
+    """Breathing by Lujan et al. 1999, doi:10.1118/1.598577: sin⁴(π t/T), 0 and long breathed out.
 
     depth_mm: LPS displacement when breathed in. lag_s: how late movement along L and P follows that
     along S, which makes the path a loop (hysteresis).
@@ -58,7 +58,7 @@ class CosFour:
         rate = 2 * math.pi * 0.083
         breaths = breaths + self.period_varies / rate * np.sin(rate * breaths)
         slow = (np.sin(0.41 * breaths) + np.sin(1.13 * breaths + 1)) / 2
-        return np.asarray((1 - np.cos(np.pi * breaths) ** 4) * (1 + self.depth_varies * slow))
+        return np.asarray(np.sin(np.pi * breaths) ** 4 * (1 + self.depth_varies * slow))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,7 @@ def test_from_raw_data_to_the_dose_that_will_be():
         assert 0.7 < focus.final_cem43_min / truth < 1.4
         assert focus.final_high_cem43_min > truth
     assert focus.dose_max_cem43_min == pytest.approx(focus.final_cem43_min, rel=0.2)
-    state = next(iter(monitor._state.slices.values()))
+    state = next(iter(monitor.state.slices.values()))
     assert len(state.forecasts) == 1  # "core" lies in the square of "focus"
     again = pickle.loads(pickle.dumps(state))
     assert again.power.time_s.tolist() == state.power.time_s.tolist()
