@@ -18,8 +18,8 @@ Single = NDArray[np.float32]
 
 SPACING_PX: Final = 5.0
 MOST_NODES: Final = 9  # in one direction
-STIFFNESS: Final = 0.1  # of the mean information of a node, for each difference of neighbours
-FREEDOM: Final = 0.01  # of the same, that holds a node to the affine change
+STIFFNESS: Final = 0.3  # of the mean information of a node, for each difference of neighbours
+FREEDOM: Final = 0.1  # of the same, that holds a node to the affine change
 N_STEPS: Final = 4
 MOST_PX: Final = 4.0  # what is farther from the affine change than this is no refinement
 
@@ -53,7 +53,11 @@ class Flow:
         self._taper = np.clip(1.0 + (structure.depth_px + 2.0) / (MARGIN_PX - 2.0), 0.0, 1.0)
 
     def solver(self, pixels: Single) -> Single:
-        """Return what takes slopes times error to node displacements, (2 node, 2 node)."""
+        """Return float32 (2, 2 node, 2 node), for a template's pixels.
+
+        First what takes slopes times error to a change of the nodes, then what takes the nodes to
+        the part of it that smoothness asks back.
+        """
         weights = self._structure.weights.ravel()
         n_nodes = self._basis.shape[1]
         slopes = [slope.ravel() for slope in np.gradient(pixels.astype(np.float64))]
@@ -66,8 +70,9 @@ class Flow:
                 )
         unit = float(np.trace(system)) / len(system)
         hold = STIFFNESS * self._smoothness + FREEDOM * np.eye(n_nodes)
-        system += unit * np.kron(np.eye(2), hold) + 1e-30 * np.eye(len(system))
-        return np.asarray(np.linalg.inv(system), np.float32)
+        holding = unit * np.kron(np.eye(2), hold)
+        inverse = np.linalg.inv(system + holding + 1e-30 * np.eye(len(system)))
+        return np.stack([inverse, inverse @ holding]).astype(np.float32)
 
     def refined(self, view: Single, fit: Fit) -> Flowed:
         """Return the field that makes the template look like the view, from the affine one on."""
@@ -76,16 +81,16 @@ class Flow:
             solver = self.solver(pixels)
         slopes = np.gradient(pixels)
         start = affine_field(self._structure, fit)
-        beyond = np.zeros_like(start)
+        beyond, nodes = np.zeros_like(start), np.zeros(len(solver[0]), np.float32)
         weights = self._structure.weights
         for _ in range(N_STEPS):
             now = warped(self._structure, view, start + beyond)
             error = weights * ((now - fit.bias) / fit.gain - pixels)
             pull = [self._basis.T @ (slope * error).ravel() for slope in slopes]
-            nodes = (solver @ np.concatenate(pull)).reshape(2, -1)
-            change = (nodes @ self._basis.T).reshape(start.shape)
-            beyond -= np.tensordot(fit.matrix.astype(np.float32), change, axes=1)
-            np.clip(beyond, -MOST_PX, MOST_PX, out=beyond)
+            nodes = nodes + solver[0] @ np.concatenate(pull) - solver[1] @ nodes
+            np.clip(nodes, -MOST_PX, MOST_PX, out=nodes)
+            back = (nodes.reshape(2, -1) @ self._basis.T).reshape(start.shape)
+            beyond = -np.tensordot(fit.matrix.astype(np.float32), back, axes=1)
         return self._flowed(start + beyond, fit)
 
     def _flowed(self, field: Single, fit: Fit) -> Flowed:

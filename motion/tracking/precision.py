@@ -10,6 +10,7 @@ from motion.tracking.view import SMOOTHING_PX
 Real = NDArray[np.float64]
 
 SHAPE_STD: Final = 0.06  # what a change of shape is expected to be, before anything is seen
+UNSEEN_SHAPE_STD: Final = 0.02  # what it is over a breath, where nobody looks for it
 # Smoothing spreads the noise of one pixel over this many: what independent samples are worth.
 NOISE_AREA_PX: Final = 4.0 * np.pi * SMOOTHING_PX**2
 # and leaves its slopes this variance, over its own: the curvature of its autocorrelation
@@ -38,7 +39,8 @@ def shift_covariance(
     if is_rigid:
         back = np.linalg.inv(_texture(information[:2, :2]))
         pull = back @ information[:2, 2:]
-        return np.asarray(noise * back + shape_variance * pull @ pull.T)
+        left = (UNSEEN_SHAPE_STD * radius_px) ** 2
+        return np.asarray(noise * back + left * pull @ pull.T)
     information[2:, 2:] += np.eye(4) * noise / shape_variance
     return np.asarray(noise * np.linalg.inv(information)[:2, :2])
 
