@@ -115,7 +115,8 @@ class Acquisition:
 class Waveform:
     """A stretch of a physiological signal: ECG, pulse, respiration.
 
-    samples: uint32 (channel, sample). run_id: set where it is published.
+    samples: uint32 (channel, sample). run_id: set where it is published. time_s: scanner time of
+    the first sample, once a frame has told what a tick is.
     """
 
     flags: int
@@ -126,3 +127,4 @@ class Waveform:
     waveform_id: int
     samples: NDArray[np.uint32]
     run_id: str = ""
+    time_s: float | None = None

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import Frame
-
 Real = NDArray[np.float64]  # changes of a thousandth of the signal are what counts
 Complex = NDArray[np.complex128]
 
@@ -38,23 +36,6 @@ class Signal:
     reference: Complex
     harmonics: Complex
     n_spokes: int = 0
-
-
-def navigator_spokes(frame: Frame) -> NavigatorSpokes | None:
-    """Return the centres of a radial frame's spokes; None where it is not radial or has no clock.
-
-    The angle is that from a readout's first sample to its last in the frame's trajectory.
-    """
-    if frame.trajectory is None or not np.isfinite(frame.readouts["time_s"]).all():
-        return None
-    rows = np.arange(len(frame.readouts))
-    last = np.maximum(frame.readouts["n_samples"] - 1, 0)
-    along = frame.trajectory[rows, last] - frame.trajectory[rows, 0]
-    return NavigatorSpokes(
-        frame.readouts["time_s"].astype(np.float64),
-        frame.samples[rows, :, frame.readouts["center_sample"]],
-        np.arctan2(along[:, 1], along[:, 0]).astype(np.float64),
-    )
 
 
 def blocks_of(signal: Signal | None, spokes: NavigatorSpokes) -> tuple[Signal, Real, Real]:

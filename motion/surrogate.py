@@ -71,16 +71,13 @@ class SurrogateState:
     link: Link | None = None
 
 
-def breathing_of(waveform: Waveform, *, tick_s: float) -> Breathing | None:
-    """Return the first channel of a respiratory waveform; None of any other.
-
-    tick_s: length of the scanner's tick, in which the time stamp of its first sample counts.
-    """
-    if waveform.waveform_id != RESPIRATION or not waveform.samples.size:
+def breathing_of(waveform: Waveform) -> Breathing | None:
+    """Return the first channel of a respiratory waveform; None of any other, or without a time."""
+    if waveform.waveform_id != RESPIRATION or not waveform.samples.size or waveform.time_s is None:
         return None
     value = waveform.samples[0].astype(np.float64)
     step_s = 1e-6 * waveform.sample_time_us
-    times = np.asarray(waveform.time_stamp * tick_s + step_s * np.arange(len(value)), np.float64)
+    times = np.asarray(waveform.time_s + step_s * np.arange(len(value)), np.float64)
     return Breathing(times, value)
 
 

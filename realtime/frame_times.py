@@ -119,6 +119,13 @@ class FrameTimes:
         _, times_s = self._clock.advance(np.array([self._latest_ticks], np.uint32))
         return float(times_s[0]) + elapsed_ns / 1e9
 
+    def time_s(self, ticks: int) -> float | None:
+        """Return the scanner time of ticks near the last frame's; None where none is known."""
+        if self._clock.decision is None:
+            return None
+        at_s = float(self._clock.advance(np.array([ticks & 0xFFFFFFFF], np.uint32))[1][0])
+        return at_s if math.isfinite(at_s) else None
+
     def centre(self, frame_id: int) -> Centre:
         """Return the readout at a frame's centre, the middle one of several; before `settle`."""
         rows = self._frames.get(frame_id)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import recon
 import thermometry
 from messages import BeamLog, Finding, Frame, Image, Maps, PowerLog, RegionReading, Verdict
+from motion.dose import resumed
 from realtime.alerts import faults
 from realtime.alerts.observation_motion import MotionObservation
 from realtime.alerts.remembering import remember
@@ -268,7 +269,8 @@ def take_refined(
 def interrupt(state: PipelineState) -> PipelineState:
     """Mark every dose as interrupted: frames were lost, so it is a lower bound from here on."""
     slices = {stream: _interrupted(one) for stream, one in state.slices.items()}
-    return replace(state, slices=slices, is_interrupted=True)
+    delivery = None if state.delivery is None else resumed(state.delivery)
+    return replace(state, slices=slices, delivery=delivery, is_interrupted=True)
 
 
 def _interrupted(one: SliceState) -> SliceState:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import DeliveredDose, Image
-from motion.dose import Accumulator, Place
+from motion.dose import Accumulator, ImageField, Place
 from motion.dose.tissue import Tissue
 from realtime.pipeline_state import Measured, Pipeline, PipelineState, PlaneDose, Stream
 
@@ -23,7 +23,12 @@ def deliver(
     if accumulator is None or not math.isfinite(image.time_s):
         return state, None
     is_known = followed is not None and followed.displacement.is_tracked
-    place = Place(image.time_s, state.place_lps_mm if is_known else None)
+    field = None if followed is None else followed.displacement.field_mm
+    place = Place(
+        image.time_s,
+        state.place_lps_mm if is_known else None,
+        None if field is None or not is_known else ImageField(field, image.pose, image.fov_mm),
+    )
     before = accumulator.start() if state.delivery is None else state.delivery
     delivery, delivered = accumulator.step(before, place, state.beam)
     planes = dict(state.planes)

@@ -13,7 +13,7 @@ from realtime.alerts.observation_motion import MotionObservation
 from realtime.alerts.rules import decide, unseen
 from realtime.alerts.rules_linac import judge_motion
 from realtime.pipeline_delivery import deliver, plane_gy
-from realtime.pipeline_motion import organs_percent, place_lps_mm, watch_breath
+from realtime.pipeline_motion import aim, organs_percent, place_lps_mm, watch_breath
 from realtime.pipeline_state import (
     Followed,
     Measured,
@@ -35,6 +35,7 @@ def conclude_linac(
     beam: what the accelerator said since the last frame, and before. A slice in which no target is
     followed is never granted.
     """
+    measured = _aimed(pipeline, measured, frame)
     image, followed = measured.image, measured.followed
     state = replace(state, beam=_recent(state.beam.merged(beam)))
     if followed is not None:
@@ -88,6 +89,15 @@ def conclude_linac(
     return state, verdict, _maps(measured, time_s, plane_gy(state, stream, measured.image))
 
 
+def _aimed(pipeline: Pipeline, measured: Measured, frame: Frame) -> Measured:
+    following, followed = measured.slice.following, measured.followed
+    if following is None or followed is None:
+        return measured
+    following, followed = aim(following, followed, frame, pipeline.reconstructor.plan)
+    slice_state = replace(measured.slice, following=following)
+    return replace(measured, slice=slice_state, followed=followed)
+
+
 def _is_learning(followed: Followed | None) -> bool:
     return followed is None or followed.displacement.is_training
 
@@ -127,7 +137,12 @@ def _observe(
     )
     if followed is None:
         return observation
-    return replace(observation, prediction=followed.prediction, gate=followed.gate)
+    return replace(
+        observation,
+        prediction=followed.prediction,
+        gate=followed.gate,
+        surrogate_mm=followed.by_surrogate_mm,
+    )
 
 
 def _remembered(memory: MotionMemory, seen: MotionObservation) -> MotionMemory:

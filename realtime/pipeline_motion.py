@@ -7,16 +7,21 @@ import numpy as np
 from scipy import ndimage
 
 import motion
-from messages import Image, Pose
+from messages import Displacement, Frame, Image, Pose, Prediction
 from motion.gating import GatePlan, make_gate
 from motion.gating.avoidance import avoidance_zone, inside_percent
+from motion.navigator import ImageDisplacement, Navigator
+from motion.navigator_spokes import NavigatorSpokes
+from motion.surrogate import Surrogate, breathing_of
 from motion.surveillance import BreathPlan, BreathReading, BreathState, watch
 from realtime.alerts.limits import Avoidance, BaselineShift
 from realtime.alerts.rules_linac import motion_limits_in_force
+from realtime.navigator_samples import centre_passes
 from realtime.pipeline_state import Followed, Following
 from realtime.protocol import Protocol
 from realtime.protocol_sections import Motion
 from realtime.regions import Mask, heated_mask
+from recon import ReconstructionPlan
 from thermometry.registration import Registration
 
 Vector = tuple[float, float, float]
@@ -63,6 +68,9 @@ def open_following(
         tracker.start(),
         predictor=predictor,
         predicting=predictor.start(),
+        navigator=Navigator() if settings.navigator else None,
+        predicting_sooner=predictor.start(),
+        surrogate=Surrogate(),
         gate=gate,
         gating=gate.start(),
         latency_s=latency_ms / 1e3,
@@ -76,23 +84,84 @@ def open_following(
 
 
 def follow(following: Following, image: Image) -> tuple[Following, Followed]:
-    """Return the target's place in an image, the place at beam-effect time, and the gate.
-
-    A place that is not believed is not predicted from: the model goes on without.
-    """
+    """Return the target's place in an image."""
     tracking, displacement = following.tracker.step(following.tracking, image)
-    following = replace(following, tracking=tracking)
-    if following.predictor is None or following.gate is None:
-        return following, Followed(displacement)
-    predicting, prediction = following.predictor.step(
+    return replace(following, tracking=tracking), Followed(displacement)
+
+
+def aim(
+    following: Following, followed: Followed, frame: Frame, plan: ReconstructionPlan
+) -> tuple[Following, Followed]:
+    """Return the place at beam-effect time and the gate, from a followed image.
+
+    A place that is not believed is not predicted from: the model goes on without. Where a navigator
+    is trusted, what it says of the last spokes is nearer to the beam's effect than the image is.
+    """
+    predictor, gate = following.predictor, following.gate
+    if predictor is None or gate is None:
+        return following, followed
+    seen = followed.displacement
+    predicting, prediction = predictor.step(
         following.predicting,
-        time_s=displacement.time_s,
-        position_mm=None if displacement.doubts else displacement.displacement_mm,
+        time_s=seen.time_s,
+        position_mm=None if seen.doubts else seen.displacement_mm,
         horizon_s=following.latency_s,
     )
-    gating, gate = following.gate.step(following.gating, displacement, prediction)
-    following = replace(following, predicting=predicting, gating=gating)
-    return following, Followed(displacement, prediction, gate)
+    following = replace(following, predicting=predicting)
+    if following.navigator is not None:
+        following, sooner = _sooner(following, seen, frame, plan)
+        prediction = sooner or prediction
+    following, by_surrogate_mm = _by_surrogate(following, seen, frame)
+    gating, reading = gate.step(following.gating, seen, prediction)
+    return replace(following, gating=gating), Followed(seen, prediction, reading, by_surrogate_mm)
+
+
+def _sooner(
+    following: Following, seen: Displacement, frame: Frame, plan: ReconstructionPlan
+) -> tuple[Following, Prediction | None]:
+    """Return the prediction from the last spokes; None where it is not to be trusted."""
+    navigator, predictor = following.navigator, following.predictor
+    passes = centre_passes(frame, plan, n_samples=1)
+    if navigator is None or predictor is None or not np.isfinite(passes.times_s).all():
+        return following, None
+    settings = plan.settings
+    n_window = settings.window_readouts or len(passes.times_s)
+    window_s = float(np.ptp(passes.times_s)) * n_window / len(passes.times_s)
+    image = None
+    if not seen.doubts:
+        image = ImageDisplacement(seen.time_s, seen.displacement_mm, window_s)
+    spokes = NavigatorSpokes(passes.times_s, passes.samples[:, :, 0], passes.angles_rad)
+    navigating, positions = navigator.step(following.navigating, spokes, image)
+    newest_s = float(positions.time_s[-1])
+    y_mm, x_mm = positions.displacement_mm[-1].tolist()
+    predicting, prediction = predictor.step(
+        following.predicting_sooner,
+        time_s=newest_s,
+        position_mm=(y_mm, x_mm) if positions.is_trusted else None,
+        horizon_s=max(seen.time_s + following.latency_s - newest_s, 0.0),
+    )
+    following = replace(following, navigating=navigating, predicting_sooner=predicting)
+    if prediction is None or not (positions.is_trusted and prediction.is_trusted):
+        return following, None
+    return following, prediction
+
+
+def _by_surrogate(
+    following: Following, seen: Displacement, frame: Frame
+) -> tuple[Following, tuple[float, float] | None]:
+    """Return where belt or camera see the target; it is told as long as it has once been right."""
+    surrogate, state = following.surrogate, following.surrogating
+    if surrogate is None:
+        return following, None
+    for waveform in frame.waveforms:
+        breathing = breathing_of(waveform)
+        if breathing is not None:
+            state = surrogate.heard(state, breathing)
+    place_mm = None if seen.doubts else seen.displacement_mm
+    state, reading = surrogate.step(state, time_s=seen.time_s, displacement_mm=place_mm)
+    following = replace(following, surrogating=state)
+    is_told = reading is not None and (reading.is_trusted or reading.is_doubted)
+    return following, reading.displacement_mm if reading is not None and is_told else None
 
 
 def place_lps_mm(before_mm: Vector, followed: Followed, pose: Pose) -> Vector:

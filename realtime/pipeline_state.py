@@ -27,6 +27,8 @@ from motion import Predictor, Tracker
 from motion.dose import Accumulator, AccumulatorState
 from motion.dose.tissue import Tissue
 from motion.gating import Gate, GateState
+from motion.navigator import Navigator, NavigatorState
+from motion.surrogate import Surrogate, SurrogateState
 from motion.surveillance import BreathPlan, BreathState
 from realtime.alerts.history import History
 from realtime.protocol import Protocol
@@ -83,8 +85,10 @@ class Pipeline:
 class Following:
     """What follows the target of one slice, and what it remembers.
 
-    predictor, gate: None where nothing is gated. registration: moves maps of temperature back with
-        the tissue; None where there are none. breath_plan: what is watched of the breath.
+    predictor, gate: None where nothing is gated. navigator: None where the centre of k-space is not
+        followed between images; predicting_sooner: from what it says.
+    registration: moves maps of temperature back with the tissue; None where there are none.
+    breath_plan: what is watched of the breath.
     zones: float32 (y, x), by organ at risk, how much of each pixel the beam would hit around the
         target's reference place.
     """
@@ -93,6 +97,11 @@ class Following:
     tracking: object
     predictor: Predictor | None = None
     predicting: object = None
+    navigator: Navigator | None = None
+    navigating: NavigatorState = field(default_factory=NavigatorState)
+    predicting_sooner: object = None
+    surrogate: Surrogate | None = None
+    surrogating: SurrogateState = field(default_factory=SurrogateState)
     gate: Gate | None = None
     gating: GateState = field(default_factory=GateState)
     latency_s: float = 0.0
@@ -200,8 +209,10 @@ class Followed:
     """What motion says of an image: where the target is, will be, and whether the gate is open.
 
     prediction, gate: None while the tracker trains, and where a prediction is not wanted.
+    by_surrogate_mm: (y, x), by belt or camera; None where there is none, or it knows too little.
     """
 
     displacement: Displacement
     prediction: Prediction | None = None
     gate: GateReading | None = None
+    by_surrogate_mm: tuple[float, float] | None = None

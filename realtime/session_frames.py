@@ -112,7 +112,7 @@ class SessionFrames:
             pose.position_mm, pose.read_dir, pose.phase_dir, pose.slice_dir,
             pose.patient_table_position,
         )  # fmt: skip
-        mailbox.write_waveforms(tenant.slot, self._waveforms.take())
+        mailbox.write_waveforms(tenant.slot, self._waveforms.take(self._times.time_s))
         tenant.is_closed = True
         row["is_closed"] = 1
 

@@ -1,6 +1,7 @@
 """Physiological signals on their way to the next frame, bounded and in order."""
 
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
     waveform_id: int
     n_channels: int
     samples: bytes
+    time_s: float | None
 
 
 _packed = msgspec.msgpack.Decoder(list[_Packed])
@@ -44,11 +46,16 @@ class WaveformQueue:
             self._n_bytes -= self._waiting.popleft().samples.nbytes + _HEAD_BYTES
             self.n_dropped += 1
 
-    def take(self) -> bytes:
-        """Return all that waits, packed, and forget it; empty where nothing does."""
+    def take(self, time_of: Callable[[int], float | None]) -> bytes:
+        """Return all that waits, packed, and forget it; empty where nothing does.
+
+        time_of: ticks to scanner time.
+        """
         if not self._waiting:
             return b""
-        packed = msgspec.msgpack.encode([_pack(one) for one in self._waiting])
+        packed = msgspec.msgpack.encode(
+            [_pack(one, time_of(one.time_stamp)) for one in self._waiting]
+        )
         self._waiting.clear()
         self._n_bytes = 0
         return packed
@@ -59,7 +66,7 @@ def unpack_waveforms(packed: bytes) -> tuple[Waveform, ...]:
     return tuple(_unpack(one) for one in _packed.decode(packed)) if packed else ()
 
 
-def _pack(waveform: Waveform) -> _Packed:
+def _pack(waveform: Waveform, time_s: float | None) -> _Packed:
     return _Packed(
         waveform.flags,
         waveform.measurement_uid,
@@ -69,6 +76,7 @@ def _pack(waveform: Waveform) -> _Packed:
         waveform.waveform_id,
         waveform.samples.shape[0],
         np.ascontiguousarray(waveform.samples, np.uint32).tobytes(),
+        time_s,
     )
 
 
@@ -82,4 +90,5 @@ def _unpack(packed: _Packed) -> Waveform:
         sample_time_us=packed.sample_time_us,
         waveform_id=packed.waveform_id,
         samples=samples.reshape(packed.n_channels, -1) if samples.size else samples.reshape(0, 0),
+        time_s=packed.time_s,
     )

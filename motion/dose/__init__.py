@@ -1,6 +1,6 @@
 """Displacement and monitor units → DeliveredDose."""
 
-from motion.dose.accumulator import Accumulator, AccumulatorState
+from motion.dose.accumulator import Accumulator, AccumulatorState, resumed
 from motion.dose.dvh import Histogram
 from motion.dose.gamma import gamma, passing_percent
 from motion.dose.place import ImageField, Place
@@ -19,5 +19,6 @@ __all__ = [
     "Structure",
     "gamma",
     "passing_percent",
+    "resumed",
     "whole_grid_gy",
 ]

@@ -47,6 +47,11 @@ class AccumulatorState:
     is_interrupted: bool = False
 
 
+def resumed(state: AccumulatorState) -> AccumulatorState:
+    """Return a state that comes from a checkpoint: frames were lost, the path has a gap."""
+    return replace(state, path=state.path.interrupted(), is_interrupted=True)
+
+
 class Accumulator:
     """A pure fold over frames: places of the tissue and reports of the beam."""
 
@@ -68,10 +73,6 @@ class Accumulator:
             at_rest(self._static_gy),
             Course.of(len(self.plan.clouds)),
         )
-
-    def resumed(self, state: AccumulatorState) -> AccumulatorState:
-        """Return a state that comes from a checkpoint: frames were lost, the path has a gap."""
-        return replace(state, path=state.path.interrupted(), is_interrupted=True)
 
     def step(
         self, state: AccumulatorState, place: Place, beam: BeamLog

@@ -141,6 +141,10 @@ EVENTS: Mapping[str, EventType] = {
     "dose-forecast.hold": _hazard(
         "The fraction's dose will miss its limit", "Stop; decide how the fraction is to go on."
     ),
+    "delivery-doubt.hold": _hazard(
+        "The accelerator reports what cannot be",
+        "Stop; check beam numbers and monitor units: the dose shown is not to be trusted.",
+    ),
     "dose-unplaced.warn": EventType(
         "medium",
         latched=True,

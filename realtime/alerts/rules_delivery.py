@@ -76,6 +76,9 @@ def uncounted(delivered: DeliveredDose | None) -> tuple[Finding, ...]:
     if delivered.interrupted:
         text = "frames were lost to a restart: their dose is counted at the last known place"
         findings.append(Finding("dose-interrupted", "warn", text))
+    if delivered.doubts:
+        text = f"the accelerator's reports cannot be: {'; '.join(delivered.doubts)}"
+        findings.append(Finding("delivery-doubt", "hold", text))
     percent = 100.0 * delivered.unplaced_mu / delivered.mu if delivered.mu > 0.0 else 0.0
     if percent >= MOST_UNPLACED_PERCENT:
         text = (

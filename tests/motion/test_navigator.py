@@ -1,15 +1,12 @@
 """The centre of k-space says where the target is at the last spokes, or that it cannot tell."""
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from messages import Frame, FrameKey, Pose
-from messages.frame import READOUT
 from motion.navigator import ImageDisplacement, Navigator
-from motion.navigator_spokes import SPOKES_A_BLOCK, NavigatorSpokes, blocks_of, navigator_spokes
+from motion.navigator_spokes import SPOKES_A_BLOCK, NavigatorSpokes, blocks_of
 from tests.motion.radial_body import TR_S, Body
 
 WINDOW, STRIDE = 67, 34  # spokes of an image, and from image to image: 8 images a second
@@ -130,34 +127,3 @@ def test_one_coil_and_few_spokes_do():
     _, time_s, features = blocks_of(None, spokes)
     assert time_s.shape == (1,)
     assert np.isfinite(features).all()
-
-
-def radial_frame(body, n):
-    """Return a frame of n spokes of 5 samples whose middle is the k-centre."""
-    spokes = body.spokes(0, n)
-    readouts = np.zeros(n, READOUT)
-    readouts["time_s"], readouts["n_samples"], readouts["center_sample"] = spokes.time_s, 5, 2
-    samples = np.full((n, body.n_coils, 5), 99, np.complex64)
-    samples[:, :, 2] = spokes.centre
-    along = np.stack([np.cos(spokes.angle_rad), np.sin(spokes.angle_rad)], axis=-1)
-    trajectory = (along[:, None] * np.arange(-2, 3)[:, None]).astype(np.float32)
-    pose = Pose((0, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0))
-    return spokes, Frame(1, FrameKey(), readouts, samples, 0.1, pose, True, trajectory)
-
-
-def test_finds_the_centre_of_each_spoke_and_its_angle_in_a_frame():
-    spokes, frame = radial_frame(Body(breath, n_coils=3), 16)
-    found = navigator_spokes(frame)
-    assert np.array_equal(found.centre, spokes.centre)
-    assert np.array_equal(found.time_s, spokes.time_s)
-    assert np.exp(1j * found.angle_rad) == pytest.approx(np.exp(1j * spokes.angle_rad), abs=1e-6)
-
-
-@pytest.mark.parametrize("lacking", ["trajectory", "clock"])
-def test_a_frame_without_directions_or_clock_has_no_navigator(lacking):
-    _, frame = radial_frame(Body(breath, n_coils=3), 16)
-    if lacking == "trajectory":
-        frame = replace(frame, trajectory=None)
-    else:
-        frame.readouts["time_s"][3] = np.nan
-    assert navigator_spokes(frame) is None

@@ -91,8 +91,9 @@ def test_its_state_is_small_and_picklable():
 
 def test_reads_a_respiratory_waveform_and_no_other():
     samples = np.array([[10, 20, 30], [1, 1, 1]], np.uint32)
-    wave = Waveform(0, 1, 0, 400, 20_000.0, RESPIRATION, samples)
-    breathing = breathing_of(wave, tick_s=0.0025)
+    wave = Waveform(0, 1, 0, 400, 20_000.0, RESPIRATION, samples, time_s=1.0)
+    breathing = breathing_of(wave)
     assert breathing.time_s == pytest.approx([1.0, 1.02, 1.04])
     assert breathing.value.tolist() == [10.0, 20.0, 30.0]
-    assert breathing_of(Waveform(0, 1, 0, 400, 20_000.0, 0, samples), tick_s=0.0025) is None
+    assert breathing_of(Waveform(0, 1, 0, 400, 20_000.0, 0, samples, time_s=1.0)) is None
+    assert breathing_of(Waveform(0, 1, 0, 400, 20_000.0, RESPIRATION, samples)) is None

@@ -29,12 +29,13 @@ def test_what_is_packed_comes_out_as_it_went_in(shape):
     given = [waveform(n, n_channels=shape[0], n_samples=shape[1]) for n in range(3)]
     for one in given:
         queue.add(one)
-    packed = queue.take()
+    packed = queue.take(lambda ticks: ticks / 400)
     found = unpack_waveforms(packed)
     assert [key(one) for one in found] == [key(one) for one in given]
+    assert [one.time_s for one in found] == [one.time_stamp / 400 for one in given]
     for one, other in zip(found, given, strict=True):
         assert np.array_equal(one.samples.reshape(-1), other.samples.reshape(-1))
-    assert queue.take() == b""
+    assert queue.take(lambda ticks: ticks / 400) == b""
     assert unpack_waveforms(b"") == ()
 
 
@@ -42,13 +43,13 @@ def test_the_oldest_give_way_and_what_is_left_fits():
     queue = WaveformQueue(10_000)
     for n in range(100):
         queue.add(waveform(n))
-    packed = queue.take()
+    packed = queue.take(lambda ticks: ticks / 400)
     found = [one.scan_counter for one in unpack_waveforms(packed)]
     assert len(packed) <= 10_000
     assert found == list(range(100 - len(found), 100))
     assert queue.n_dropped == 100 - len(found) > 0
     queue.add(waveform(0, n_samples=10_000))
-    assert queue.take() == b""
+    assert queue.take(lambda ticks: ticks / 400) == b""
 
 
 def test_subscribers_are_told_a_few_at_a_time_in_order():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from messages import BeamLog
-from motion.dose import Accumulator, Place
+from motion.dose import Accumulator, Place, resumed
 from tests.motion.dose.plans import along, log, played, ramp_plan
 
 AT_REST = (0.0, 0.0, 0.0)
@@ -94,7 +94,7 @@ def test_a_restart_is_told_and_its_units_are_unplaced():
     state = accumulator.start()
     for time_s in (0.0, 1.0):
         state, _ = accumulator.step(state, Place(time_s, AT_REST), CONSTANT)
-    state = accumulator.resumed(pickle.loads(pickle.dumps(state)))
+    state = resumed(pickle.loads(pickle.dumps(state)))
     state, told = accumulator.step(state, Place(4.0, AT_REST), CONSTANT)
     assert told.interrupted
     assert told.unplaced_mu == pytest.approx(30.0)

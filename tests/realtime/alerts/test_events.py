@@ -53,6 +53,7 @@ SEVERITIES = {
     "beam-despite-hold": {"hold"},
     "dose-forecast": {"hold"},
     "dose-unplaced": {"warn"},
+    "delivery-doubt": {"hold"},
     "library": {"inform"},
     "late-frame": {"hold"},
     "late-expected": {"inform"},
@@ -116,6 +117,7 @@ def test_the_hazards_to_the_patient_and_lost_equipment_latch():
         "dose-forecast.hold",
         "phase-step.hold",
         "reference-lost.hold",
+        "delivery-doubt.hold",
         "fault.hold",
         "stream-lost.hold",
     }

@@ -82,3 +82,9 @@ def test_dose_that_nobody_could_place_is_told():
     assert uncounted(delivered(mu=0.0)) == ()
     (lost,) = uncounted(delivered(interrupted=True))
     assert (lost.rule, lost.severity) == ("dose-interrupted", "warn")
+
+
+def test_reports_that_cannot_be_hold_and_say_which():
+    (found,) = uncounted(delivered(doubts=("beam 7 is not in the plan",)))
+    assert (found.rule, found.severity) == ("delivery-doubt", "hold")
+    assert "beam 7 is not in the plan" in found.text
