@@ -26,6 +26,8 @@ from thermometry.registration import Registration
 
 Vector = tuple[float, float, float]
 
+_FOLLOWED = ("tracked", "target")  # the first of these roles that a slice shows
+
 
 def open_following(
     protocol: Protocol, masks: Mapping[str, Mask], *, voxel_mm: Vector, pose: Pose
@@ -36,14 +38,15 @@ def open_following(
     """
     settings = protocol.motion
     shape = next(iter(masks.values())).shape if masks else (0, 0, 0)
-    target = _union(masks, protocol, role="target", shape=shape)
+    target = _followed(masks, protocol, shape=shape)
     if settings is None or shape[0] != 1 or not target.any():
         return None
     thickness_mm, height_mm, width_mm = voxel_mm
+    is_registering = protocol.thermometry is not None
     moving = {
         region.name: masks[region.name][0]
         for region in protocol.region
-        if region.moves and region.role != "target" and region.name in masks
+        if region.moves and region.role not in _FOLLOWED and region.name in masks
     }
     plan = motion.TrackingPlan(
         target[0],
@@ -51,12 +54,14 @@ def open_following(
         thickness_mm,
         search_mm=settings.search_mm,
         training_frames=settings.training_frames,
-        organ_masks=moving,
+        organ_masks={} if is_registering else moving,
     )
     tracker = motion.METHODS[settings.tracker](plan)
     margin_mm, latency_ms = settings.gate_margin_mm, settings.latency_ms
-    if protocol.thermometry is not None or margin_mm is None or latency_ms is None:
-        area = heated_mask(masks, protocol, shape=shape)
+    if is_registering or margin_mm is None or latency_ms is None:
+        still = {region.name for region in protocol.region if region.moves is False}
+        free = {name: mask for name, mask in masks.items() if name not in still}
+        area = heated_mask(free, protocol, shape=shape) | target
         for mask in moving.values():
             area |= mask
         registration = Registration(area, target[0], plan.pixel_mm)
@@ -240,12 +245,13 @@ def _gate_plan(
     )
 
 
-def _union(
-    masks: Mapping[str, Mask], protocol: Protocol, *, role: str, shape: tuple[int, ...]
-) -> Mask:
-    """Return the regions of a role that move with the target."""
+def _followed(masks: Mapping[str, Mask], protocol: Protocol, *, shape: tuple[int, ...]) -> Mask:
+    """Return what is followed: the tracked regions, or the targets where there are none."""
     union = np.zeros(shape, np.bool_)
-    for region in protocol.region:
-        if region.role == role and region.name in masks and region.moves is not False:
-            union |= masks[region.name]
+    for role in _FOLLOWED:
+        for region in protocol.region:
+            if region.role == role and region.name in masks and region.moves is not False:
+                union |= masks[region.name]
+        if union.any():
+            break
     return union

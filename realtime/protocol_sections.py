@@ -16,7 +16,7 @@ from recon.settings import (
 from thermometry.plan import LibraryChoice
 
 Therapy = Literal["mrgfus", "mrlinac", "imaging"]
-Role = Literal["target", "organ-at-risk", "reference", "body"]
+Role = Literal["target", "organ-at-risk", "reference", "body", "tracked"]
 Milliseconds = Annotated[float, Meta(gt=0.0, le=60_000.0)]
 Extent = Annotated[float, Meta(gt=0.0, le=10_000.0)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
@@ -178,6 +178,7 @@ class Region(Struct, frozen=True, forbid_unknown_fields=True):
 
     center_px, radii_px, radii_mm: (y, x); center_mm: (x, y, z) in patient LPS.
     slice: z index within the image; all slices where it is not given.
+    role: "tracked" is followed instead of the targets, which move with it.
     moves: with the target, where motion is followed; targets do unless they are said not to.
     structures, roi: an RTSTRUCT file in the protocol's folder, and the name of one of its ROIs.
     """

@@ -20,6 +20,7 @@ TELL_FAT = ("water-fat",)  # methods whose maps have a fat fraction
 def refuse_unsafe(document: Document) -> None:
     """Raise ProtocolError, with the key at fault, where nothing would watch the therapy."""
     therapy = document.protocol.therapy
+    _refuse_untracked(document)
     if therapy == "imaging":
         if document.thermometry is not None:
             raise ProtocolError("imaging measures no temperature", key="thermometry")
@@ -81,6 +82,17 @@ def _refuse_unsafe_linac(document: Document) -> None:
             key="motion.resume_margin_mm",
         )
     _refuse_without_target(document.region, "mrlinac")
+
+
+def _refuse_untracked(document: Document) -> None:
+    for index, region in enumerate(document.region):
+        if region.role != "tracked":
+            continue
+        key = f"region[{index}].role"
+        if document.thermometry is None:
+            raise ProtocolError("mrlinac follows its targets themselves", key=key)
+        if document.motion is None:
+            raise ProtocolError('"tracked" needs [motion], which follows it', key=key)
 
 
 def _refuse_without_target(regions: Sequence[Region], therapy: str) -> None:

@@ -1,5 +1,6 @@
 """Temperature moved back with the tissue: dose accumulates in tissue, and not in pixels."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,14 +18,14 @@ _EDGE = 1e-6  # of a pixel: a neighbour that weighs no more need not be valid
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """Which pixels of the reference image move with the target, and about what they turn.
+    """Which pixels of the reference image move with what is tracked, and about what they turn.
 
-    moving: bool (z, y, x), of a single slice. target: bool (y, x), whose centroid a `Displacement`
+    moving: bool (z, y, x), of a single slice. tracked: bool (y, x), whose centroid a `Displacement`
     tells. pixel_mm: (y, x).
     """
 
     moving: Mask
-    target: Mask
+    tracked: Mask
     pixel_mm: tuple[float, float]
 
     def __call__(self, temperature: TemperatureMap, displacement: Displacement) -> TemperatureMap:
@@ -33,14 +34,17 @@ class Registration:
         A pixel of moving tissue takes the temperature of the place where it is now: by a cubic of
         its 4 x 4 neighbours where all are valid (Keys 1981, doi:10.1109/TASSP.1981.1163711), by a
         line between 2 x 2 where these are, and is not valid elsewhere. Its standard deviation is
-        that of a weighted mean of independent pixels: where an image was interpolated before, its
-        pixels are not, and the true one is up to twice as large. In a frame whose displacement is
-        doubted nobody knows where the tissue is: it is not valid then.
+        that of a weighted mean of independent pixels (where an image was interpolated before, its
+        pixels are not, and the true one is up to twice as large), and what the displacement's own
+        does to the temperature by its slope: errors of place repeat with each breath, so all frames
+        share them. In a frame whose displacement is doubted, still learned, or of no known error,
+        nobody knows where the tissue is: it is not valid then. While the baseline is gathered there
+        is no heat to move.
         """
-        if displacement.is_training:
+        if temperature.is_baseline:
             return temperature
         valid = temperature.valid & np.isfinite(temperature.temperature_c)
-        if not displacement.is_tracked:
+        if not (displacement.is_tracked and math.isfinite(displacement.displacement_std_mm)):
             return _filled(temperature, {}, self.moving, np.zeros(int(self.moving.sum()), np.bool_))
         taps = _taps(self._places_px(displacement), valid[0])
         means = ("temperature_c", "scale_std_c", "fat_fraction", "magnitude_ratio")
@@ -53,7 +57,24 @@ class Registration:
             found[name] = taps.std(getattr(temperature, name)[0])
         if temperature.ambiguous is not None:
             found["ambiguous"] = taps.any(temperature.ambiguous[0])
-        return _filled(temperature, found, self.moving, taps.is_valid)
+        moved = _filled(temperature, found, self.moving, taps.is_valid)
+        return self._misplaced(moved, displacement.displacement_std_mm)
+
+    def _misplaced(self, moved: TemperatureMap, std_mm: float) -> TemperatureMap:
+        """Return the map with the error that comes from the place's own."""
+        slope_c_per_mm = _slope(moved.temperature_c[0], self.pixel_mm)[self.moving[0]]
+        added = np.square(np.float32(std_mm) * slope_c_per_mm)
+
+        def wider(std_c: Single) -> Single:
+            wide = std_c.copy()
+            wide[self.moving] = np.sqrt(np.square(wide[self.moving]) + added)
+            return frozen(wide)
+
+        return replace(
+            moved,
+            temperature_std_c=wider(moved.temperature_std_c),
+            common_std_c=wider(moved.common_std_c),
+        )
 
     def image(self, pixels: Single, displacement: Displacement) -> Single:
         """Return a plain image (z, y, x), such as the magnitude, as the reference would show it."""
@@ -80,7 +101,7 @@ class Registration:
 
     @cached_property
     def _centroid_px(self) -> NDArray[np.float64]:
-        return np.asarray(np.argwhere(self.target).mean(axis=0))
+        return np.asarray(np.argwhere(self.tracked).mean(axis=0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +146,20 @@ def _taps(places_px: NDArray[np.float64], valid: Mask) -> _Taps:
     is_valid = (near | (np.abs(weight) <= _EDGE)).all(axis=1)
     weight = np.where(np.abs(weight) <= _EDGE, 0, weight)
     return _Taps(index.reshape(len(part), -1), weight.astype(np.float32), is_valid)
+
+
+def _slope(values: Single, pixel_mm: tuple[float, float]) -> Single:
+    """Return the length of the gradient (y, x) per mm, from the neighbours that are numbers."""
+    square = np.zeros(values.shape, np.float32)
+    for axis, size_mm in enumerate(pixel_mm):
+        steps = np.diff(values, axis=axis)
+        sides = np.zeros((2, *values.shape), np.float32)
+        before, after = np.moveaxis(sides, axis + 1, 1)
+        before[1:] = after[:-1] = np.moveaxis(steps, axis, 0)
+        known = np.isfinite(sides)
+        n_known = np.maximum(known.sum(axis=0), 1)
+        square += np.square(np.where(known, sides, 0).sum(axis=0) / (n_known * size_mm))
+    return np.sqrt(square)
 
 
 def _line(part: NDArray[np.float64]) -> NDArray[np.float64]:

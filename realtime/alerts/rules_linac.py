@@ -85,8 +85,12 @@ def motion_limits_in_force(
 
 
 def target_of(protocol: Protocol) -> str:
-    """Return what the protocol calls the target that is followed."""
-    return next((one.name for one in protocol.region if one.role == "target"), "the target")
+    """Return what the protocol calls the target that is followed, or what is followed for it."""
+    for role in ("tracked", "target"):
+        for region in protocol.region:
+            if region.role == role:
+                return region.name
+    return "the target"
 
 
 def judge_place(protocol: Protocol, seen: MotionObservation) -> tuple[Finding, ...]:

@@ -174,6 +174,10 @@ REFUSED = {
         "limit[1].expect_rise_c",
     ),
     "mrlinac without motion": (changed('"mrgfus"', '"mrlinac"'), "motion"),
+    "a tracked region that nothing follows": (
+        changed('role = "target"', 'role = "tracked"'),
+        "region[0].role",
+    ),
     "imaging with thermometry": (changed('"mrgfus"', '"imaging"'), "thermometry"),
     "a region name with a line break": (changed('"focus"', '"fo\\ncus"'), "region[0].name"),
 }

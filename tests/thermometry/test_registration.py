@@ -15,7 +15,7 @@ TARGET = (Y - 18) ** 2 + (X - 22) ** 2 <= 16
 MOVING = ((Y - 18) ** 2 + (X - 22) ** 2 <= 100)[None]
 
 
-def displaced(y_mm, x_mm, **changes):
+def displaced(y_mm, x_mm, *, std=0.0, **changes):
     place = Displacement(
         frame_id=3,
         key=FrameKey(),
@@ -25,6 +25,7 @@ def displaced(y_mm, x_mm, **changes):
         area_mm2=100.0,
         volume_mm3=500.0,
         similarity=0.99,
+        displacement_std_mm=std,
     )
     return replace(place, **changes)
 
@@ -101,6 +102,19 @@ def test_the_standard_deviation_is_that_of_a_weighted_mean(registration):
     assert said_c < 0.5
 
 
+def test_a_place_that_is_not_sure_makes_a_slope_not_sure(registration):
+    found = registration(mapped(37 + 4 * Y[None] * PIXEL_MM[0]), displaced(0, 0, std=0.5))
+    expected_c = np.hypot(0.5, 4 * 0.5)  # its own, and 4 °C a mm times 0.5 mm
+    assert found.temperature_std_c[MOVING] == pytest.approx(expected_c, rel=1e-3)
+    assert found.common_std_c[MOVING] == pytest.approx(np.hypot(0.2, 2.0), rel=1e-3)
+    assert np.allclose(found.temperature_std_c[~MOVING], 0.5)
+
+
+def test_a_place_of_no_known_error_is_not_valid(registration):
+    found = registration(mapped(heat(18, 22)), displaced(0.0, 0.0, std=np.nan))
+    assert not found.valid[MOVING].any()
+
+
 def test_a_pixel_whose_neighbours_are_not_valid_is_not_valid(registration):
     valid = np.ones(SHAPE, np.bool_)
     valid[0, 20, 22] = False
@@ -132,6 +146,12 @@ def test_the_magnitude_moves_too(registration):
     assert np.allclose(found[MOVING], heat(18, 22)[MOVING], atol=1e-4)
 
 
-def test_while_the_tracker_trains_nothing_moves(registration):
-    before = mapped(heat(18, 22))
-    assert registration(before, displaced(5.0, 0.0, is_training=True)) is before
+def test_while_the_baseline_is_gathered_nothing_moves(registration):
+    before = mapped(np.full(SHAPE, 37.0), is_baseline=True)
+    assert registration(before, displaced(5.0, 0.0)) is before
+
+
+def test_heat_before_the_tracker_has_learned_is_not_summed_in_pixels(registration):
+    found = registration(mapped(heat(18, 22)), displaced(5.0, 0.0, is_training=True))
+    assert not found.valid[MOVING].any()
+    assert found.valid[~MOVING].all()
