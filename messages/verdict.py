@@ -55,8 +55,9 @@ class RegionReading:
 class MotionReading:
     """Target, gate and beam in one frame, in the axes of its image; None where not known.
 
-    displacement_mm: (y, x) since the reference, at time_s; displacement_lps_mm: the same in patient
-        LPS, with what the other slices have seen last. predicted_mm: (y, x) at effect_time_s,
+    displacement_mm: (y, x) since the slice's reference image, which was reference_frame, at time_s.
+        displacement_lps_mm: in patient LPS, since the first reference image of all slices, with
+        what the other slices have seen last. predicted_mm: (y, x) at effect_time_s,
         low and high by its calibrated interval.
     outside_percent, predicted_outside_percent: of the target's area. probability: that more than
         the protocol allows will be outside. is_gate_open: by the target's place alone.
@@ -81,6 +82,7 @@ class MotionReading:
     is_gate_open: bool = False
     is_beam_on: bool | None = None
     gate_center_mm: tuple[float, float] | None = None
+    reference_frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ two instructions. One writer, no locks.
 import mmap
 import os
 import pickle
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,12 +118,12 @@ class CheckpointMemory:
     def _of_no_stream(self, state: PipelineState) -> object:
         """Return what is not of one stream, as it was last written where nothing of it changed."""
         last = self._written.get(_SESSION)
-        if isinstance(last, PipelineState):
-            if last.arfi is state.arfi and last.focus is state.focus:
-                return last
-        elif not state.arfi:
-            return None
-        return replace(state, slices={})
+        is_same = last is not None and all(
+            _is_same(getattr(last, one.name), getattr(state, one.name))
+            for one in fields(state)
+            if one.name != "slices"
+        )
+        return last if is_same else replace(state, slices={})
 
     def _save(self, stream: Stream, state: object) -> None:
         place = self._places.get(stream, len(self._places))
@@ -236,6 +237,11 @@ class CheckpointMemory:
 
 def _address(memory: memoryview) -> int:
     return int(np.frombuffer(memory, np.uint8).ctypes.data)
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether nothing has to be written anew: the same object, or nothing at all in both."""
+    return one is other or (isinstance(one, Mapping) and one == other == {})
 
 
 def _padded(n_bytes: int) -> int:

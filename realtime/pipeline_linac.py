@@ -13,7 +13,8 @@ from realtime.alerts.observation_motion import MotionObservation
 from realtime.alerts.rules import decide, unseen
 from realtime.alerts.rules_linac import judge_motion
 from realtime.pipeline_delivery import deliver, plane_gy
-from realtime.pipeline_motion import aim, organs_percent, place_lps_mm, watch_breath
+from realtime.pipeline_motion import aim, organs_percent, watch_breath
+from realtime.pipeline_place import place
 from realtime.pipeline_state import (
     Followed,
     Measured,
@@ -38,12 +39,12 @@ def conclude_linac(
     measured = _aimed(pipeline, measured, frame)
     image, followed = measured.image, measured.followed
     state = replace(state, beam=_recent(state.beam.merged(beam)))
+    slice_state, stream = measured.slice, stream_of(frame)
     if followed is not None:
-        place_mm = place_lps_mm(state.place_lps_mm, followed, image.pose)
-        state = replace(state, place_lps_mm=place_mm)
-    stream = stream_of(frame)
+        state, memory = place(state, slice_state.motion, followed.displacement, image.pose)
+        slice_state = replace(slice_state, motion=memory)
+        measured = replace(measured, slice=slice_state)
     state, delivered = deliver(pipeline, state, measured, stream)
-    slice_state = measured.slice
     observation = _observe(pipeline, state, measured, frame, delivered)
     following, memory = slice_state.following, slice_state.motion
     if following is not None and followed is not None:
@@ -61,6 +62,7 @@ def conclude_linac(
         is_gate_open=followed is not None and followed.gate is not None and followed.gate.is_open,
     )
     time_s = observation.time_s
+    memory = _remembered(memory, observation, frame.frame_id)
     verdict = Verdict(
         frame.frame_id,
         frame.key,
@@ -68,20 +70,17 @@ def conclude_linac(
         decision,
         time_s,
         findings,
-        motion=None if followed is None else _reading(state, followed),
+        motion=None if followed is None else _reading(state, memory, followed),
         delivered=delivered,
     )
     if followed is not None:
         seen = followed.displacement
         trained, wanted = seen.training_frames, seen.training_wanted
         verdict = replace(verdict, baseline_frames=trained, baseline_wanted=wanted)
-    held_since_s = memory.held_since_s
-    if decision == "GRANTED":
-        held_since_s = None
-    elif held_since_s is None:
-        held_since_s = time_s
-    memory = replace(_remembered(memory, observation), held_since_s=held_since_s)
-    slice_state = replace(slice_state, motion=memory)
+    held_since_s = None
+    if decision == "HELD":
+        held_since_s = time_s if memory.held_since_s is None else memory.held_since_s
+    slice_state = replace(slice_state, motion=replace(memory, held_since_s=held_since_s))
     if time_s is not None and frame.is_complete:
         slice_state = replace(slice_state, previous_time_s=time_s)
     slices = {**state.slices, stream: slice_state}
@@ -145,20 +144,25 @@ def _observe(
     )
 
 
-def _remembered(memory: MotionMemory, seen: MotionObservation) -> MotionMemory:
+def _remembered(memory: MotionMemory, seen: MotionObservation, frame_id: int) -> MotionMemory:
     """Return the memory with one more frame; the first whole one is the reference."""
     if not seen.is_complete or not seen.is_finite or seen.displacement is None:
         return memory
     if memory.first_pose is None:
         volume_mm3 = seen.displacement.volume_mm3
-        memory = replace(memory, first_pose=seen.pose, first_volume_mm3=volume_mm3)
+        memory = replace(
+            memory,
+            reference_frame=frame_id,
+            first_pose=seen.pose,
+            first_volume_mm3=volume_mm3,
+        )
     if seen.time_s is None:
         return memory
     earlier = tuple(one for one in memory.times_s if one < seen.time_s)
     return replace(memory, times_s=(*earlier, seen.time_s)[-_KEPT_TIMES:])
 
 
-def _reading(state: PipelineState, followed: Followed) -> MotionReading:
+def _reading(state: PipelineState, memory: MotionMemory, followed: Followed) -> MotionReading:
     """Return what a verdict says of motion: what is not known is None, for JSON has no NaN."""
     seen, prediction, gate = followed.displacement, followed.prediction, followed.gate
     reading = MotionReading(
@@ -171,6 +175,7 @@ def _reading(state: PipelineState, followed: Followed) -> MotionReading:
         volume_mm3=_number(seen.volume_mm3),
         doubts=seen.doubts,
         is_beam_on=state.beam.is_beam_on,
+        reference_frame=memory.reference_frame,
     )
     if prediction is not None:
         reading = replace(

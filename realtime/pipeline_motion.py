@@ -169,21 +169,6 @@ def _by_surrogate(
     return following, reading.displacement_mm if reading is not None and is_told else None
 
 
-def place_lps_mm(before_mm: Vector, followed: Followed, pose: Pose) -> Vector:
-    """Return the target's displacement in the patient after an image.
-
-    Along the image's axes as the image shows it; across them as other images last did, which is
-    what interleaved sagittal and coronal images need. A doubted image changes nothing.
-    """
-    if followed.displacement.doubts:
-        return before_mm
-    axes = np.array([pose.phase_dir, pose.read_dir])
-    known = np.array(followed.displacement.displacement_mm)
-    before = np.array(before_mm)
-    x_mm, y_mm, z_mm = (before + (known - axes @ before) @ axes).tolist()
-    return x_mm, y_mm, z_mm
-
-
 def organs_percent(
     following: Following, followed: Followed, masks: Mapping[str, Mask]
 ) -> dict[str, float]:

@@ -45,6 +45,7 @@ from thermometry.registration import Registration
 
 Stream = tuple[int, int, int, int]  # slice, contrast, phase, set
 LEAST_STEPS = 3
+_NO_BEAM = BeamLog()
 
 
 def stream_of(frame: Frame) -> Stream:
@@ -114,12 +115,17 @@ class Following:
 class MotionMemory:
     """What the rules of motion must know of the frames before.
 
-    first_pose, first_volume_mm3: of the reference image. breath: state of the watch over it.
+    reference_frame, first_pose, first_volume_mm3: of the reference image. origin_mm: LPS, the
+        target's displacement in that image, against the reference image of the session's first
+        slice; n_origins: frames of training that told it. breath: state of the watch over it.
     times_s: of the last complete frames. held_since_s: scanner time of the first frame of those
         that were held one after another; None where the last was granted.
     is_reference_lost: the first image that this memory knows is not the session's first.
     """
 
+    reference_frame: int | None = None
+    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    n_origins: int = 0
     first_pose: Pose | None = None
     first_volume_mm3: float | None = None
     breath: BreathState = field(default_factory=BreathState)
@@ -167,7 +173,8 @@ class PipelineState:
 
     arfi, focus: by slice, contrast and phase, the pairs of MR-ARFI and the focus that they last
         found. beam: all that the accelerator has said.
-    place_lps_mm: the target's last known displacement in the patient. delivery: radiation dose so
+    place_lps_mm: the target's last known displacement in the patient, against the first image in
+        which it was followed, whose pose is first_pose. delivery: radiation dose so
         far; None before the first frame. planes: of the pictures, by image stream.
     """
 
@@ -175,8 +182,9 @@ class PipelineState:
     is_interrupted: bool = False
     arfi: Mapping[tuple[int, int, int], ArfiState] = field(default_factory=dict)
     focus: Mapping[tuple[int, int, int], Focus] = field(default_factory=dict)
-    beam: BeamLog = field(default_factory=BeamLog)
+    beam: BeamLog = _NO_BEAM
     place_lps_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    first_pose: Pose | None = None
     delivery: AccumulatorState | None = None
     planes: Mapping[Stream, "PlaneDose"] = field(default_factory=dict)
 

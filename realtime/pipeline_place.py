@@ -1,0 +1,66 @@
+"""The target in the patient, from images of one plane or of several in turn."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from messages import Displacement, Pose
+from realtime.pipeline_state import MotionMemory, PipelineState
+
+Vector = tuple[float, float, float]
+_PARALLEL = 0.1  # sine between two planes under which they have both axes in common
+
+
+def place(
+    state: PipelineState, memory: MotionMemory, seen: Displacement, pose: Pose
+) -> tuple[PipelineState, MotionMemory]:
+    """Return the state with the target's displacement in the patient after an image.
+
+    Along the image's axes as the image shows it; across them as other images last did, which is
+    what interleaved sagittal and coronal images need. A doubted image changes nothing.
+    """
+    if seen.doubts:
+        return state, memory
+    if state.first_pose is None:
+        state = replace(state, first_pose=pose)
+    axes = np.array([pose.phase_dir, pose.read_dir])
+    before, own = np.array(state.place_lps_mm), np.array(seen.displacement_mm) @ axes
+    if seen.is_training and state.first_pose is not None:
+        memory = _with_origin(memory, before - own, _shared(pose, state.first_pose))
+    known = axes @ (np.array(memory.origin_mm) + own)
+    return replace(state, place_lps_mm=_vector(before + (known - axes @ before) @ axes)), memory
+
+
+def _with_origin(
+    memory: MotionMemory, apart_mm: NDArray[np.float64], shared: NDArray[np.float64]
+) -> MotionMemory:
+    """Return where the slice's reference lies against the first slice's, by one more frame.
+
+    The two were taken at different moments of a breath. What both show, the axes in common, they
+    show an image's time apart: over the breaths of training that is as often late as early. Of the
+    first slice itself the difference is zero.
+    """
+    n = memory.n_origins + 1
+    before = np.array(memory.origin_mm)
+    return replace(
+        memory, origin_mm=_vector(before + (shared @ apart_mm - before) / n), n_origins=n
+    )
+
+
+def _shared(pose: Pose, first: Pose) -> NDArray[np.float64]:
+    """Return the projector (3, 3) on what two planes have in common; zero for one and the same."""
+    if pose.slice_dir == first.slice_dir and pose.position_mm == first.position_mm:
+        return np.zeros((3, 3))
+    along = np.cross(pose.slice_dir, first.slice_dir)
+    sine = float(np.linalg.norm(along))
+    if sine < _PARALLEL:
+        axes = np.array([pose.phase_dir, pose.read_dir])
+        return np.asarray(axes.T @ axes)
+    along = along / sine
+    return np.outer(along, along)
+
+
+def _vector(values: NDArray[np.float64]) -> Vector:
+    x_mm, y_mm, z_mm = values.tolist()
+    return x_mm, y_mm, z_mm
