@@ -24,6 +24,8 @@ from thermometry.dose.between_frames import Integration
 from thermometry.heat.forecast import Forecaster
 from thermometry.heat.tissue import tissue
 
+HAS_NAVIGATOR = ("radial", "goldenangle")
+
 
 def build(
     protocol: Protocol,
@@ -60,6 +62,7 @@ def build(
         settings=reconstruction_settings(protocol),
         epi_reference=protocol.epi_reference,
     )
+    _refuse_navigator(protocol, header)
     settings = protocol.thermometry
     name = _reconstruction_method(protocol, plan)
     reconstructor = recon.METHODS[name](plan)
@@ -89,6 +92,16 @@ def build(
         n_joined,
         readout_bandwidth_hz_per_px=bandwidth_hz,
     )
+
+
+def _refuse_navigator(protocol: Protocol, header: SessionHeader) -> None:
+    settings, sampling = protocol.motion, header.encodings[0].trajectory
+    if settings is not None and settings.navigator and sampling not in HAS_NAVIGATOR:
+        raise ProtocolError(
+            f"is true, but the header's trajectory is {sampling!r}: it needs the centre of k-space "
+            f"with each readout, expected one of {', '.join(HAS_NAVIGATOR)}",
+            key="motion.navigator",
+        )
 
 
 def _refuse_window(protocol: Protocol) -> None:

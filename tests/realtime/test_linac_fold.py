@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from messages import BeamLog
+from messages import BeamLog, ProtocolError
+from realtime.protocol import parse_protocol
 from simulators.linac import CosFour, Still, cough, linac_scan, out_of_plane
 from tests.realtime.linac_treatment import protocol_with, treated
 
@@ -171,3 +172,11 @@ def test_beam_reports_reach_the_reading():
 
     monitor, _ = treated(scan, QUICK, between=tell)
     assert [one.motion.is_beam_on for one in monitor.verdicts[-2:]] == [False, True]
+
+
+def test_a_navigator_without_spokes_is_refused_by_its_key():
+    scan = linac_scan("lung-sagittal", motion=Still(), n_frames=1)
+    text = QUICK.text.replace("training_frames", "navigator = true\ntraining_frames")
+    with pytest.raises(ProtocolError, match="expected one of radial, goldenangle") as caught:
+        treated(scan, parse_protocol(text))
+    assert caught.value.key == "motion.navigator"
