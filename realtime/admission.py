@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 
 import thermometry
-from messages import Frame, MonitorError, Pose, PowerLog
+from messages import BeamLog, Frame, MonitorError, Pose, PowerLog
 from realtime import pipeline
 from realtime.clock import Clock
 from realtime.lines_left_out import whole_frames
@@ -24,6 +24,9 @@ N_MEASURED, LEAST_MEASURED = 10, 3
 ENOUGH_MS: Final = 500.0  # of measured frames: slow ones are known after fewer
 # A mean of more images costs what one of a few does, only a library costs by its size.
 MOST_MEANT: Final = 3
+# of a followed target: images so far apart as a predictor needs them, and as many as it looks back
+FOLLOWED_PERIOD_S, FOLLOWED_FRAMES = 0.125, 32
+SHORT_TRAINING: Final = 4
 TOTAL, OPEN, LEARN = "total", "open", "learn"
 ONCE: Final = {OPEN: "the first frame of a slice", LEARN: "the last frame of the baseline"}
 _STAGES = ("absorb", "reconstruct", "measure", "judge")
@@ -35,7 +38,7 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
     Only the last readout's absorption counts: the others land while the frame is still acquired.
     OPEN, LEARN: what the first frame takes, and the one that completes the baseline.
     """
-    built = replace(built, protocol=_with_short_baseline(built.protocol))
+    built = replace(built, protocol=_quick_to_learn(built.protocol))
     settings = built.protocol.thermometry
     n_baseline = 0 if settings is None else settings.baseline_frames
     n_whole = 0 if settings is None else whole_frames(settings)
@@ -44,10 +47,12 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
     power = PowerLog(np.array([n_baseline + 0.5]), np.ones(1))
     state, took = pipeline.PipelineState(), list[dict[str, float]]()
     n_warm, measured_ms = n_baseline + 2 + _frames_to_learn(built, later), 0.0
+    period_s = 1.0 if built.protocol.motion is None else FOLLOWED_PERIOD_S
     for number in range(n_warm + N_MEASURED):
         # rules that look back need frames that follow one another in scanner time
-        frame = replace(first if number < n_whole else later, time_s=float(number))
-        state, stages = _timed_step(built, state, frame, power, clock)
+        frame = _at(first if number < n_whole else later, number, period_s=period_s)
+        beam = _delivering(built, number, period_s=period_s)
+        state, stages = _timed_step(built, state, frame, power, beam, clock)
         took.append(stages)
         measured_ms += sum(stages.values()) if number >= n_warm else 0.0
         if number + 1 >= n_warm + LEAST_MEASURED and measured_ms > ENOUGH_MS:
@@ -59,6 +64,8 @@ def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str,
 
 def _frames_to_learn(built: pipeline.Pipeline, frame: Frame) -> int:
     """Return how many frames pass before a method knows enough to cost what it will."""
+    if built.protocol.motion is not None:
+        return FOLLOWED_FRAMES
     plan = built.reconstructor.plan
     window = plan.settings.window_readouts
     if window is not None:
@@ -66,12 +73,39 @@ def _frames_to_learn(built: pipeline.Pipeline, frame: Frame) -> int:
     return 2 * (plan.encoding.acceleration[0] - 1)
 
 
-def _with_short_baseline(protocol: Protocol) -> Protocol:
-    settings = protocol.thermometry
-    if settings is None or settings.method in thermometry.KEEPS_LIBRARY:
-        return protocol
-    short = structs.replace(settings, baseline_frames=min(settings.baseline_frames, MOST_MEANT))
-    return replace(protocol, document=structs.replace(protocol.document, thermometry=short))
+def _at(frame: Frame, number: int, *, period_s: float) -> Frame:
+    """Return a frame as it would come later, its readouts one after another."""
+    rows = frame.readouts.copy()
+    rows["time_s"] = (number + np.arange(len(rows)) / len(rows)) * period_s
+    return replace(frame, readouts=rows, time_s=number * period_s)
+
+
+def _delivering(built: pipeline.Pipeline, number: int, *, period_s: float) -> BeamLog:
+    """Return reports of a beam that is on from the first frame to this one."""
+    if built.accumulator is None:
+        return BeamLog()
+    cloud, frames = built.accumulator.plan.clouds[0], np.arange(number + 2)
+    return BeamLog(
+        np.asarray(frames * period_s, np.float64),
+        np.full(len(frames), cloud.number),
+        np.ones(len(frames), np.bool_),
+        frames / (2 * FOLLOWED_FRAMES) * cloud.planned_mu,
+    )
+
+
+def _quick_to_learn(protocol: Protocol) -> Protocol:
+    """Return the protocol with as short a baseline and training as cost what long ones do."""
+    document = protocol.document
+    settings, motion = document.thermometry, document.motion
+    if motion is not None:
+        n_frames = min(motion.training_frames, SHORT_TRAINING)
+        # a place that is learned for ten seconds gates as one that is not
+        motion = structs.replace(motion, training_frames=n_frames, gate_center="reference")
+    if settings is not None and settings.method not in thermometry.KEEPS_LIBRARY:
+        n_frames = min(settings.baseline_frames, MOST_MEANT)
+        settings = structs.replace(settings, baseline_frames=n_frames)
+    document = structs.replace(document, thermometry=settings, motion=motion)
+    return replace(protocol, document=document)
 
 
 def refuse_too_slow(admission_ms: dict[str, float], *, frame_deadline_ms: float) -> None:
@@ -104,6 +138,7 @@ def _timed_step(
     state: pipeline.PipelineState,
     frame: Frame,
     power: PowerLog,
+    beam: BeamLog,
     clock: Clock,
 ) -> tuple[pipeline.PipelineState, dict[str, float]]:
     reconstructor = built.reconstructor
@@ -118,7 +153,7 @@ def _timed_step(
     times.append(clock.now_ns())
     measured = pipeline.measure(slice_state, image)
     times.append(clock.now_ns())
-    state, _, _ = pipeline.conclude(built, state, measured, frame, power)
+    state, _, _ = pipeline.conclude(built, state, measured, frame, power, beam)
     times.append(clock.now_ns())
     took_ms = np.diff(times) / 1e6
     return state, {stage: float(ms) for stage, ms in zip(_STAGES, took_ms, strict=True)}

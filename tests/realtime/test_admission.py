@@ -6,6 +6,7 @@ from messages import MonitorError, Pose
 from realtime import pipeline
 from realtime.admission import LEARN, LEAST_MEASURED, expected_late, refuse_too_slow, rehearse
 from tests.methods import CASES, build
+from tests.realtime.linac_pipeline import motion_protocol, one_beam, pipeline_of
 
 
 class Ticking:
@@ -76,3 +77,23 @@ def test_the_figures_of_a_refusal_are_those_of_a_frame():
     took = {"absorb": 1.0, "reconstruct": 2.0, "measure": 9.0, "judge": 1.0, "total": 13.0}
     with pytest.raises(MonitorError, match=r"takes 13.0 ms here \(absorb 1.0 ms, .*judge 1.0 ms\)"):
         refuse_too_slow(took | {"open": 3.0, "learn": 4.0}, frame_deadline_ms=10.0)
+
+
+def test_a_target_is_followed_gated_and_given_dose_in_the_dry_run(monkeypatch):
+    """Within the few frames that it has, however long patients are watched before."""
+    seen, conclude = [], pipeline.conclude
+
+    def spied(*arguments):
+        concluded = conclude(*arguments)
+        seen.append(concluded[1])
+        return concluded
+
+    monkeypatch.setattr(pipeline, "conclude", spied)
+    patient = motion_protocol("mrlinac-liver")
+    assert patient.motion.gate_center == "end-exhale"
+    rehearse(pipeline_of(patient, dose_plan=one_beam()), Pose(), clock=Ticking(step_ms=0))
+    measured = seen[-LEAST_MEASURED:]
+    assert all(one.decision == "GRANTED" for one in measured)
+    assert all(one.motion.probability is not None for one in measured)
+    assert measured[0].delivered.mu < measured[-1].delivered.mu
+    assert measured[-1].motion.effect_time_s > measured[-1].motion.time_s
