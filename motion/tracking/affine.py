@@ -29,6 +29,7 @@ class Template:
     pixels at the structure's radius. hessian: float64 (6, 6). levers: (6,), weighted mean squares
     of what multiplies the slopes in descent. spectrum: for the search.
     mean, variance: of the pixels, weighted. flow_solver: what `Flow` needs of it, None without.
+    std_mm: of the place that it was taken at, one component; 0 for the reference.
     """
 
     pixels: NDArray[np.float32]
@@ -39,6 +40,7 @@ class Template:
     mean: float
     variance: float
     flow_solver: NDArray[np.float32] | None = None
+    std_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

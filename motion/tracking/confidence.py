@@ -18,7 +18,7 @@ JUMP_MM_S, JUMP_MM = 60.0, 1.5  # a cough is slower, and localisation not worse
 AREA_DEVIATIONS, LEAST_AREA_DEVIATION = 6.0, 0.04
 SHARP = 1.25  # a picture is as sharp as those before it, if its grain is within this factor
 LEAST_CONTRAST = 0.5  # of the running median
-MOST_STD_MM = 1.5  # a position that is known worse than this is not one
+MOST_STD_MM = 1.0  # three of them are a lost track
 MOST_OUTSIDE = 0.1  # of the weight
 LONGEST_GAP_S = 1.0  # after it a target may be anywhere that it can reach in this time
 

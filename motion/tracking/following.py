@@ -74,14 +74,15 @@ class Follower:
             box, search = self._structure.box, self._structure.search
             top, left = box.top - search.top, box.left - search.left
             still = view[top : top + box.height, left : left + box.width].copy()
-            state = Followed((self._template(still),), ((0.0, 0.0),), Trust())
+            state = Followed((self._template(still, std_mm=0.0),), ((0.0, 0.0),), Trust())
         fit, measured = self._found(state, view, grain, image.time_s)
         limit = state.trust.similarity_limit
         trust, doubts = judge(state.trust, measured)
         after = replace(state, trust=trust)
         if is_training and not doubts and self._is_new(state, measured):
             template = self._template(
-                warped(self._structure, view, affine_field(self._structure, fit))
+                warped(self._structure, view, affine_field(self._structure, fit)),
+                std_mm=measured.std_mm,
             )
             after = replace(
                 after,
@@ -93,11 +94,10 @@ class Follower:
             flowed = self._flow.refined(view, fit)
         return after, self._following(fit, flowed, measured, limit, doubts)
 
-    def _template(self, pixels: NDArray[np.float32]) -> Template:
+    def _template(self, pixels: NDArray[np.float32], *, std_mm: float) -> Template:
         template = template_of(self._structure, pixels, self._search.template_spectrum(pixels))
-        if self._flow is None:
-            return template
-        return replace(template, flow_solver=self._flow.solver(pixels))
+        solver = None if self._flow is None else self._flow.solver(pixels)
+        return replace(template, flow_solver=solver, std_mm=std_mm)
 
     def _is_new(self, state: Followed, measured: Measured) -> bool:
         """Whether this breathing state has no template yet."""
@@ -111,6 +111,7 @@ class Follower:
         """Return the fit of the reference, or of the state most alike where that is doubted."""
         seen = self._search.seen(view)
         fit, best = self._fitted(state.templates[0], view, grain, seen, time_s)
+        reference = best
         if best.similarity >= ALIKE and not is_doubted(state.trust, best):
             return fit, best
         most = best.similarity + BETTER
@@ -118,7 +119,7 @@ class Follower:
             other, measured = self._fitted(template, view, grain, seen, time_s)
             if measured.similarity > most:
                 fit, best, most = other, measured, measured.similarity
-        return fit, best
+        return fit, _confirmed(best, reference)
 
     def _fitted(
         self,
@@ -149,7 +150,8 @@ class Follower:
         return Measured(
             time_s=time_s,
             displacement_mm=(float(shift_mm[0]), float(shift_mm[1])),
-            std_mm=math.sqrt(max(float(variance_mm2.max()), 0.0)),
+            # tissue deforms on from state to state: what was misjudged adds up
+            std_mm=template.std_mm + math.sqrt(max(float(variance_mm2.max()), 0.0)),
             similarity=fit.similarity,
             contrast=fit.gain * mean / brightness if brightness > 0.0 else 0.0,
             area=float(np.linalg.det(fit.matrix)),
@@ -195,3 +197,10 @@ class Follower:
         field[:] = fit.shift_px[:, None, None]
         field[:, *self._structure.box.cut] = flowed.field_px
         return field * self._pixel_mm.astype(np.float32)[:, None, None]
+
+
+def _confirmed(found: Measured, reference: Measured) -> Measured:
+    """Return what a state found, as well known as the reference confirms it, or the chain does."""
+    apart_mm = math.dist(found.displacement_mm, reference.displacement_mm)
+    by_reference_mm = math.hypot(reference.std_mm, apart_mm)
+    return replace(found, std_mm=min(found.std_mm, by_reference_mm))
