@@ -13,7 +13,7 @@ from scipy.interpolate import CubicSpline
 
 from messages import Displacement, FrameKey, Prediction
 from motion import PREDICTORS
-from motion.gating import Gate, GatePlan, make_gate, outside_percent
+from motion.gating import Gate, GatePlan, decision_horizon_s, make_gate, outside_percent
 from realtime.clock import MonotonicClock
 
 Real = NDArray[np.float64]
@@ -36,7 +36,8 @@ class Course:
     """One trace at one latency, after the burn-in.
 
     decided_s: of the images. now_mm: distance of the measured place from end-exhale.
-    probability: that the window is left at decided_s + latency; has_left: whether it was.
+    probability: that the window is left in the middle of the time for which the decision stands;
+        has_left: whether it was.
     time_s, distance_mm: of the truth.
     """
 
@@ -71,19 +72,28 @@ def window_margin_mm() -> float:
     return margin_mm
 
 
-def followed(place: CubicSpline, gate: Gate, *, latency_s: float, seed: int) -> dict[str, Course]:
+def followed(
+    place: CubicSpline,
+    gate: Gate,
+    *,
+    latency_s: float,
+    seed: int,
+    rate_hz: float = RATE_HZ,
+    noise_mm: float = NOISE_MM,
+) -> dict[str, Course]:
     """Return what the gate said of one trace by each window; the places have noise."""
     rng = np.random.default_rng(seed)
     first_s, last_s = float(place.x[0]), float(place.x[-1])
-    images_s = np.arange(first_s, last_s - latency_s, 1.0 / RATE_HZ)
+    images_s = np.arange(first_s, last_s - latency_s - 0.5 / rate_hz, 1.0 / rate_hz)
     seen_mm = -place(images_s)  # rows y: SI downwards in the image; x: AP
-    seen_mm = seen_mm + NOISE_MM * rng.standard_normal(seen_mm.shape)
+    seen_mm = seen_mm + noise_mm * rng.standard_normal(seen_mm.shape)
     predictor = PREDICTORS[PREDICTOR]()
     predicting = predictor.start()
+    horizon_s = decision_horizon_s(latency_s, interval_s=1.0 / rate_hz)
     predictions = []
     for now_s, seen in zip(images_s.tolist(), seen_mm.tolist(), strict=True):
         predicting, prediction = predictor.step(
-            predicting, time_s=now_s, position_mm=tuple(seen), horizon_s=latency_s
+            predicting, time_s=now_s, position_mm=tuple(seen), horizon_s=horizon_s
         )
         predictions.append(prediction)
     used = images_s >= first_s + BURN_IN_S
@@ -99,7 +109,7 @@ def followed(place: CubicSpline, gate: Gate, *, latency_s: float, seed: int) -> 
             images_s[used],
             off_mm(seen_mm[used]),
             probability[used],
-            off_mm(-place(images_s[used] + latency_s)) > WINDOW_MM,
+            off_mm(-place(images_s[used] + horizon_s)) > WINDOW_MM,
             time_s,
             off_mm(-place(time_s)),
             step_ms,

@@ -11,6 +11,7 @@ from motion.gating.boundary import (
     shape,
 )
 from motion.gating.gate import Gate, GatePlan, GateState, make_gate
+from motion.gating.horizon import decision_horizon_s
 from motion.gating.place import end_exhale_mm
 from motion.gating.probability import outside_probability, scales_mm
 
@@ -23,6 +24,7 @@ __all__ = [
     "Shape",
     "avoidance_zone",
     "boundary",
+    "decision_horizon_s",
     "end_exhale_mm",
     "inside_percent",
     "make_gate",

@@ -7,7 +7,9 @@ import numpy as np
 
 from motion.prediction.history import History, Real
 
-LOOK_BACK_S = 2.5  # 1.5 s to 3 s do equally well, 4 s worse
+LOOK_BACK_S = 3.5  # most of a breath
+NEAR_S, FAR_PITCH_S = 1.0, 0.25  # finer than this, what is longer ago is averaged
+FADING_S = 1.6  # belief that it counts falls by a factor e: Chen 2012, see Taps
 PITCH_S = 0.125  # finer than this, neighbours say the same
 SETTLING_S = 1.0  # of samples, before the pitch is told from them
 PRODUCT_EVERY_S = 0.5
@@ -23,16 +25,29 @@ class Taps:
     Iterating a one-step model errs as much (0.81 against 0.82 mm at 250 ms, 1.40 against 1.41 mm at
     500 ms, both linear), knows whole steps only, and costs more.
 
-    product_every: steps between the products of second order (Volterra) of the newest position
-        with past ones of the same axis; 0 where there are none. A breath is no linear motion: it
-        is fast in the middle and rests at the end of exhalation.
+    The past is the newest n_near steps, and before them n_far means over far_width steps. The
+    longer ago, the smaller a regressor is made, which draws its weight the more to zero: a diagonal
+    kernel of regularization (Chen, Ohlsson and Ljung 2012, doi:10.1016/j.automatica.2012.05.026).
+
+    product_every: steps between the products of an axis with itself (Volterra); 0 where there are
+        none. Second order: the newest position and the one of product_every before with all past
+        ones; third order: the squares of the newest three with the newest three. A breath is no
+        linear motion: it is fast in the middle and rests at the end of exhalation.
     """
 
     pitch_s: float
-    n_back: int
+    n_near: int
+    n_far: int
+    far_width: int
     n_ahead: int
     origin_mm: Real
+    fading: Real
     product_every: int = 0
+
+    @property
+    def n_back(self) -> int:
+        """How many steps of the past a prediction is made of."""
+        return self.n_near + self.n_far * self.far_width
 
     @property
     def reach_s(self) -> float:
@@ -47,8 +62,9 @@ class Taps:
     @property
     def n_regressors(self) -> int:
         """How many numbers a prediction is made of, the constant included."""
-        n_products = len(range(0, self.n_back, self.product_every)) if self.product_every else 0
-        return (self.n_back + n_products) * len(self.origin_mm) + 1
+        n_past = len(range(0, self.n_back, self.product_every)) if self.product_every else 0
+        n_products = 2 * n_past + 9 if self.product_every else 0
+        return (self.n_near + self.n_far + n_products) * len(self.origin_mm) + 1
 
     def holding(self) -> Real:
         """Return the weights (regressor, n_ahead · axis) of "stays where it is"."""
@@ -69,10 +85,17 @@ class Taps:
         return self._regressor(known[self.n_ahead :]), known[: self.n_ahead][::-1].ravel()
 
     def _regressor(self, past_mm: Real) -> Real:
-        parts = [past_mm.ravel(), np.ones(1)]
+        n_axes = len(self.origin_mm)
+        far_mm = past_mm[self.n_near :].reshape(self.n_far, self.far_width, n_axes).mean(axis=1)
+        lagged_mm = np.concatenate([past_mm[: self.n_near], far_mm])
+        parts = [(lagged_mm * self.fading[:, None]).ravel(), np.ones(1)]
         if self.product_every:
-            products = past_mm[0] * past_mm[:: self.product_every] / PRODUCT_SCALE_MM
-            parts.insert(1, products.ravel())
+            coarse = past_mm[:: self.product_every] / PRODUCT_SCALE_MM
+            new = coarse[:3, None]
+            parts += [
+                (PRODUCT_SCALE_MM * new[:2] * coarse).ravel(),
+                (PRODUCT_SCALE_MM * new * new * coarse[:3]).ravel(),
+            ]
         return np.concatenate(parts)
 
     def lesson_time_s(self, history: History) -> float | None:
@@ -114,10 +137,19 @@ def settled_taps(history: History, horizon_s: float, *, has_products: bool) -> T
         return None
     interval_s = float(np.median(np.diff(history.time_s)))
     pitch_s = interval_s * max(1, round(PITCH_S / interval_s))
+    n_near = max(3, round(NEAR_S / pitch_s))
+    far_width = max(1, round(FAR_PITCH_S / pitch_s))
+    n_far = max(1, round((LOOK_BACK_S - NEAR_S) / pitch_s / far_width))
+    middle = n_near + far_width * (np.arange(n_far) + 0.5) - 0.5
+    ago_s = pitch_s * np.concatenate([np.arange(n_near), middle])
     return Taps(
         pitch_s,
-        n_back=max(3, round(LOOK_BACK_S / pitch_s)),
+        n_near,
+        n_far,
+        far_width,
         n_ahead=max(2, math.ceil(1.5 * horizon_s / pitch_s) + 1),
         origin_mm=history.position_mm.mean(axis=0),
+        # squared, it is what the belief falls by
+        fading=np.exp(-0.5 * ago_s / FADING_S),
         product_every=max(1, round(PRODUCT_EVERY_S / pitch_s)) if has_products else 0,
     )
