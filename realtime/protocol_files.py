@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -13,6 +14,9 @@ from messages import MonitorError, ProtocolError
 from realtime.epi_reference import load_epi_reference
 from realtime.protocol_sections import Document
 from realtime.rt.roi import Roi
+
+if TYPE_CHECKING:
+    from motion.dose import DosePlan
 
 MAX_MASK_BYTES = 1 << 28  # 512³ in bool, the largest volume that a scanner sends in real time
 
@@ -66,6 +70,22 @@ def read_rois(document: Document, folder: Path | None) -> Mapping[str, Roi]:
         except MonitorError as error:
             raise ProtocolError(str(error), key=key) from error
     return rois
+
+
+def read_dose_plan(document: Document, folder: Path | None) -> "DosePlan | None":
+    """Return the plan that [dose] names, None where it names none.
+
+    Raises MonitorError, with file and attribute or by key, where they are not sound or disagree.
+    """
+    if document.dose is None or folder is None:
+        return None
+    # pydicom, as above
+    from realtime.rt.delivery_plan import load_delivery
+
+    try:
+        return load_delivery(document.dose, folder)
+    except ValueError as error:
+        raise ProtocolError(str(error), key="dose") from error
 
 
 def read_masks(document: Document, folder: Path | None) -> Mapping[str, NDArray[np.bool_]]:

@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 import recon
 from messages import Frame, FrameKey, MonitorError
 from messages.codec import to_json
-from motion.dose import DosePlan
 from realtime import control, pipeline
 from realtime.admission import expected_late, refuse_too_slow, rehearse
 from realtime.checkpoint import CheckpointError, CheckpointMemory
 from realtime.clock import Clock, MonotonicClock
 from realtime.mailbox import Mailbox
 from realtime.pipeline import PipelineState
-from realtime.protocol import Protocol, parse_protocol
+from realtime.protocol import parse_protocol
+from realtime.protocol_files import read_dose_plan
 from realtime.refiner import Refiner
 from realtime.streams.mrd_header import parse_header
 from realtime.warm_up import warm_up
@@ -190,7 +190,7 @@ def _open_station(
         n_samples=given.layout.n_samples,
         noise=_noise(given),
         imaging_sample_time_us=given.imaging_sample_time_us,
-        dose_plan=_dose_plan(protocol),
+        dose_plan=read_dose_plan(protocol.document, protocol.folder),
     )
     mailbox = Mailbox(given.layout, mailbox_fd)
     checkpoint = CheckpointMemory(checkpoint_fd)
@@ -216,16 +216,6 @@ def _open_station(
         is_patient=given.awaits_refinement,
     )
     return station, ready
-
-
-def _dose_plan(protocol: Protocol) -> DosePlan | None:
-    settings = protocol.document.dose
-    if settings is None or protocol.folder is None:
-        return None
-    # DICOM takes a third of a second to import: only where it is wanted
-    from realtime.rt.delivery_plan import load_delivery
-
-    return load_delivery(settings, protocol.folder)
 
 
 def _noise(given: control.Configuration) -> pipeline.NoiseScan | None:

@@ -1,6 +1,7 @@
 """`mrmonitor check`: a treatment protocol, strictly read."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -11,9 +12,13 @@ from realtime.cli.console import console, facts_table
 from realtime.cli.first_readout import check_first_readout
 from realtime.cli.protocol_check import check_blur, check_header
 from realtime.protocol import Protocol, load_protocol
+from realtime.protocol_files import read_dose_plan
 from realtime.protocol_sections import Region
 from realtime.streams.mrd_header import MAX_XML_BYTES, parse_header
 from realtime.streams.recordings import open_recording
+
+if TYPE_CHECKING:
+    from motion.dose import DosePlan
 
 _USED_BY_ALL = {"min_snr", "max_std_c", "heated_margin_px", "alpha_std_ppm_per_c"}
 _USED_BY = {
@@ -35,10 +40,11 @@ _USED_BY = {
 def check(protocol: str, header: Path | None) -> None:
     """Read a treatment protocol strictly and say what it means.
 
-    PROTOCOL is a file or the name of a shipped one. With --header, echo time, field strength and
-    regions in pixels are checked against that scan's header, and what its voxels and frame time
-    hide of a hot spot; of a recording, the reconstruction is planned too and takes the first
-    imaging readout. What comes after it is not looked at.
+    PROTOCOL is a file or the name of a shipped one; the files that it names are read too. With
+    --header, echo time, field strength and regions in pixels are checked against that scan's
+    header, and what its voxels and frame time hide of a hot spot; of a recording, the
+    reconstruction is planned too and takes the first imaging readout. What comes after it is not
+    looked at.
     """
     loaded = load_protocol(protocol)
     suits = () if header is None else _suits(loaded, header)
@@ -82,7 +88,19 @@ def _general_rows(protocol: Protocol) -> list[tuple[str, str]]:
         rows.append(("thermometry", _fields(thermometry, leave_out=plain)))
     if protocol.motion is not None:
         rows.append(("motion", _fields(protocol.motion)))
+    plan = read_dose_plan(protocol.document, protocol.folder)
+    if plan is not None:
+        rows.append(("dose", _delivery(plan)))
     return rows
+
+
+def _delivery(plan: "DosePlan") -> str:
+    """Say what the files of [dose] hold, which agree."""
+    beams = ", ".join(f"beam {one.number} of {one.planned_mu:g} MU" for one in plan.clouds)
+    followed = ", ".join(f"{one.name} ({one.role})" for one in plan.structures)
+    gy = plan.prescription_gy
+    prescribed = "nothing prescribed" if gy is None else f"{gy:g} Gy a fraction"
+    return f"{beams}; {prescribed} to {plan.target}; counted for {followed}"
 
 
 def _regions(protocol: Protocol) -> Table:

@@ -62,14 +62,17 @@ def _motion_rows(run: RunRecord) -> Rows:
     if series is None:
         return []
     rows, unit = [], "s" if series.has_clock else "frames"
-    used, error = duty(series), prediction_error(series)
+    used, error = duty(run, series), prediction_error(series)
     if used is not None:
         beam = "" if math.isnan(used.beam_percent) else f", beam on {used.beam_percent:.1f} %"
         text = f"gate open {used.gate_percent:.1f} %, permit {used.permit_percent:.1f} %{beam}"
         rows.append(("duty", f"{text} of {used.treated:.1f} {unit} after training"))
-        on = used.outside_beam_on_percent
-        text = "" if math.isnan(on) else f", {on:.1f} % with the beam on"
-        rows.append(("target outside", f"{used.outside_mean_percent:.1f} % of its area{text}"))
+        text = "not known"
+        if not math.isnan(used.outside_mean_percent):
+            text = f"{used.outside_mean_percent:.1f} % of its area on average"
+        if not math.isnan(used.outside_beam_on_percent):
+            text += f", {used.outside_beam_on_percent:.1f} % with the beam on"
+        rows.append(("target outside", text + _too_much(used.too_much_beam_on_percent, run)))
     if error is not None:
         text = f"rms {error.rms_mm:.2f} mm (holding the last place {error.hold_rms_mm:.2f}), "
         text += f"{error.coverage_percent:.0f} % within the interval"
@@ -79,40 +82,46 @@ def _motion_rows(run: RunRecord) -> Rows:
         for one in holds(run, series)
     ]
     rows.append(("held by", ", ".join(reasons) or "nothing"))
-    return rows + _dose_rows(run) + _beam_truth_rows(run.closed_loop)
+    return rows + _dose_rows(run) + _beam_rows(run.closed_loop)
+
+
+def _too_much(beam_on_percent: float, run: RunRecord) -> str:
+    """Word how long too much was outside while the beam was on, as tracked and in truth."""
+    if math.isnan(beam_on_percent):
+        return ""
+    text = f"; too much during {beam_on_percent:.1f} % of the beam-on time"
+    beam = run.closed_loop.get("beam")
+    if beam:
+        text += f" (truly {beam['beam_on_outside_percent']:.1f} %"
+        text += f"; {beam['ungated_outside_percent']:.1f} % were the beam never held)"
+    return text
 
 
 def _dose_rows(run: RunRecord) -> Rows:
-    return [
-        (
-            f"dose, {row.structure}",
-            ", ".join(
-                f"{FIGURE_NAMES[name]} {row.so_far[name]:.2f} Gy"
-                f" (planned by then {row.planned[name]:.2f})"
-                for name in (("d98_gy", "mean_gy") if row.role == "target" else ("d2_gy",))
-            ),
-        )
-        for row in last_dose(run)
-    ]
+    """Return what each structure received, beside what it would have at rest, and truly did."""
+    beam = run.closed_loop.get("beam") or {}
+    true = {one["name"]: one["delivered"] for one in beam.get("structures", ())}
+    rows = []
+    for row in last_dose(run):
+        parts = []
+        for name in ("d98_gy", "mean_gy") if row.role == "target" else ("d2_gy",):
+            text = f"{FIGURE_NAMES[name]} {row.so_far[name]:.2f} Gy"
+            text += f" (at rest {row.planned[name]:.2f}"
+            if row.structure in true:
+                text += f", truly {true[row.structure][name]:.2f}"
+            parts.append(f"{text})")
+        rows.append((f"dose, {row.structure}", ", ".join(parts)))
+    return rows
 
 
-def _beam_truth_rows(closed_loop: Mapping[str, Any]) -> Rows:
-    """Return what the simulated accelerator did, and what its beams truly gave."""
+def _beam_rows(closed_loop: Mapping[str, Any]) -> Rows:
+    """Return what the simulated accelerator did."""
     beam = closed_loop.get("beam") if closed_loop else None
     if not beam:
         return []
     text = f"{beam['delivered_mu']:.1f} of {beam['planned_mu']:.1f} MU in {beam['on_s']:.1f} s"
     text += f", duty {beam['duty_percent']:.0f} % from the first permit"
-    rows = [("true delivery", text)]
-    text = f"{beam['beam_on_outside_percent']:.1f} % of the beam-on time"
-    text += f"; {beam['ungated_outside_percent']:.1f} % were the beam never held"
-    rows.append(("truly outside", text))
-    for one in beam["structures"]:
-        done, rest, name = one["delivered"], one["at_rest"], one["name"]
-        figures = f"D98 {done['d98_gy']:.3f}, D2 {done['d2_gy']:.3f}, mean {done['mean_gy']:.3f} Gy"
-        text = f"{figures} (same units at rest: mean {rest['mean_gy']:.3f})"
-        rows.append((f"true dose, {name}", text))
-    return rows
+    return [("true delivery", text)]
 
 
 def _temperature_rows(run: RunRecord) -> Rows:

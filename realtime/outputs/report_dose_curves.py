@@ -20,6 +20,7 @@ FIGURE_NAMES = {
     "d98_gy": "D98", "d95_gy": "D95", "d50_gy": "D50", "d2_gy": "D2", "mean_gy": "mean",
     "d003cc_gy": "D0.03cc", "v95_percent": "V95", "v100_percent": "V100",
 }  # fmt: skip
+_LEAST_AXIS_GY = 0.1
 _STYLES = {"delivered": "-", "planned so far": (0, (4, 2)), "forecast of the end": ":"}
 
 
@@ -60,9 +61,10 @@ def draw_dose(
              for name, colour in figures.items()]  # fmt: skip
     lines += [Line2D([], [], color="#66788a", lw=1.4, ls=dashes, label=when)
               for when, dashes in _STYLES.items()]  # fmt: skip
-    axes.set_ylim(0, 1.4 * axes.get_ylim()[1])  # room for the legend above the forecast
+    # room for the legend above the forecast; less than a centigray is drawn as nothing
+    axes.set_ylim(0, max(1.4 * axes.get_ylim()[1], _LEAST_AXIS_GY))
     axes.set_ylabel("dose (Gy)")
-    axes.set_title(structure.name)
+    axes.set_title(f"Dose, {structure.name}")
     set_time(axes, series)
     axes.legend(
         handles=lines, loc="upper left", ncols=2, fontsize=7.5, frameon=True, framealpha=0.85,

@@ -47,8 +47,8 @@ def _motion(run: RunRecord, series: MotionSeries) -> str:
 def _gate(run: RunRecord, series: MotionSeries) -> str:
     caption = "How much of the target's area lay outside the gating boundary."
     picture = _picture(run, "gate", "target outside the boundary", caption)
-    both = f'<div class="split">{tables.gate_table(series)}<div>{tables.hold_table(run, series)}'
-    return html.section("Gate", picture, f"{both}</div></div>")
+    used, held = tables.gate_table(run, series), tables.hold_table(run, series)
+    return html.section("Gate", picture, f'<div class="split">{used}<div>{held}</div></div>')
 
 
 def _tracking(run: RunRecord, series: MotionSeries) -> str:

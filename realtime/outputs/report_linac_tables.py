@@ -20,19 +20,16 @@ def cards(run: RunRecord) -> list[str]:
     series, found = motion_series(run), list[str]()
     if series is None:
         return found
-    used, error = duty(series), prediction_error(series)
+    used, error = duty(run, series), prediction_error(series)
     if used is not None:
         is_reported = math.isfinite(used.beam_percent)
         name, share = ("Beam on", used.beam_percent) if is_reported else (
             "Gate open", used.gate_percent)  # fmt: skip
         detail = f"of {_time(used.treated, series)} after training"
         found.append(html.card(f"{share:.0f} %", name, detail))
-        if math.isfinite(used.outside_beam_on_percent):
-            found.append(
-                html.card(
-                    f"{used.outside_beam_on_percent:.1f} %", "Target outside", "mean, beam on"
-                )
-            )
+        if math.isfinite(used.too_much_beam_on_percent):
+            value = f"{used.too_much_beam_on_percent:.1f} %"
+            found.append(html.card(value, "Too much outside", "of the beam-on time, as tracked"))
     if error is not None:
         detail = f"holding the last place: {error.hold_rms_mm:.2f}"
         found.append(html.card(f"{error.rms_mm:.2f} mm", "Prediction error, rms", detail))
@@ -46,9 +43,9 @@ def cards(run: RunRecord) -> list[str]:
     return found
 
 
-def gate_table(series: MotionSeries) -> str:
+def gate_table(run: RunRecord, series: MotionSeries) -> str:
     """Return how the time after training was used."""
-    used = duty(series)
+    used = duty(run, series)
     if used is None:
         return html.note("The run ended before its training did.")
     rows = [
@@ -59,6 +56,7 @@ def gate_table(series: MotionSeries) -> str:
         ("gate closed so often", str(used.n_gate_closed)),
         ("target outside the boundary, mean", _percent(used.outside_mean_percent)),
         ("the same with the beam on", _percent(used.outside_beam_on_percent)),
+        ("beam-on time with too much outside", _percent(used.too_much_beam_on_percent)),
     ]
     return html.table((), rows, numbers_from=1)
 

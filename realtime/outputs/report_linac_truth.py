@@ -35,8 +35,9 @@ def _tracking(run: RunRecord, series: MotionSeries) -> str:
         ("frames that were not believed", f"{error.n_doubted:,}"),
     ]
     note = (
-        "True is where the simulated target was at the k-space centre, in the plane; where both "
-        "count from is set by their training. The lag is the delay that explains most of the error."
+        "True is where the simulated target was at the k-space centre, in the plane; both count "
+        "from the reference image, so that a constant error shows. The lag is the delay that "
+        "explains most of the error."
     )
     return html.table((), rows, numbers_from=1) + html.note(note)
 
@@ -47,7 +48,7 @@ def _delivery(beam: Mapping[str, Any]) -> str:
         (text, *(_percent(beam.get(name)) for name in names))
         for text, names in (
             ("beam on, of the time since it was first permitted", ("duty_percent",)),
-            ("beam-on time with too much of the target outside",
+            ("beam-on time with too much outside",
              ("beam_on_outside_percent", "ungated_outside_percent")),
             ("beam-on time with its middle beyond the margin", ("center_outside_percent",)),
         )
@@ -105,7 +106,11 @@ def _dose(run: RunRecord, beam: Mapping[str, Any]) -> str:
         "difference",
         "whole fraction, never held",
     )
-    return html.table(head, rows, numbers_from=2)
+    note = (
+        "Organs are counted as if they moved with the target: what they truly do differs the more, "
+        "the farther they are from it."
+    )
+    return html.table(head, rows, numbers_from=2) + html.note(note)
 
 
 def _items(beam: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -28,32 +28,20 @@ class TrackingError:
 
 
 def since_reference(truth: MotionTruth, series: MotionSeries) -> MotionTruth:
-    """Return the truth counted from the tracker's own reference, which no record tells.
+    """Return the truth counted from the reference images that the tracker counts from.
 
-    Slice by slice so that the two agree over the training, or over all where there was none; the
-    continuous path as the first slice.
+    NaN in frames without one, and throughout where the truth does not reach to it.
     """
-    displacement_mm, path_lps_mm = truth.displacement_mm.copy(), truth.path_lps_mm
-    is_known = series.is_tracked & (series.frame < truth.frame_time_s.size)
-    for number in np.unique(series.slice)[::-1]:
-        rows = np.flatnonzero(is_known & (series.slice == number))
-        if not rows.size:
-            continue
-        learned = rows[~series.is_treating[rows]]
-        rows = learned if learned.size else rows
-        frames = series.frame[rows]
-        offset_mm = np.median(series.displacement_mm[rows] - truth.displacement_mm[frames], axis=0)
-        of_slice = series.frame[(series.slice == number) & (series.frame < len(displacement_mm))]
-        displacement_mm[of_slice] += offset_mm
-        path_lps_mm = truth.path_lps_mm + _path_offset_mm(truth, series, rows)
-    return replace(truth, displacement_mm=displacement_mm, path_lps_mm=path_lps_mm)
-
-
-def _path_offset_mm(truth: MotionTruth, series: MotionSeries, rows: NDArray[np.int64]) -> Real:
-    """Return what to add to the path (3,) so that it agrees with the tracked places of rows."""
-    times_s = truth.frame_time_s[series.frame[rows]]
-    of_frames = [np.interp(times_s, truth.path_time_s, axis) for axis in truth.path_lps_mm.T]
-    return np.asarray(np.nanmedian(series.lps_mm[rows] - np.stack(of_frames, axis=1), axis=0))
+    displacement_mm = np.full_like(truth.displacement_mm, np.nan)
+    n_frames = truth.frame_time_s.size
+    rows = np.flatnonzero((series.reference < n_frames) & (series.frame < n_frames))
+    frames, references = series.frame[rows], series.reference[rows].astype(np.int64)
+    displacement_mm[frames] = truth.displacement_mm[frames] - truth.displacement_mm[references]
+    origin_s = truth.frame_time_s[references.min()] if rows.size else np.nan
+    origin_mm = [np.interp(origin_s, truth.path_time_s, axis) for axis in truth.path_lps_mm.T]
+    return replace(
+        truth, displacement_mm=displacement_mm, path_lps_mm=truth.path_lps_mm - origin_mm
+    )
 
 
 def truth_shift_s(truth: MotionTruth, series: MotionSeries) -> float | None:
@@ -67,8 +55,8 @@ def truth_shift_s(truth: MotionTruth, series: MotionSeries) -> float | None:
 def tracking_error(truth: MotionTruth, series: MotionSeries) -> TrackingError | None:
     """Compare frame by frame; None where nothing can be compared."""
     truth = since_reference(truth, series)
-    known = (series.frame < truth.frame_time_s.size) & np.isfinite(series.displacement_mm[:, 0])
-    rows = np.flatnonzero(known & series.is_tracked)
+    rows = np.flatnonzero((series.frame < truth.frame_time_s.size) & series.is_tracked)
+    rows = rows[np.isfinite(truth.displacement_mm[series.frame[rows]]).all(axis=1)]
     if not rows.size:
         return None
     frames = series.frame[rows]

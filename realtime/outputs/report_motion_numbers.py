@@ -12,7 +12,8 @@ from realtime.outputs.report_record import RunRecord
 
 _HOLDS = re.compile(r"(?:^|; )hold ([a-z0-9-]+):")
 TRAINING = "training"
-WAITING = "a latched alert, or no valid verdict yet"
+LEARNING = "gate: its place is being learned"
+WAITING = "another slice, a latched alert, or no valid verdict yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Duty:
     """Shares of the time after training, percent, and the target's area outside the boundary.
 
     treated: how long that was, in seconds, or frames where there is no clock.
-    beam_percent, outside_beam_on_percent: NaN where the accelerator said nothing.
+    too_much_beam_on_percent: of the beam-on time, with more of the area outside than allowed.
+    beam_percent, *_beam_on_percent: NaN where the accelerator said nothing.
     """
 
     treated: float
@@ -29,6 +31,7 @@ class Duty:
     beam_percent: float
     outside_mean_percent: float
     outside_beam_on_percent: float
+    too_much_beam_on_percent: float
     n_gate_closed: int
 
 
@@ -56,7 +59,7 @@ class PredictionError:
     coverage_percent: float
 
 
-def duty(series: MotionSeries) -> Duty | None:
+def duty(run: RunRecord, series: MotionSeries) -> Duty | None:
     """Return how the time after training was used; None where there was none."""
     rows = series.is_treating
     if not rows.any():
@@ -64,14 +67,16 @@ def duty(series: MotionSeries) -> Duty | None:
     lasts = series.lasts[rows]
     beam, outside = series.beam[rows], series.outside_percent[rows]
     is_open = series.is_gate_open[rows]
-    known = np.isfinite(beam)
+    known, is_on = np.isfinite(beam), (beam == 1) & np.isfinite(outside)
+    most = _most_outside_percent(run)
     return Duty(
         float(lasts.sum()),
         _share(series.is_granted[rows], lasts),
         _share(is_open, lasts),
         _share(beam[known] == 1, lasts[known]),
         _mean(outside, lasts),
-        _mean(outside[beam == 1], lasts[beam == 1]),
+        _mean(outside[is_on], lasts[is_on]),
+        _share(outside[is_on] > most, lasts[is_on]),
         int(np.count_nonzero(is_open[:-1] & ~is_open[1:])),
     )
 
@@ -84,9 +89,10 @@ def holds(run: RunRecord, series: MotionSeries) -> list[Held]:
     for index, frame in enumerate(series.frame):
         if series.is_granted[index]:
             continue
-        rest = TRAINING if not series.is_treating[index] else WAITING
-        for reason in findings.get(int(frame)) or [rest]:
-            reasons.setdefault(reason, np.zeros(series.frame.size, np.bool_))[index] = True
+        is_early = not series.is_treating[index]
+        for reason in findings.get(int(frame)) or [TRAINING if is_early else WAITING]:
+            told = LEARNING if is_early and reason == "gate" else reason
+            reasons.setdefault(told, np.zeros(series.frame.size, np.bool_))[index] = True
     found = [
         Held(reason, float(series.lasts[is_held].sum()),
              100 * float(series.lasts[is_held].sum()) / total, _n_begun(is_held))
@@ -134,6 +140,13 @@ def _tracked_later(series: MotionSeries, number: int) -> Iterator[tuple[int, NDA
             part = (effect_s - series.time_s[one]) / (series.time_s[other] - series.time_s[one])
             start, stop = series.displacement_mm[one], series.displacement_mm[other]
             yield int(row), start + part * (stop - start)
+
+
+def _most_outside_percent(run: RunRecord) -> float:
+    """Return what the protocol allows; NaN where it is not known."""
+    motion = None if run.protocol is None else run.protocol.motion
+    most = None if motion is None else motion.max_outside_percent
+    return np.nan if most is None else most
 
 
 def _rms(error_mm: NDArray[np.float64]) -> float:

@@ -13,6 +13,7 @@ Pair = tuple[float, float]
 class MotionRow:
     """One row of motion.csv; pairs are (y, x), lps_mm is (L, P, S).
 
+    reference_frame: that the displacement counts from, None before there is one.
     is_beam_on: None where the accelerator has said nothing. is_followed: the frame was computed and
     a target looked for, found or not.
     """
@@ -22,6 +23,7 @@ class MotionRow:
     time_s: float
     displacement_mm: Pair
     lps_mm: tuple[float, float, float]
+    reference_frame: int | None
     similarity: float
     similarity_limit: float
     doubts: tuple[str, ...]
@@ -77,6 +79,7 @@ def motion_row(row: dict[str, str]) -> MotionRow:
         time_s=_number(row["scanner_time_s"]),
         displacement_mm=pair("displacement"),
         lps_mm=(left, posterior, superior),
+        reference_frame=int(row["reference_frame"]) if row["reference_frame"] else None,
         similarity=_number(row["similarity"]),
         similarity_limit=_number(row["similarity_limit"]),
         doubts=tuple(row["doubts"].split()),

@@ -23,6 +23,7 @@ class MotionSeries:
 
     at: seconds since the first frame, or the frame's number where there is no clock; frames that
         were not computed lie between their neighbours. lasts: until the next frame.
+    reference: the frame that displacements count from, NaN where there was none yet.
     beam: 1 on, 0 off, NaN unknown.
     """
 
@@ -34,6 +35,7 @@ class MotionSeries:
     time_s: Real
     displacement_mm: Real
     lps_mm: Real
+    reference: Real
     effect_time_s: Real
     predicted_mm: Real
     low_mm: Real
@@ -66,10 +68,11 @@ class MotionSeries:
 
     @property
     def is_treating(self) -> Flags:
-        """Frames after training, all that the beam could have been on in."""
+        """Frames after training and with a place for the gate: those that may have a beam."""
         trained = np.flatnonzero(self.is_training)
-        first = int(trained[-1]) + 1 if trained.size else 0
-        return np.arange(self.at.size) >= first
+        after = np.arange(self.at.size) >= (int(trained[-1]) + 1 if trained.size else 0)
+        placed = np.flatnonzero(after & np.isfinite(self.gate_center_mm).all(axis=1))
+        return np.arange(self.at.size) >= placed[0] if placed.size else after
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def motion_series(run: RunRecord) -> MotionSeries | None:
         time_s=time_s,
         displacement_mm=_column(rows, "displacement_mm"),
         lps_mm=_column(rows, "lps_mm"),
+        reference=np.array([row.reference_frame for row in rows], np.float64),
         effect_time_s=_column(rows, "effect_time_s"),
         predicted_mm=_column(rows, "predicted_mm"),
         low_mm=_column(rows, "low_mm"),

@@ -83,12 +83,13 @@ def _motion_rows(verdict: Verdict) -> Iterable[Row]:
     beam = {None: "", True: "ON", False: "OFF"}[motion.is_beam_on]
     yield [
         *head, _cell(motion.time_s, 6), *_cells(motion.displacement_mm, 4, n=2),
-        *_cells(motion.displacement_lps_mm, 4, n=3), _cell(motion.similarity, 5),
-        _cell(motion.similarity_limit, 5), " ".join(motion.doubts), int(is_training),
-        _cell(motion.area_mm2, 2), _cell(motion.volume_mm3, 1), _cell(motion.effect_time_s, 6),
-        *_cells(motion.predicted_mm, 4, n=2), *_cells(motion.predicted_low_mm, 4, n=2),
-        *_cells(motion.predicted_high_mm, 4, n=2), _cell(motion.outside_percent, 3),
-        _cell(motion.predicted_outside_percent, 3), _cell(motion.probability, 4),
+        *_cells(motion.displacement_lps_mm, 4, n=3), _cell(motion.reference_frame, 0),
+        _cell(motion.similarity, 5), _cell(motion.similarity_limit, 5), " ".join(motion.doubts),
+        int(is_training), _cell(motion.area_mm2, 2), _cell(motion.volume_mm3, 1),
+        _cell(motion.effect_time_s, 6), *_cells(motion.predicted_mm, 4, n=2),
+        *_cells(motion.predicted_low_mm, 4, n=2), *_cells(motion.predicted_high_mm, 4, n=2),
+        _cell(motion.outside_percent, 3), _cell(motion.predicted_outside_percent, 3),
+        _cell(motion.probability, 4),
         *_cells(motion.gate_center_mm, 4, n=2), "OPEN" if motion.is_gate_open else "CLOSED", beam,
         verdict.permit,
     ]  # fmt: skip
@@ -131,8 +132,9 @@ READINGS = Table(
 MOTION = Table(
     "motion.csv",
     ("frame", "slice", "scanner_time_s", "displacement_y_mm", "displacement_x_mm",
-     "displacement_l_mm", "displacement_p_mm", "displacement_s_mm", "similarity",
-     "similarity_limit", "doubts", "training", "area_mm2", "volume_mm3", "effect_time_s",
+     "displacement_l_mm", "displacement_p_mm", "displacement_s_mm", "reference_frame",
+     "similarity", "similarity_limit", "doubts", "training", "area_mm2", "volume_mm3",
+     "effect_time_s",
      "predicted_y_mm", "predicted_x_mm", "predicted_low_y_mm", "predicted_low_x_mm",
      "predicted_high_y_mm", "predicted_high_x_mm", "outside_percent", "predicted_outside_percent",
      "probability", "gate_center_y_mm", "gate_center_x_mm", "gate", "beam", "permit"),

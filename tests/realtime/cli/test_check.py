@@ -1,4 +1,4 @@
-"""`check` refuses a recording that a replay would fail at its first imaging readout."""
+"""`check` refuses a plan that does not fit, and a recording that a replay would fail at once."""
 
 import re
 
@@ -7,6 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from realtime.cli import main
+from realtime.cli.closed_loops import write_plan
+from realtime.protocol import load_protocol
+from simulators.beam import PLAN_FILE, STRUCTURES_FILE
+from simulators.linac import linac_scan
 
 SMALL = ["--frames=1", "--matrix=32", "--coils=2"]
 
@@ -60,3 +64,31 @@ def test_a_header_alone_is_checked_as_far_as_it_goes(tmp_path):
     result = run("check", "imaging", "--header", tmp_path / "a.xml")
     assert result.exit_code == 0
     assert "first imaging readout" not in result.output
+
+
+def with_plan(folder):
+    """Return the shipped lung protocol beside the simulated patient's plan."""
+    write_plan("lung-sagittal", linac_scan("lung-sagittal", n_frames=1), folder)
+    beams = ", ".join(f'"{one.name}"' for one in sorted(folder.glob("beam-*.dcm")))
+    dose = f'plan = "{PLAN_FILE}"\nstructures = "{STRUCTURES_FILE}"\nbeams = [{beams}]\n'
+    path = folder / "treatment.toml"
+    text = load_protocol("mrlinac-lung").text
+    path.write_text(f'{text}\n[dose]\n{dose}target = "target"\n', encoding="utf-8")
+    return path
+
+
+def test_a_plan_is_read_and_told(tmp_path):
+    result = run("check", with_plan(tmp_path))
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.output.replace("│", " ").split())
+    for said in ("beam 1 of 30 MU", "beam 3 of", "target (target)", "cord (organ-at-risk)"):
+        assert said in words
+
+
+def test_a_plan_that_does_not_fit_is_refused_before_the_patient_comes(tmp_path):
+    path = with_plan(tmp_path)
+    (tmp_path / "beam-2.dcm").write_bytes((tmp_path / "beam-1.dcm").read_bytes())
+    result = run("check", path)
+    assert result.exit_code == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "ReferencedBeamNumber 1" in result.stderr

@@ -134,7 +134,7 @@ def frame_of(index, *, slice_number=0):
         None if is_training else (later[0] + 1.0, later[1] + 0.5),
         None if is_training else outside, None if is_training else foreseen,
         None if is_training else min(foreseen / 10.0, 1.0), is_open,
-        is_open, None if is_training else CENTER_MM,
+        is_open, None if is_training else CENTER_MM, 0,
     )  # fmt: skip
     is_late = index == 70
     verdict = Verdict(
@@ -189,13 +189,13 @@ def write_beams(path, *, n_frames):
 
 
 def write_truth(path, *, n_frames, offset_mm=(0.3, -0.4), starts_s=5.0):
-    """The truth of a scan whose clock began earlier; after training it is off by a constant.
+    """The truth of a scan whose clock began earlier; it is off by a constant but in the reference.
 
     Its displacements count from 3 mm beside the reference: where it counts from says nothing.
     """
     times_s = np.arange(n_frames) * FRAME_S
     at_mm = breath_mm(times_s) + 3.0
-    at_mm[TRAINING:] -= offset_mm
+    at_mm[1:] -= offset_mm
     path_s = np.arange(0.0, times_s[-1], 0.01)
     moved = breath_mm(path_s)
     with h5py.File(path / "truth.h5", "w") as file:

@@ -117,14 +117,26 @@ def test_axes_are_the_patients_and_the_sign_is_told(run):
 
 def test_duty_is_a_share_of_the_time_after_training(run):
     series = motion_series(run)
-    found = duty(series)
-    rows = [hand.frame_of(n)[0] for n in range(TRAINING - 1, N_FRAMES)]
+    found = duty(run, series)
+    rows = [hand.frame_of(n)[0] for n in range(TRAINING, N_FRAMES)]
     is_open = [row.motion is not None and row.motion.is_gate_open for row in rows]
     assert found.treated == pytest.approx(len(rows) * FRAME_S)
     assert found.gate_percent == pytest.approx(100 * np.mean(is_open))
     reported = [row.motion.is_beam_on for row in rows if row.motion is not None]
     assert found.beam_percent == pytest.approx(100 * np.mean(reported))
     assert found.outside_beam_on_percent < found.outside_mean_percent
+    outside = [row.motion.outside_percent for row in rows if row.motion and row.motion.is_beam_on]
+    too_much = np.mean([one > 5.0 for one in outside])
+    assert 0 < too_much < 1  # it would pass on nothing otherwise
+    assert found.too_much_beam_on_percent == pytest.approx(100 * too_much)
+
+
+def test_a_gate_that_still_looks_for_its_place_is_no_time_of_treatment(run):
+    series = motion_series(run)
+    unplaced = series.gate_center_mm.copy()
+    unplaced[: TRAINING + 9] = np.nan
+    waiting = replace(series, gate_center_mm=unplaced)
+    assert duty(run, waiting).treated == pytest.approx(duty(run, series).treated - 9 * FRAME_S)
 
 
 def test_holds_are_told_by_reason_and_time(run):
@@ -132,7 +144,7 @@ def test_holds_are_told_by_reason_and_time(run):
     assert found["tracking-lost"].lasted == pytest.approx(3 * FRAME_S)
     assert found["tracking-lost"].n_times == 1
     assert found["late-frame"].lasted == pytest.approx(FRAME_S)
-    assert found["training"].lasted == pytest.approx((TRAINING - 1) * FRAME_S)
+    assert found["training"].lasted == pytest.approx(TRAINING * FRAME_S)
     closed = sum(
         any(one.rule == "gate" for one in hand.frame_of(n)[0].findings) for n in range(N_FRAMES)
     )
@@ -200,10 +212,8 @@ def test_truth_is_compared_frame_by_frame_whenever_its_clock_began(folder, coars
         run = read_run(folder)
         error = tracking_error(run.motion_truth, motion_series(run))
         run.close()
-        share = (
-            1 - TRAINING / error.n
-        )  # the training itself is exact: it says where both count from
-        assert error.mean_mm == pytest.approx(0.5 * share, abs=0.01)
+        # off by a constant from the second frame on: it shows, for both count from the reference
+        assert error.mean_mm == pytest.approx(0.5 * (1 - 1 / error.n), abs=0.001)
         assert error.max_mm == pytest.approx(0.5, abs=0.001)
         text = write_report(folder).read_text()
     finally:
