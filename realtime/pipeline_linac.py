@@ -145,10 +145,10 @@ def _observe(
 
 
 def _remembered(memory: MotionMemory, seen: MotionObservation, frame_id: int) -> MotionMemory:
-    """Return the memory with one more frame; the first whole one is the reference."""
+    """Return the memory with one more frame; the first one that taught is the reference."""
     if not seen.is_complete or not seen.is_finite or seen.displacement is None:
         return memory
-    if memory.first_pose is None:
+    if memory.first_pose is None and not seen.displacement.doubts:
         volume_mm3 = seen.displacement.volume_mm3
         memory = replace(
             memory,

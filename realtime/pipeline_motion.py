@@ -1,5 +1,6 @@
 """The target in the fold: where it is, where it will be when the beam reacts, and the gate."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -106,6 +107,9 @@ def aim(
     if predictor is None or gate is None:
         return following, followed
     seen = followed.displacement
+    if not math.isfinite(seen.time_s):  # without a clock there is no speed, and no moment to ask of
+        gating, reading = gate.step(following.gating, seen, None)
+        return replace(following, gating=gating), Followed(seen, None, reading)
     predicting, prediction = predictor.step(
         following.predicting,
         time_s=seen.time_s,

@@ -70,6 +70,8 @@ def build(
     if window is not None:
         reconstructor = recon.SlidingWindow(reconstructor, window)
     if settings is None:
+        if protocol.document.dose is not None and dose_plan is None:
+            raise ProtocolError("its plan was not read: no dose could be followed", key="dose")
         accumulator = None if dose_plan is None else Accumulator(dose_plan)
         return Pipeline(protocol, header, reconstructor, (), 0.0, accumulator=accumulator)
     require_lines(settings, plan, recon_method=name)

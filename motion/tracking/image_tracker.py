@@ -19,7 +19,7 @@ TARGET = "target"
 class TrackingState:
     """What is carried from image to image.
 
-    followed: by structure; empty before the first whole image. n_trained: frames that taught.
+    followed: by structure; empty before the reference image. n_trained: frames that taught.
     """
 
     followed: Mapping[str, Followed]
@@ -64,8 +64,8 @@ class ImageTracker:
     def step(self, state: object, image: Image) -> tuple[TrackingState, Displacement]:
         """Return the next state, and where the target is.
 
-        The first whole image is the reference. ValueError where the image is not one slice of the
-        plan's size.
+        The first whole image in which the target is found is the reference. ValueError where the
+        image is not one slice of the plan's size.
         """
         if not isinstance(state, TrackingState):
             raise TypeError(f"the state is a {type(state).__name__}, not that of this tracker")
@@ -84,6 +84,9 @@ class ImageTracker:
             followed[name], found[name] = follower.step(
                 state.followed.get(name), image, is_training=is_training
             )
+        if found[TARGET].doubts and not state.followed:
+            # an image in which the target cannot be found again is no reference
+            return state, self._displacement(state, image, found, is_training=is_training)
         after = TrackingState(followed, state.n_trained + is_training)
         return after, self._displacement(after, image, found, is_training=is_training)
 

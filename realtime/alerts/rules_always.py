@@ -37,6 +37,8 @@ def clock(time_s: float | None, previous_time_s: float | None) -> tuple[Finding,
         return ()
     back_s = previous_time_s - time_s
     text = f"the scanner clock stepped back by {back_s:.3f} s"
+    if back_s == 0.0:
+        text = "the scanner clock stands still: two frames have the same time"
     return (Finding("scanner-clock", "hold", text, "", -back_s, 0.0, "s"),)
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from messages import Finding, GateReading
+from messages import Finding, GateReading, Prediction
 from realtime.alerts.findings import finding
 from realtime.alerts.limits import Avoidance, IntervalWidth
 from realtime.alerts.observation_motion import MotionObservation
@@ -12,9 +12,11 @@ from realtime.protocol_sections import Motion
 def gate(settings: Motion, target: str, seen: MotionObservation) -> Finding | None:
     """Find a gate that is not open; what is not known closes it."""
     reading = seen.gate
-    if seen.is_training or (reading is not None and reading.is_open):
+    if seen.is_training:
         return None
-    if reading is None:
+    if reading is not None and reading.is_open and _is_known(seen.prediction):
+        return None
+    if reading is None or reading.is_open:
         return Finding("gate", "hold", f"nothing is known of where {target} will be", target)
     percent, most = 100.0 * reading.probability, settings.max_outside_probability_percent
     if reading.closed_by != "outside":
@@ -25,6 +27,14 @@ def gate(settings: Motion, target: str, seen: MotionObservation) -> Finding | No
         f"limit {most:g} % ({_percent(reading.predicted_outside_percent)} at the predicted place)"
     )
     return Finding("gate", "hold", text, target, percent, most, "%")
+
+
+def _is_known(prediction: Prediction | None) -> bool:
+    """Whether there is a prediction, of numbers."""
+    if prediction is None or not math.isfinite(prediction.effect_time_s):
+        return False
+    values = (prediction.position_mm, prediction.low_mm, prediction.high_mm)
+    return all(len(one) == 2 and all(map(math.isfinite, one)) for one in values)
 
 
 def _why(settings: Motion, target: str, reading: GateReading) -> str:

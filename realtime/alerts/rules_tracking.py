@@ -24,6 +24,10 @@ _DOUBTS: Mapping[Doubt, str] = {
 }
 
 
+def _why(doubts: tuple[Doubt, ...]) -> str:
+    return "; ".join(_DOUBTS[one] for one in doubts)
+
+
 def reference_lost(target: str, seen: MotionObservation) -> Finding | None:
     """Find that the image in which the target was drawn was lost with its worker."""
     if not seen.is_reference_lost:
@@ -41,6 +45,8 @@ def training(target: str, seen: MotionObservation) -> Finding | None:
         f"frame {now.training_frames} of {now.training_wanted} that teach where {target} is: "
         "it is not followed yet"
     )
+    if now.doubts:
+        text += f"; this one taught nothing: {_why(now.doubts)}"
     return Finding(
         "training", "hold", text, target, float(now.training_frames), float(now.training_wanted),
         "frames",
@@ -52,12 +58,16 @@ def tracking(target: str, seen: MotionObservation) -> Finding | None:
     now = seen.displacement
     if now is None:
         return Finding("tracking", "hold", f"{target} is not followed in this slice", target)
-    is_known = all(math.isfinite(one) for one in now.displacement_mm)
-    if now.is_training or (now.is_tracked and is_known):
+    if now.is_training:
         return None
     if not now.doubts:
-        return Finding("tracking", "hold", f"{target} has no place that is a number", target)
-    why = "; ".join(_DOUBTS[one] for one in now.doubts)
+        if not all(math.isfinite(one) for one in now.displacement_mm):
+            return Finding("tracking", "hold", f"{target} has no place that is a number", target)
+        if math.isnan(now.similarity_limit):
+            text = f"{target} was seen too seldom to tell what a good image of it is"
+            return Finding("tracking", "hold", text, target)
+        return None
+    why = _why(now.doubts)
     text = f"{target} is not followed: {why} (similarity {now.similarity:.3f}"
     if not math.isfinite(now.similarity):
         return Finding("tracking", "hold", f"{target} is not followed: {why}", target)

@@ -8,6 +8,7 @@ from messages.frame import READOUT
 from realtime import pipeline
 from realtime.header_in_force import header_in_force
 from realtime.protocol import Protocol
+from realtime.protocol_files import read_dose_plan
 from realtime.session_setup import assembler_for
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.recording import Recording
@@ -58,6 +59,7 @@ def _take_in(protocol: Protocol, header: SessionHeader, first: Acquisition) -> N
         n_samples=first.n_samples,
         noise=None,
         imaging_sample_time_us=first.sample_time_us,
+        dose_plan=read_dose_plan(protocol.document, protocol.folder),
     )
     pipeline.open_slice(
         built,
