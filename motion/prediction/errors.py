@@ -12,6 +12,7 @@ START_MM = 5.0  # half-width before any error is known: more than most move in 0
 START_FACTOR = 1.645  # of a normal distribution, for that coverage
 MEMORY_S = 10.0  # of the mean square: two breaths
 STEP = 0.04  # of the factor's logarithm at each error
+WIDER, NARROWER = math.exp(STEP * COVERAGE), math.exp(STEP * (COVERAGE - 1.0))
 LEAST_MM = 0.01  # an interval is never a point
 NOT_WORSE = 1.2  # than holding, in mean square: beyond it the model is not believed
 LEAST_MM2 = 1e-6  # errors below a micrometre are equal
@@ -95,20 +96,22 @@ def _judged_one(errors: Errors, row: Real, history: History) -> Errors:
     position_mm, half_mm = row[1:].reshape(2, *errors.factor.shape)
     error_mm = history.at(row[:1]) - position_mm
     is_said = not math.isnan(error_mm[MODELLED, 0])
-    said = np.array([1.0, float(is_said)])
     if not is_said:
         error_mm[MODELLED] = 0.0
     elapsed_s = 0.0 if math.isnan(errors.time_s) else min(float(row[0]) - errors.time_s, 1.0)
-    learned_s = errors.learned_s + elapsed_s * said
-    weight = elapsed_s * said / np.minimum(learned_s + 0.5, MEMORY_S)
+    lasted_s = np.array([elapsed_s, elapsed_s if is_said else 0.0])
+    learned_s = errors.learned_s + lasted_s
+    weight = lasted_s / np.minimum(learned_s + 0.5, MEMORY_S)
     square_mm2 = error_mm * error_mm
     held_mm2, modelled_mm2 = square_mm2.sum(axis=1).tolist()
     excess_mm2 = modelled_mm2 - NOT_WORSE * held_mm2 if is_said else 0.0
-    surprise = (square_mm2 > half_mm * half_mm) - (1.0 - COVERAGE)
+    change = np.where(square_mm2 > half_mm * half_mm, WIDER, NARROWER)
+    if not is_said:
+        change[MODELLED] = 1.0
     return Errors(
         errors.pending,
         errors.square_mm2 + weight[:, None] * (square_mm2 - errors.square_mm2),
-        errors.factor * np.exp(STEP * said[:, None] * surprise),
+        errors.factor * change,
         learned_s,
         float(row[0]),
         errors.excess_mm2 + float(weight[MODELLED]) * (excess_mm2 - errors.excess_mm2),

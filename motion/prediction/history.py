@@ -35,15 +35,10 @@ class History:
 
     def at(self, time_s: Real) -> Real:
         """Return the positions (time, axis) at these times, linear between samples, held beyond."""
-        if len(self.time_s) == 1:
-            return np.repeat(self.position_mm, len(time_s), axis=0)
-        # np.clip takes longer than all the rest here
-        after = self.time_s[1:-1].searchsorted(time_s) + 1
-        before = after - 1
-        before_s, before_mm = self.time_s[before], self.position_mm[before]
-        share = (time_s - before_s) / (self.time_s[after] - before_s)
-        share = np.minimum(np.maximum(share, 0.0), 1.0)
-        return np.asarray(before_mm + share[:, None] * (self.position_mm[after] - before_mm))
+        found = np.empty((len(time_s), self.position_mm.shape[1]))
+        for axis, one_mm in enumerate(self.position_mm.T):
+            found[:, axis] = np.interp(time_s, self.time_s, one_mm)
+        return found
 
     def with_sample(
         self, time_s: float, position_mm: Real, *, longest_gap_s: float, span_s: float

@@ -16,6 +16,9 @@ PRODUCT_EVERY_S = 0.5
 PRODUCT_SCALE_MM = 10.0  # of a breath: products then count about as much as the positions
 
 
+_ONE = np.ones(1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Taps:
     """The times of a regression, in steps of pitch_s, and the origin (axis,) of its positions.
@@ -25,9 +28,10 @@ class Taps:
     Iterating a one-step model errs as much (0.81 against 0.82 mm at 250 ms, 1.40 against 1.41 mm at
     500 ms, both linear), knows whole steps only, and costs more.
 
-    The past is the newest n_near steps, and before them n_far means over far_width steps. The
-    longer ago, the smaller a regressor is made, which draws its weight the more to zero: a diagonal
-    kernel of regularization (Chen, Ohlsson and Ljung 2012, doi:10.1016/j.automatica.2012.05.026).
+    seen: (regressor, step), the linear regressors from the past n_back steps, newest first: the
+        nearer ones themselves, means of the farther ones. The longer ago, the smaller a regressor
+        is made, which draws its weight the more to zero: a diagonal kernel of regularization (Chen,
+        Ohlsson and Ljung 2012, doi:10.1016/j.automatica.2012.05.026).
 
     product_every: steps between the products of an axis with itself (Volterra); 0 where there are
         none. Second order: the newest position and the one of product_every before with all past
@@ -36,18 +40,15 @@ class Taps:
     """
 
     pitch_s: float
-    n_near: int
-    n_far: int
-    far_width: int
     n_ahead: int
     origin_mm: Real
-    fading: Real
+    seen: Real
     product_every: int = 0
 
     @property
     def n_back(self) -> int:
         """How many steps of the past a prediction is made of."""
-        return self.n_near + self.n_far * self.far_width
+        return self.seen.shape[1]
 
     @property
     def reach_s(self) -> float:
@@ -64,7 +65,7 @@ class Taps:
         """How many numbers a prediction is made of, the constant included."""
         n_past = len(range(0, self.n_back, self.product_every)) if self.product_every else 0
         n_products = 2 * n_past + 9 if self.product_every else 0
-        return (self.n_near + self.n_far + n_products) * len(self.origin_mm) + 1
+        return (len(self.seen) + n_products) * len(self.origin_mm) + 1
 
     def holding(self) -> Real:
         """Return the weights (regressor, n_ahead · axis) of "stays where it is"."""
@@ -85,17 +86,12 @@ class Taps:
         return self._regressor(known[self.n_ahead :]), known[: self.n_ahead][::-1].ravel()
 
     def _regressor(self, past_mm: Real) -> Real:
-        n_axes = len(self.origin_mm)
-        far_mm = past_mm[self.n_near :].reshape(self.n_far, self.far_width, n_axes).mean(axis=1)
-        lagged_mm = np.concatenate([past_mm[: self.n_near], far_mm])
-        parts = [(lagged_mm * self.fading[:, None]).ravel(), np.ones(1)]
+        parts = [(self.seen @ past_mm).ravel(), _ONE]
         if self.product_every:
             coarse = past_mm[:: self.product_every] / PRODUCT_SCALE_MM
             new = coarse[:3, None]
-            parts += [
-                (PRODUCT_SCALE_MM * new[:2] * coarse).ravel(),
-                (PRODUCT_SCALE_MM * new * new * coarse[:3]).ravel(),
-            ]
+            second, third = new[:2] * coarse, new * new * coarse[:3]
+            parts += [PRODUCT_SCALE_MM * second.ravel(), PRODUCT_SCALE_MM * third.ravel()]
         return np.concatenate(parts)
 
     def lesson_time_s(self, history: History) -> float | None:
@@ -137,19 +133,21 @@ def settled_taps(history: History, horizon_s: float, *, has_products: bool) -> T
         return None
     interval_s = float(np.median(np.diff(history.time_s)))
     pitch_s = interval_s * max(1, round(PITCH_S / interval_s))
-    n_near = max(3, round(NEAR_S / pitch_s))
-    far_width = max(1, round(FAR_PITCH_S / pitch_s))
-    n_far = max(1, round((LOOK_BACK_S - NEAR_S) / pitch_s / far_width))
-    middle = n_near + far_width * (np.arange(n_far) + 0.5) - 0.5
-    ago_s = pitch_s * np.concatenate([np.arange(n_near), middle])
     return Taps(
         pitch_s,
-        n_near,
-        n_far,
-        far_width,
         n_ahead=max(2, math.ceil(1.5 * horizon_s / pitch_s) + 1),
         origin_mm=history.position_mm.mean(axis=0),
-        # squared, it is what the belief falls by
-        fading=np.exp(-0.5 * ago_s / FADING_S),
+        seen=_seen(pitch_s),
         product_every=max(1, round(PRODUCT_EVERY_S / pitch_s)) if has_products else 0,
     )
+
+
+def _seen(pitch_s: float) -> Real:
+    n_near = max(3, round(NEAR_S / pitch_s))
+    width = max(1, round(FAR_PITCH_S / pitch_s))
+    n_far = max(1, round((LOOK_BACK_S - NEAR_S) / pitch_s / width))
+    near, far = np.eye(n_near), np.kron(np.eye(n_far), np.full(width, 1.0 / width))
+    seen = np.block([[near, np.zeros((n_near, far.shape[1]))], [np.zeros((n_far, n_near)), far]])
+    ago_s = pitch_s * (seen @ np.arange(seen.shape[1]))
+    # squared, it is what the belief falls by
+    return np.asarray(np.exp(-0.5 * ago_s / FADING_S)[:, None] * seen)
