@@ -1,7 +1,7 @@
 """Where the target is between two images, learned from the images themselves."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -44,12 +44,19 @@ class Positions:
     is_trusted: bool
 
 
+def _none_yet() -> Real:
+    return np.zeros(2)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Spread:
-    """Mean (feature,) and variance of the signal over the first breaths, then left as they are."""
+    """Mean (feature,) and variance of the signal over the first breaths, then left as they are.
+
+    variance: (2,), of the coils' form together, and of their common size, the last feature.
+    """
 
     mean: Real
-    variance: float = 0.0
+    variance: Real = field(default_factory=_none_yet)
     seconds: float = 0.0
 
 
@@ -122,7 +129,9 @@ def _kept(state: NavigatorState, time_s: Real, features: Real) -> NavigatorState
         seconds = spread.seconds + elapsed_s
         share = elapsed_s / seconds if seconds else 0.0
         off = features.mean(axis=0) - spread.mean
-        variance = (1 - share) * (spread.variance + share * float(off @ off))
+        variance = (1 - share) * (
+            spread.variance + share * np.array([off[:-1] @ off[:-1], off[-1] ** 2])
+        )
         spread = Spread(spread.mean + share * off, variance, seconds)
     first = int(state.time_s.searchsorted(time_s[-1] - KEPT_S))
     return replace(
@@ -134,9 +143,10 @@ def _kept(state: NavigatorState, time_s: Real, features: Real) -> NavigatorState
 
 
 def _regressors(spread: Spread, features: Real) -> Real:
-    """Return features (block, feature) in units of their spread, and 1."""
-    scaled = (features - spread.mean) / math.sqrt(max(spread.variance, 1e-30))
-    return np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
+    """Return features (block, feature) in units of their spread, and 1 (block, feature + 1)."""
+    scales = np.sqrt(np.maximum(spread.variance, 1e-30))
+    form, size = np.split(features - spread.mean, [-1], axis=1)
+    return np.concatenate([form / scales[0], size / scales[1], np.ones_like(size)], axis=1)
 
 
 def _learned(state: NavigatorState, image: ImageDisplacement) -> Link | None:

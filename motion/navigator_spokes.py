@@ -39,23 +39,27 @@ class Signal:
 
 
 def blocks_of(signal: Signal | None, spokes: NavigatorSpokes) -> tuple[Signal, Real, Real]:
-    """Return the signal as known now, and time (block,) and features (block, 2 · coil).
+    """Return the signal as known now, and time (block,) and features (block, 2 · coil + 1).
 
-    Features are real and imaginary part of each coil over the norm of the reference, in one
-    common phase: what the field's drift or the transmitter adds to all coils alike is no motion.
+    Features are real and imaginary part of each coil in one common phase and of one common size,
+    and that size's logarithm apart: the field's drift, the transmitter and the load change all
+    coils alike, by more than motion does.
     """
     centre = spokes.centre.astype(np.complex128)
     if signal is None:
         reference = _in_phase(centre, centre.mean(axis=0)).mean(axis=0)
         signal = Signal(reference, np.zeros((len(HARMONICS), len(reference)), np.complex128))
-    seen = _in_phase(centre, signal.reference) / np.linalg.norm(signal.reference)
+    seen = _in_phase(centre, signal.reference)
+    seen = seen / np.linalg.norm(signal.reference)
     signal, seen = _without_angle(signal, seen, spokes.angle_rad)
     n_blocks = max(1, len(seen) // SPOKES_A_BLOCK)
     first = np.linspace(0, len(seen), n_blocks, endpoint=False).astype(int)
     count = np.diff(np.append(first, len(seen)))
     mean = np.add.reduceat(seen, first, axis=0) / count[:, None]
     time_s = np.add.reduceat(spokes.time_s, first) / count
-    return signal, time_s, np.concatenate([mean.real, mean.imag], axis=1)
+    size = np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    form = mean / size
+    return signal, time_s, np.concatenate([form.real, form.imag, np.log(size)], axis=1)
 
 
 def _in_phase(centre: Complex, reference: Complex) -> Complex:

@@ -101,7 +101,8 @@ def aim(
     """Return the place at beam-effect time and the gate, from a followed image.
 
     A place that is not believed is not predicted from: the model goes on without. Where a navigator
-    is trusted, what it says of the last spokes is nearer to the beam's effect than the image is.
+    is trusted, what it says of the last spokes is nearer to the beam's effect than the image is; it
+    counts where it has of late been the surer of the two.
     """
     predictor, gate = following.predictor, following.gate
     if predictor is None or gate is None:
@@ -119,10 +120,21 @@ def aim(
     following = replace(following, predicting=predicting)
     if following.navigator is not None:
         following, sooner = _sooner(following, seen, frame, plan)
-        prediction = sooner or prediction
+        prediction = surer(prediction, sooner)
     following, by_surrogate_mm = _by_surrogate(following, seen, frame)
     gating, reading = gate.step(following.gating, seen, prediction)
     return replace(following, gating=gating), Followed(seen, prediction, reading, by_surrogate_mm)
+
+
+def surer(by_image: Prediction | None, sooner: Prediction | None) -> Prediction | None:
+    """Return the prediction with the narrower interval; without one of them, the other.
+
+    Both intervals are calibrated by what came true, so the narrower one has been the better.
+    """
+    if by_image is None or sooner is None or not by_image.is_trusted:
+        return sooner or by_image
+    widths_mm = [math.dist(one.low_mm, one.high_mm) for one in (by_image, sooner)]
+    return sooner if widths_mm[1] < widths_mm[0] else by_image
 
 
 def _sooner(
