@@ -1,7 +1,8 @@
-"""Six plain trackers that share nothing with the product: what they agree on stands for the truth.
+"""Seven plain trackers that share nothing with the product: what they agree on stands for truth.
 
 Each is a function of the reference picture, the picture now, the centre and radius of the target
 (in pixels of the reference) and the shift that it found last; it returns its shift (y, x), pixels.
+Two let the target deform: demons and the affine points.
 """
 
 from collections.abc import Callable
@@ -73,17 +74,38 @@ def lucas_kanade(
     first: Real, now: Real, centre: Pair, radius: float, last: Real, _reach: int
 ) -> Real:
     """Median of Lucas–Kanade (1981) at nine points, from coarse to fine, warm from the last."""
-    offsets = radius * 0.6 * np.array([(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)])
-    shifts = np.tile(last, (len(offsets), 1))
+    points = np.asarray(centre) + 0.6 * radius * _grid(3)
+    shifts = np.tile(last, (len(points), 1))
     for blur in (3.0, 1.5):
         then, here = (ndimage.gaussian_filter(one, blur) for one in (first, now))
-        for index, offset in enumerate(offsets):
-            point = np.asarray(centre) + offset
-            shifts[index] = _lucas_kanade_step(
-                then, here, point, shifts[index], half=int(radius * 0.7) + 2
-            )
+        shifts = _lucas_kanade(then, here, points, shifts, half=int(radius * 0.7) + 2)
         shifts[:] = np.median(shifts, axis=0) if blur > 2 else shifts
     found: Real = np.median(shifts, axis=0)
+    return found
+
+
+def affine_points(
+    first: Real, now: Real, centre: Pair, radius: float, last: Real, _reach: int
+) -> Real:
+    """Affine change through Lucas–Kanade at 25 points by consensus (Fischler and Bolles 1981).
+
+    Its shift at the centre; NaN where fewer than half of the points agree on one.
+    """
+    offsets = radius * _grid(5)
+    shifts = np.tile(last, (len(offsets), 1))
+    for blur, half in ((3.0, int(radius * 0.8) + 2), (1.2, int(radius * 0.5) + 2)):
+        then, here = (ndimage.gaussian_filter(one, blur) for one in (first, now))
+        shifts = _lucas_kanade(then, here, np.asarray(centre) + offsets, shifts, half=half)
+        shifts[:] = np.median(shifts, axis=0) if blur > 2 else shifts
+    levers = np.column_stack([np.ones(len(offsets)), offsets])
+    threes = np.random.default_rng(0).permuted(np.tile(np.arange(25), (60, 1)), axis=1)[:, :3]
+    threes = threes[abs(np.linalg.det(levers[threes])) > 0.1 * radius**2]
+    fits = np.linalg.solve(levers[threes], shifts[threes])
+    agrees = np.linalg.norm(levers @ fits - shifts, axis=2) < 0.7
+    best = agrees[int(np.argmax(agrees.sum(axis=1)))]
+    if 2 * best.sum() < len(offsets):
+        return np.full(2, np.nan)
+    found: Real = np.linalg.lstsq(levers[best], shifts[best])[0][0]
     return found
 
 
@@ -149,31 +171,51 @@ TRACKERS: dict[str, Finder] = {
     "block matching": block_matching,
     "phase correlation": phase_correlation,
     "Lucas–Kanade": lucas_kanade,
+    "affine points": affine_points,
     "demons": demons,
     "mutual information": mutual_information,
 }
 
 
-def _lucas_kanade_step(then: Real, here: Real, point: Real, shift: Real, *, half: int) -> Real:
-    patch = _sampled(then, point, half)
-    slope_y, slope_x = np.gradient(patch)
-    system = np.array(
-        [
-            [np.sum(slope_y**2), np.sum(slope_y * slope_x)],
-            [np.sum(slope_y * slope_x), np.sum(slope_x**2)],
-        ]
-    )
-    system += np.eye(2) * 1e-3 * np.trace(system)
-    at = shift.copy()
+def _grid(n: int) -> Real:
+    """Return n² points (y, x) from -1 to 1."""
+    line = np.linspace(-1.0, 1.0, n)
+    return np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _lucas_kanade(then: Real, here: Real, points: Real, shifts: Real, *, half: int) -> Real:
+    """Return the shifts (point, 2) after eight steps at every point, from `shifts` on."""
+    patch = _patches(then, points, half)
+    slopes = np.stack(np.gradient(patch, axis=(1, 2)), axis=-1).reshape(len(points), -1, 2)
+    system = slopes.transpose(0, 2, 1) @ slopes
+    system += np.eye(2) * 1e-3 * np.trace(system, axis1=1, axis2=2)[:, None, None]
+    wanted, spread = _zero_mean(patch)
+    at = shifts.copy()
     for _ in range(8):
-        now = _sampled(here, point + at, half)
-        gain = patch.std() / max(now.std(), 1e-9)
-        error = (patch - patch.mean()) - gain * (now - now.mean())
-        step = np.linalg.solve(system, [np.sum(slope_y * error), np.sum(slope_x * error)])
+        now, now_spread = _zero_mean(_patches(here, points + at, half))
+        error = wanted - spread / np.maximum(now_spread, 1e-9) * now
+        pull = np.einsum("nkp,nk->np", slopes, error)
+        step = np.linalg.solve(system, pull[..., None])[..., 0]
         at = at + step
         if np.abs(step).max() < 0.02:
             break
     return at
+
+
+def _patches(picture: Real, points: Real, half: int) -> Real:
+    """Return squares (point, y, x) around the points."""
+    line = np.arange(-half, half + 1)
+    y, x = np.meshgrid(line, line, indexing="ij")
+    places = points.T[:, :, None, None] + np.stack([y, x])[:, None]
+    found: Real = ndimage.map_coordinates(picture, places, order=1, mode="nearest")
+    return found
+
+
+def _zero_mean(patches: Real) -> tuple[Real, Real]:
+    """Return (point, pixel) less their means, and their standard deviations (point, 1)."""
+    flat = patches.reshape(len(patches), -1)
+    zero = flat - flat.mean(axis=1, keepdims=True)
+    return zero, zero.std(axis=1, keepdims=True)
 
 
 def _information(first: NDArray[np.intp], second: NDArray[np.intp]) -> float:

@@ -15,7 +15,8 @@ from motion import METHODS, TrackingPlan
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-KINDS = ("noise burst", "k-space spike", "out of plane", "dropped lines")
+KINDS = ("noise burst", "k-space spike", "out of plane", "dropped lines", "zeroed lines")
+SILENT = "zeroed lines"  # the stream says that they are whole; of dropped ones it says so
 SHARE, LOST_MM = 0.15, 3.0
 N_PICTURES, N_PASSES = 60, 9
 LEAST_HELD, MOST_FALSE = 0.99, 0.005
@@ -24,7 +25,7 @@ JUDGED = "ncc-affine"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """One frame after training. kind: "" where it was good. error_mm: of the reported place."""
+    """One frame after training. kind: "" where it was good. error_mm: of the reported place, NaN where none is."""
 
     kind: str
     error_mm: float
@@ -58,7 +59,8 @@ def judged(
         kind = str(rng.choice(KINDS)) if number and rng.random() < SHARE else ""
         noise = sigma * (rng.standard_normal((2, *clean.shape)))
         picture = np.abs(corrupted(clean + noise[0] + 1j * noise[1], kind, rng))
-        state, place = tracker.step(state, image_of(picture, number))
+        image = replace(image_of(picture, number), is_complete=kind != "dropped lines")
+        state, place = tracker.step(state, image)
         if not place.is_training:
             error = float(np.linalg.norm(np.array(place.displacement_mm) - shift))
             yield Judged(kind, error, not place.is_tracked, place.doubts)
@@ -80,7 +82,7 @@ def corrupted(clean: Complex, kind: str, rng: np.random.Generator) -> Complex:
         # other tissue of the same body: what lies elsewhere in it, turned over
         away = rng.integers(45, 90, 2) * rng.choice([-1, 1], 2)
         picture = np.roll(picture[:, ::-1], tuple(int(a) for a in away), axis=(0, 1))
-    elif kind == "dropped lines":
+    elif kind in ("dropped lines", SILENT):
         lines = np.fft.fftshift(np.fft.fft2(picture), axes=0)
         first = int(rng.integers(0, clean.shape[0] // 2))
         length = int(rng.integers(clean.shape[0] // 8, clean.shape[0] // 2))
@@ -90,23 +92,31 @@ def corrupted(clean: Complex, kind: str, rng: np.random.Generator) -> Complex:
 
 
 def _targets(found: list[Judged]) -> tuple[Target, ...]:
-    bad = [one for one in found if one.kind]
+    told = [one for one in found if one.kind not in ("", SILENT)]
+    silent = [one for one in found if one.kind == SILENT]
     good = [one for one in found if not one.kind]
-    lost = [one for one in found if not one.error_mm <= LOST_MM]
-    held_bad, held_lost, false = (
-        float(np.mean([one.is_held for one in part])) if part else 1.0 for part in (bad, lost, good)
+    lost = [one for one in found if one.error_mm > LOST_MM]
+    held_told, held_silent, held_lost, false = (
+        float(np.mean([one.is_held for one in part])) if part else 1.0
+        for part in (told, silent, lost, good)
     )
+    passed = [one.error_mm for one in silent if not one.is_held]
     where = f"corrupted frames, {JUDGED}"
-    worst = max((one.error_mm for one in bad if not one.is_held), default=0.0)
     return (
         Target(
-            f"{where}: ≥ 99 % of those lost by more than {LOST_MM:.0f} mm held",
+            f"{where}: ≥ 99 % held (noise, spikes, other tissue, lines that never came)",
+            f"{100 * held_told:.1f} % of {len(told)}",
+            held_told >= LEAST_HELD,
+        ),
+        Target(
+            f"{where}: ≥ 99 % held of all whose place is wrong by > {LOST_MM:.0f} mm",
             f"{100 * held_lost:.1f} % of {len(lost)}",
             held_lost >= LEAST_HELD,
         ),
         Target(
-            f"{where}: share held of all, those too that moved the target by less",
-            f"{100 * held_bad:.1f} % of {len(bad)}; the others are true within {worst:.2f} mm",
+            f"{where}: lines that came as zeros and say that they are whole, held",
+            f"{100 * held_silent:.1f} % of {len(silent)}; the {len(passed)} others are true within "
+            f"{max(passed, default=0.0):.2f} mm",
             None,
         ),
         Target(
@@ -121,7 +131,7 @@ def _table(found: list[Judged]) -> Table:
     rows = []
     for kind in (*KINDS, ""):
         part = [one for one in found if one.kind == kind]
-        lost = [one for one in part if not one.error_mm <= LOST_MM]
+        lost = [one for one in part if one.error_mm > LOST_MM]
         missed = [one for one in part if not one.is_held]
         names = sorted({doubt for one in part for doubt in one.doubts})
         rows.append(
@@ -141,7 +151,8 @@ def _table(found: list[Judged]) -> Table:
         tuple(rows),
         "Each kind from mild to severe: a burst of 25 to 100 % of the bright signal, a spike whose "
         "stripes are 30 to 150 % of it, other tissue in the target's place, an eighth to a half of "
-        "the lines zero (and not told: a stream that knows of them marks the image incomplete, and "
-        "that is held before anything is looked at). The threshold runs; the first frames after "
-        "the training are in.",
+        "the lines zero. Lines that never came are counted by whoever reads the stream: the image "
+        "is marked incomplete, and held before anything is looked at; it has no place that could be "
+        "wrong. Zeroed lines are the same without the mark: only the look can tell. The threshold "
+        "runs; the first frames after the training are in.",
     )  # fmt: skip
