@@ -48,7 +48,7 @@ class Taps:
     @property
     def n_back(self) -> int:
         """How many steps of the past a prediction is made of."""
-        return self.seen.shape[1]
+        return int(self.seen.shape[1])
 
     @property
     def reach_s(self) -> float:
