@@ -23,6 +23,7 @@ from messages import (
     readout_row,
 )
 from messages.acquisition import NOISE_MEASUREMENT
+from motion.dose import DosePlan
 from realtime import pipeline
 from realtime.frame_times import FrameTimes
 from realtime.pipeline import NoiseScan, PipelineState
@@ -177,8 +178,11 @@ class Monitor:
     state: so far.
     """
 
-    def __init__(self, protocol: Protocol, header_xml: bytes) -> None:
+    def __init__(
+        self, protocol: Protocol, header_xml: bytes, *, dose_plan: DosePlan | None = None
+    ) -> None:
         self._protocol, self._header = protocol, parse_header(header_xml)
+        self._dose_plan = dose_plan
         self._assembler = assembler_for(protocol, self._header)
         self._times = FrameTimes(protocol, self._header)
         self._noise: list[Acquisition] = []
@@ -216,6 +220,7 @@ class Monitor:
             n_coils=first.n_coils,
             n_samples=first.n_samples,
             noise=noise,
+            dose_plan=self._dose_plan,
         )
         return self._pipeline
 
