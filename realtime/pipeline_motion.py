@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 import motion
-from messages import Displacement, Frame, Image, Pose, Prediction
+from messages import Displacement, Frame, Image, Pose, Prediction, ProtocolError
 from motion.gating import GatePlan, make_gate
 from motion.gating.avoidance import avoidance_zone, inside_percent
 from motion.navigator import ImageDisplacement, Navigator
@@ -35,15 +35,23 @@ def open_following(
 ) -> Following | None:
     """Return what follows the target of a slice; None where it shows none, or nothing is followed.
 
-    masks: bool (z, y, x), of one slice. voxel_mm: (z, y, x).
+    masks: bool (z, y, x), of one slice. voxel_mm: (z, y, x). Raises ProtocolError where maps of a
+    volume would have to move.
     """
     settings = protocol.motion
     shape = next(iter(masks.values())).shape if masks else (0, 0, 0)
     target = _followed(masks, protocol, shape=shape)
-    if settings is None or shape[0] != 1 or not target.any():
+    if settings is None or not target.any():
+        return None
+    is_registering = protocol.thermometry is not None
+    if shape[0] != 1:
+        if is_registering:
+            text = (
+                f"moves maps of one slice back, the image has {shape[0]}; image slices one by one"
+            )
+            raise ProtocolError(text, key="motion")
         return None
     thickness_mm, height_mm, width_mm = voxel_mm
-    is_registering = protocol.thermometry is not None
     moving = {
         region.name: masks[region.name][0]
         for region in protocol.region

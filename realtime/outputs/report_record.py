@@ -132,6 +132,11 @@ def _with_heat(run: RunRecord, missing: list[str]) -> RunRecord:
     settings = None if run.protocol is None else run.protocol.thermometry
     body_c = math.nan if settings is None else settings.body_temperature_c
     truth = _tried(lambda: read_truth(path, body_c=body_c), missing) if path.exists() else None
+    if run.protocol is not None and run.protocol.motion is not None:
+        missing.append("maps were moved back with the tissue, to the place of the first image")
+        if truth is not None:
+            missing.append("truth.h5 tells temperature in space and is not compared with them")
+            truth = None
     readings = _read_rows(run.folder / "readings.csv", _reading, missing)
     return replace(run, readings=readings, truth=truth)
 
