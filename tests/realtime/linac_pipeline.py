@@ -13,8 +13,8 @@ center_px = [32.0, 32.0]
 radii_px = [6.0, 6.0]"""
 
 
-def motion_protocol(name, *, shape=ROUND):
-    """A shipped protocol whose target lies in the middle of the image."""
+def motion_protocol(name, *, shape=ROUND, **motion):
+    """A shipped protocol whose target lies in the middle; motion: other values of its keys."""
     text = load_protocol(name).text
     before, region = text.split("[[region]]", 1)
     first, *others = region.split("[[")
@@ -22,6 +22,11 @@ def motion_protocol(name, *, shape=ROUND):
     region = "\n".join(["[[region]]", *kept, shape, ""])
     others = [one for one in others if not one.startswith("region]]")]
     others = [one for one in others if "region = " not in one]
+    before = before.splitlines()
+    for key, value in motion.items():
+        at = next(n for n, line in enumerate(before) if line.startswith(f"{key} = "))
+        before[at] = f"{key} = {value}"
+    before = "\n".join([*before, ""])
     return parse_protocol(before + region + "".join(f"[[{one}" for one in others))
 
 
