@@ -11,10 +11,12 @@ import pytest
 
 import thermometry
 from messages.codec import TOPICS, decode
+from motion.prediction import Guarded
 from realtime.alerts.limits import LIMITS, rule_name
 from realtime.protocol import parse_protocol, shipped_protocols
 from realtime.protocol_sections import (
     Document,
+    Dose,
     General,
     Motion,
     Recon,
@@ -57,7 +59,7 @@ def test_links_lead_somewhere(root):
 
 @pytest.fixture
 def toy(root):
-    (code,) = blocks((root / "docs" / "add_a_method.md").read_text(), "python")
+    code, _ = blocks((root / "docs" / "add_a_method.md").read_text(), "python")
     module = types.ModuleType("first_image")
     sys.modules["first_image"] = module  # dataclasses look their module up
     exec(code, module.__dict__)
@@ -82,9 +84,25 @@ def test_a_protocol_selects_the_method_of_the_guide_by_name(toy, monkeypatch, ro
     assert protocol.thermometry.method == "first-image"
 
 
+def test_the_predictor_of_the_guide_follows_a_straight_line(root):
+    _, code = blocks((root / "docs" / "add_a_method.md").read_text(), "python")
+    module = types.ModuleType("steady")
+    exec(code, module.__dict__)
+    predictor = Guarded(module.Steady())
+    state, speed_mm_per_s, horizon_s = predictor.start(), np.array([3.0, -1.0]), 0.25
+    for time_s in np.arange(0.0, 8.0, 0.125):
+        position_mm = tuple(speed_mm_per_s * time_s)
+        state, found = predictor.step(
+            state, time_s=float(time_s), position_mm=position_mm, horizon_s=horizon_s
+        )
+    assert found.is_trusted  # holding would be 0.8 mm late
+    wanted_mm = speed_mm_per_s * (time_s + horizon_s)
+    assert np.abs(np.subtract(found.position_mm, wanted_mm)).max() < 0.01
+
+
 def test_every_key_of_a_protocol_is_documented(root):
     text = (root / "docs" / "protocol.md").read_text()
-    for kind in (General, Stream, Recon, Thermometry, Motion, Region, *LIMITS):
+    for kind in (General, Stream, Recon, Thermometry, Motion, Dose, Region, *LIMITS):
         for name in kind.__struct_fields__:
             assert f"`{name}`" in text, f"{kind.__name__}.{name}"
     for limit in LIMITS:
