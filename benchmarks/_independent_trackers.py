@@ -115,7 +115,7 @@ def demons(first: Real, now: Real, centre: Pair, radius: float, last: Real, _rea
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float64)
     inside = np.hypot(y, x) <= radius
     field = np.stack([np.full(y.shape, last[0]), np.full(y.shape, last[1])])
-    for blur, smooth, steps in ((3.0, 6.0, 12), (1.5, 4.0, 12), (0.8, 3.0, 8)):
+    for blur, smooth, steps in ((3.0, 6.0, 9), (1.5, 4.0, 9), (0.8, 3.0, 6)):
         then = _normal(_sampled(ndimage.gaussian_filter(first, blur), np.asarray(centre), half))
         here = ndimage.gaussian_filter(now, blur)
         slopes = np.gradient(then)

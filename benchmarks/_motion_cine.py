@@ -18,7 +18,7 @@ Real = NDArray[np.float64]
 # lung_a comes without its pixel size: its figures are pixels, written as millimetres
 PIXEL_MM = {"liver_a": 1.818, "liver_b": 1.818, "lung_a": 1.0}
 RATE_HZ = {"liver_a": 5.97, "liver_b": 5.97, "lung_a": 3.18}
-N_FRAMES, N_TARGETS = 160, 4
+N_FRAMES, N_TARGETS = 140, 4
 RADIUS_MM, REACH_MM = 11.0, 30.0
 MOST_MEAN_MM, LOST_MM, TRUE_MM = 0.5, 3.0, 1.0
 AGREED_MM, LEAST_AGREED = 1.5, 4  # of seven

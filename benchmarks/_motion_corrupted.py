@@ -25,7 +25,10 @@ JUDGED = "ncc-affine"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """One frame after training. kind: "" where it was good. error_mm: of the reported place, NaN where none is."""
+    """One frame after training.
+
+    kind: "" where it was good. error_mm: of the reported place, NaN where there is none.
+    """
 
     kind: str
     error_mm: float
@@ -152,7 +155,7 @@ def _table(found: list[Judged]) -> Table:
         "Each kind from mild to severe: a burst of 25 to 100 % of the bright signal, a spike whose "
         "stripes are 30 to 150 % of it, other tissue in the target's place, an eighth to a half of "
         "the lines zero. Lines that never came are counted by whoever reads the stream: the image "
-        "is marked incomplete, and held before anything is looked at; it has no place that could be "
-        "wrong. Zeroed lines are the same without the mark: only the look can tell. The threshold "
-        "runs; the first frames after the training are in.",
+        "is marked incomplete, and held before anything is looked at; it has no place that could "
+        "be wrong. Zeroed lines are the same without the mark: only the look can tell. The "
+        "threshold runs; the first frames after the training are in.",
     )  # fmt: skip
