@@ -155,14 +155,17 @@ def _deviation(one: Followed, method: str) -> tuple[Real, NDArray[np.bool_]]:
 def _targets(found: list[Followed]) -> tuple[Target, ...]:
     parts = [_deviation(one, JUDGED) for one in found]
     away, doubted = (np.concatenate(each) for each in zip(*parts, strict=True))
-    mean = float(np.mean([a[~d].mean() for a, d in parts if (~d).any()]))
+    means = [a[~d].mean() for a, d in parts if (~d).any()]
+    if not means:
+        raise MeasurementError("no frame is believed where the independent trackers agree")
+    mean = float(np.mean(means))
     is_lost, is_true = ~(away <= LOST_MM), away <= TRUE_MM
     unreported = int(np.sum(is_lost & ~doubted))
     where = f"real cine, {JUDGED}"
     return (
         Target(
             f"{where}: ≤ {MOST_MEAN_MM} mm mean from the consensus",
-            f"{mean:.2f} mm over {len(parts)} targets (doubted frames in: "
+            f"{mean:.2f} mm over {len(means)} of {len(parts)} targets (doubted frames in: "
             f"{np.mean([a.mean() for a, _ in parts if a.size]):.2f} mm)",
             mean <= MOST_MEAN_MM,
         ),

@@ -18,8 +18,9 @@ EVERY = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_a_still_target_does_not_move(method):
     _, found = fold(method(plan()), [picture()] * 3)
     for place in found:
-        # a parabola through three correlations is right to a few hundredths of a pixel
-        assert np.abs(place.displacement_mm).max() < 0.03
+        # aligned it is where it was; a parabola through three correlations is near it
+        limit_mm = 0.02 if method is METHODS["ncc"] else 0.001
+        assert np.abs(place.displacement_mm).max() < limit_mm
         assert np.sum(place.target_mask ^ disc()) <= 0.02 * disc().sum()
         assert place.area_mm2 == pytest.approx(disc().sum(), rel=1e-3)
         assert place.volume_mm3 == pytest.approx(5 * place.area_mm2)
