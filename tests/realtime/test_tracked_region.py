@@ -35,7 +35,7 @@ def test_without_one_the_targets_themselves_are_followed():
 
 def test_a_target_that_does_not_move_stays_where_it_is():
     text = LIVER.text.replace('role = "target"', 'role = "target"\nmoves = false')
-    text = text.replace("radii_mm = [40.0, 45.0]", "radii_mm = [4.0, 4.0]")
+    text = text.replace("radii_mm = [45.0, 50.0]", "radii_mm = [4.0, 4.0]")
     masks, following = opened(parse_protocol(text))
     assert not following.registration.moving[masks["focus"] & ~masks["liver"]].any()
 
