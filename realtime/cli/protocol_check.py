@@ -16,20 +16,21 @@ def check_header(protocol: Protocol, header: SessionHeader) -> str:
     """
     settings = protocol.thermometry
     if settings is None:
-        return (
-            "the header reads well; this protocol asks for no echo time, field strength or region"
-        )
+        return f"the header reads well; {_regions_suit(protocol, header)}"
     echo_time_and_frequency(settings, header)
     doubts = doubtful_overrides(settings, header)
-    return f"{_suits(protocol, header)}{'; but ' if doubts else ''}{doubts}"
+    regions = _regions_suit(protocol, header)
+    return f"echo time and field strength suit; {regions}{'; but ' if doubts else ''}{doubts}"
 
 
-def _suits(protocol: Protocol, header: SessionHeader) -> str:
-    if any(region.center_mm is not None for region in protocol.region):
-        return "echo time and field strength suit; regions in mm are checked when readouts come"
+def _regions_suit(protocol: Protocol, header: SessionHeader) -> str:
+    if not protocol.region:
+        return "this protocol has no region"
+    if any(region.center_px is None and region.mask is None for region in protocol.region):
+        return "regions in mm are checked when readouts come"
     x, y, z = header.encodings[0].recon_matrix
     region_masks(protocol, shape=(z, y, x), fov_mm=header.encodings[0].recon_fov_mm, pose=Pose())
-    return "echo time, field strength and regions suit"
+    return "regions suit"
 
 
 def check_blur(protocol: Protocol, header: SessionHeader) -> tuple[str, ...]:
