@@ -65,10 +65,7 @@ def build(
     _refuse_navigator(protocol, header)
     settings = protocol.thermometry
     name = _reconstruction_method(protocol, plan)
-    reconstructor = recon.METHODS[name](plan)
-    window = protocol.recon.window_readouts
-    if window is not None:
-        reconstructor = recon.SlidingWindow(reconstructor, window)
+    reconstructor = _reconstructor(protocol, plan, name)
     if settings is None:
         if protocol.document.dose is not None and dose_plan is None:
             raise ProtocolError("its plan was not read: no dose could be followed", key="dose")
@@ -94,6 +91,13 @@ def build(
         n_joined,
         readout_bandwidth_hz_per_px=bandwidth_hz,
     )
+
+
+def _reconstructor(
+    protocol: Protocol, plan: recon.ReconstructionPlan, name: str
+) -> recon.Reconstructor:
+    reconstructor, window = recon.METHODS[name](plan), protocol.recon.window_readouts
+    return reconstructor if window is None else recon.SlidingWindow(reconstructor, window)
 
 
 def _refuse_navigator(protocol: Protocol, header: SessionHeader) -> None:
