@@ -1,6 +1,7 @@
 """Radiation dose in the fold: of structures, and in the plane of each image."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,17 @@ from numpy.typing import NDArray
 from messages import DeliveredDose, Image
 from motion.dose import Accumulator, ImageField, Place
 from motion.dose.tissue import Tissue
-from realtime.pipeline_state import Measured, Pipeline, PipelineState, PlaneDose, Stream
+from realtime.pipeline_place import Vector, exhaled
+from realtime.pipeline_state import (
+    Measured,
+    Pipeline,
+    PipelineState,
+    PlaneDose,
+    SliceState,
+    Stream,
+)
+
+_NO_SHIFT: Vector = (0.0, 0.0, 0.0)
 
 
 def deliver(
@@ -18,30 +29,52 @@ def deliver(
     """Return the state after what the accelerator delivered by this image, and the dose so far.
 
     What it delivered lies where the target was meanwhile. None where the protocol names no plan.
+    Structures lie where the plan has them; the tissue of a picture lies as in the reference image,
+    which may be another place (`plan_at`).
     """
-    accumulator, followed, image = pipeline.accumulator, measured.followed, measured.image
+    accumulator, image = pipeline.accumulator, measured.image
     if accumulator is None or not math.isfinite(image.time_s):
         return state, None
-    is_known = followed is not None and followed.displacement.is_tracked
-    field = None if followed is None else followed.displacement.field_mm
-    place = Place(
-        image.time_s,
-        state.place_lps_mm if is_known else None,
-        None if field is None or not is_known else ImageField(field, image.pose, image.fov_mm),
-    )
+    plan_mm = _plan_lps_mm(pipeline, {**state.slices, stream: measured.slice})
+    place = _place(measured, state.place_lps_mm, plan_mm)
     before = accumulator.start() if state.delivery is None else state.delivery
     delivery, delivered = accumulator.step(before, place, state.beam)
     planes = dict(state.planes)
     if stream not in planes:
         planes[stream] = _open_plane(accumulator, image)
     if delivery.arrived:
+        arrived = [
+            replace(one, at_mm=one.at_mm + np.array(plan_mm or _NO_SHIFT))
+            for one in delivery.arrived
+        ]
         planes = {
-            name: replace(
-                one, gy=one.gy + one.tissue.received_gy(accumulator.plan, delivery.arrived)
-            )
+            name: replace(one, gy=one.gy + one.tissue.received_gy(accumulator.plan, arrived))
             for name, one in planes.items()
         }
     return replace(state, delivery=delivery, planes=planes), delivered
+
+
+def _plan_lps_mm(pipeline: Pipeline, slices: Mapping[Stream, SliceState]) -> Vector | None:
+    """Return where the plan's anatomy lies against the reference image; None while not known."""
+    settings = pipeline.protocol.document.dose
+    if settings is None or settings.plan_at == "reference":
+        return _NO_SHIFT
+    return exhaled(slices.values())
+
+
+def _place(measured: Measured, place_mm: Vector, plan_mm: Vector | None) -> Place:
+    """Return the target's displacement from the plan's place, with a field where there is one.
+
+    A field is of the reference image's pixels: where the plan lies elsewhere, tissue moves rigidly.
+    """
+    image, followed = measured.image, measured.followed
+    if followed is None or not followed.displacement.is_tracked or plan_mm is None:
+        return Place(image.time_s, None)
+    field = followed.displacement.field_mm
+    left, back, up = np.subtract(place_mm, plan_mm).tolist()
+    if field is None or any(plan_mm):
+        return Place(image.time_s, (left, back, up))
+    return Place(image.time_s, (left, back, up), ImageField(field, image.pose, image.fov_mm))
 
 
 def plane_gy(state: PipelineState, stream: Stream, image: Image) -> NDArray[np.float32]:

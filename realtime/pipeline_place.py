@@ -1,12 +1,13 @@
 """The target in the patient, from images of one plane or of several in turn."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from messages import Displacement, Pose
-from realtime.pipeline_state import MotionMemory, PipelineState
+from realtime.pipeline_state import MotionMemory, PipelineState, SliceState
 
 Vector = tuple[float, float, float]
 _PARALLEL = 0.1  # sine between two planes under which they have both axes in common
@@ -30,6 +31,24 @@ def place(
         memory = _with_origin(memory, before - own, _shared(pose, state.first_pose))
     known = axes @ (np.array(memory.origin_mm) + own)
     return replace(state, place_lps_mm=_vector(before + (known - axes @ before) @ axes)), memory
+
+
+def exhaled(slices: Iterable[SliceState]) -> Vector | None:
+    """Return the end-exhale place that the gates have learned, as a displacement in the patient.
+
+    Along the axes of each slice as its own gate has it. None while one is still being learned.
+    """
+    found = np.zeros(3)
+    for one in slices:
+        if one.following is None:
+            continue
+        pose, center_mm = one.motion.first_pose, one.following.gating.center_mm
+        if pose is None or center_mm is None:
+            return None
+        axes = np.array([pose.phase_dir, pose.read_dir])
+        known = axes @ np.array(one.motion.origin_mm) + np.array(center_mm)
+        found = found + (known - axes @ found) @ axes
+    return _vector(found)
 
 
 def _with_origin(

@@ -161,6 +161,8 @@ class Dose(Struct, frozen=True, forbid_unknown_fields=True):
         monitor units (or of all fractions: DoseSummationType and the plan tell).
     prescription_gy: of one fraction; the plan's own where it is not given.
     target: name of the structure that V95 and D98 are about.
+    plan_at: where the plan's anatomy lies: as in the reference image, or with the target at the
+        end-exhale place that the gate has learned.
     """
 
     plan: str
@@ -168,6 +170,7 @@ class Dose(Struct, frozen=True, forbid_unknown_fields=True):
     beams: tuple[str, ...]
     target: str
     prescription_gy: Annotated[float, Meta(gt=0.0, le=200.0)] | None = None
+    plan_at: Literal["reference", "end-exhale"] = "reference"
 
 
 _PLACES = ("center_px", "center_mm", "radii_px", "radii_mm")

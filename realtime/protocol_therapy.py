@@ -75,6 +75,13 @@ def _refuse_unsafe_linac(document: Document) -> None:
     for key in ("latency_ms", "gate_margin_mm", "max_outside_percent"):
         if getattr(settings, key) is None:
             raise ProtocolError("is missing, mrlinac needs it", key=f"motion.{key}")
+    dose = document.dose
+    if dose is not None and dose.plan_at == "end-exhale" and settings.gate_center != dose.plan_at:
+        raise ProtocolError(
+            f'is "end-exhale", which is learned only where motion.gate_center is; it is '
+            f"{settings.gate_center!r}",
+            key="dose.plan_at",
+        )
     margin_mm, resume_mm = settings.gate_margin_mm, settings.resume_margin_mm
     if margin_mm is not None and resume_mm is not None and resume_mm > margin_mm:
         raise ProtocolError(

@@ -42,7 +42,8 @@ def delivered_grid(run: RunRecord) -> Delivered:
     beams = run.beams
     if beams is None or not beams.is_known:
         raise MonitorError(f"{run.folder}: has no beams.csv, the accelerator reported nothing")
-    places = [_place(row) for row in run.motion if math.isfinite(row.time_s)]
+    plan_mm = _plan_lps_mm(run, settings)
+    places = [_place(row, plan_mm) for row in run.motion if math.isfinite(row.time_s)]
     if not places:
         raise MonitorError(f"{run.folder}: motion.csv has no frame with a time")
     gy = whole_grid_gy(plan, sorted(places, key=lambda one: one.time_s), beams)
@@ -77,6 +78,25 @@ def _settings(run: RunRecord) -> Dose:
     return settings
 
 
-def _place(row: MotionRow) -> Place:
+def _plan_lps_mm(run: RunRecord, settings: Dose) -> NDArray[np.float64]:
+    """Return where the plan's anatomy lay against the reference image, (3,)."""
+    if settings.plan_at == "reference":
+        return np.zeros(3)
+    known = [row for row in run.motion if row.is_tracked and not math.isnan(row.gate_center_mm[0])]
+    if not known or len({row.slice for row in known}) > 1:
+        raise MonitorError(
+            f'{run.folder}: [dose] plan_at is "end-exhale", which can be told after the run of '
+            "images of one slice, with a gate that has learned its place"
+        )
+    # of one slice, displacement in the patient is that in the image, turned
+    seen, in_patient = (
+        np.array([getattr(row, name) for row in known]) for name in ("displacement_mm", "lps_mm")
+    )
+    axes, *_ = np.linalg.lstsq(seen, in_patient, rcond=None)
+    return np.asarray(np.array(known[-1].gate_center_mm) @ axes)
+
+
+def _place(row: MotionRow, plan_mm: NDArray[np.float64]) -> Place:
     is_known = row.is_tracked and not row.is_training and not math.isnan(row.lps_mm[0])
-    return Place(row.time_s, row.lps_mm if is_known else None)
+    left, back, up = np.subtract(row.lps_mm, plan_mm).tolist()
+    return Place(row.time_s, (left, back, up) if is_known else None)

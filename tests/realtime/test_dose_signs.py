@@ -1,22 +1,27 @@
 """An edge of dose on one side only: tissue that moves to it gains, whichever way axes run."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from messages import BeamLog, Displacement, FrameKey, Image, Pose
+from messages import BeamLog, Displacement, FrameKey, Image, Pose, ProtocolError
 from motion.dose import Accumulator, DoseCloud, DosePlan, Place, Structure, whole_grid_gy
+from motion.gating import GateState
 from realtime.pipeline_delivery import deliver, plane_gy
 from realtime.pipeline_place import place
 from realtime.pipeline_state import (
     Followed,
+    Following,
     Measured,
     MotionMemory,
     Pipeline,
     PipelineState,
     SliceState,
 )
+from realtime.protocol import load_protocol, parse_protocol
+from realtime.protocol_sections import Dose
 from realtime.rt.rtdose import read_dose
 from tests.realtime.rt.rt_files import save_dose
 
@@ -77,11 +82,18 @@ def cloud(tmp_path, toward, grid="transverse"):
     return DoseCloud(1, 100.0, read.gy, read.grid)
 
 
-def played(dose, pose, moved_mm):
+def played(dose, pose, moved_mm, *, protocol=None, slice_state=None):
     """Two images of a target that stays at moved_mm (y, x), 100 monitor units between them."""
     target = Structure("target", "target", PATIENT_MM[None], np.ones(1))
     plan = DosePlan((dose,), (target,), "target")
-    pipeline = Pipeline(None, None, None, (), 0.0, accumulator=Accumulator(plan))
+    pipeline = Pipeline(
+        protocol or load_protocol("mrlinac-lung"),
+        None,
+        None,
+        (),
+        0.0,
+        accumulator=Accumulator(plan),
+    )
     state, memory, delivered = PipelineState(), MotionMemory(), None
     log = BeamLog(
         np.array([0.0, 1.0]), np.ones(2, np.int64), np.array([True, False]), np.array([0.0, 100.0])
@@ -93,7 +105,9 @@ def played(dose, pose, moved_mm):
         mask = np.zeros((9, 9), np.bool_)
         seen = Displacement(number, FrameKey(), float(number), moved_mm, mask, 1.0, 5.0, 1.0)
         state, memory = place(state, memory, seen, pose)
-        measured = Measured(image, SliceState({}), None, None, followed=Followed(seen))
+        measured = Measured(
+            image, slice_state or SliceState({}), None, None, followed=Followed(seen)
+        )
         state, delivered = deliver(pipeline, state, measured, STREAM)
     return plan, state, delivered, plane_gy(state, STREAM, image)
 
@@ -156,3 +170,45 @@ def test_the_picture_of_dose_is_the_grid_cut_by_the_image(name, grid, tmp_path):
     here, there = (edge_gy(one + in_patient, (0.6, 0.0, 0.8)) for one in (points, nearest))
     np.testing.assert_allclose(picture[0], here, rtol=0.01)
     np.testing.assert_allclose(sampled, there, rtol=0.01)
+
+
+def exhaled_at(center_mm, pose):
+    """A plan made breathed out, and a slice whose gate has learned that place."""
+    dose = Dose("p", "s", ("b",), "target", plan_at="end-exhale")
+    protocol = SimpleNamespace(document=SimpleNamespace(dose=dose))
+    following = Following(None, None, gating=GateState(center_mm=center_mm))
+    memory = MotionMemory(first_pose=pose)
+    return {"protocol": protocol, "slice_state": SliceState({}, following=following, motion=memory)}
+
+
+@pytest.mark.parametrize("name", POSES)
+def test_a_plan_at_end_exhale_is_met_at_end_exhale_whenever_the_reference_was_taken(name, tmp_path):
+    """The reference image found the target 8 mm away from where it rests, and the plan has it."""
+    pose, center_mm = pose_of(name), (-8.0, 2.0)
+    planned = exhaled_at(center_mm, pose)
+    dose = cloud(tmp_path, (0.6, 0.0, 0.8))
+    _, _, told, picture = played(dose, pose, center_mm, **planned)
+    assert told.so_far[0].mean_gy == pytest.approx(1.0, rel=0.005)
+    assert told.unplaced_mu == 0.0
+    # pixels are the reference image's, and their tissue rests elsewhere than they show it
+    at_rest = center_mm[0] * np.array(pose.phase_dir) + center_mm[1] * np.array(pose.read_dir)
+    expected = edge_gy(PATIENT_MM + at_rest, (0.6, 0.0, 0.8))
+    assert picture[0, 4, 4] == pytest.approx(float(expected), rel=0.005)
+    _, _, moved, _ = played(dose, pose, (-3.0, 2.0), **planned)
+    expected = edge_gy(PATIENT_MM + 5.0 * np.array(pose.phase_dir), (0.6, 0.0, 0.8))
+    assert moved.so_far[0].mean_gy == pytest.approx(float(expected), rel=0.005)
+
+
+def test_units_before_the_end_exhale_place_is_learned_have_no_place(tmp_path):
+    pose = pose_of("sagittal")
+    dose = cloud(tmp_path, DIRECTIONS["superior"])
+    _, _, told, _ = played(dose, pose, (-8.0, 2.0), **exhaled_at(None, pose))
+    assert told.unplaced_mu == pytest.approx(100.0)
+
+
+def test_a_plan_at_end_exhale_needs_a_gate_that_learns_it():
+    text = load_protocol("mrlinac-lung").text.replace('gate_center = "end-exhale"', "")
+    files = 'plan = "p.dcm"\nstructures = "s.dcm"\nbeams = ["b.dcm"]\ntarget = "GTV"\n'
+    with pytest.raises(ProtocolError, match="learned only where motion.gate_center is") as caught:
+        parse_protocol(f'{text}\n[dose]\n{files}plan_at = "end-exhale"\n')
+    assert caught.value.key == "dose.plan_at"
