@@ -143,7 +143,7 @@ def settled_taps(history: History, horizon_s: float, *, has_products: bool) -> T
 
 
 def _seen(pitch_s: float) -> Real:
-    n_near = max(3, round(NEAR_S / pitch_s))
+    n_near = max(1, round(NEAR_S / pitch_s))
     width = max(1, round(FAR_PITCH_S / pitch_s))
     n_far = max(1, round((LOOK_BACK_S - NEAR_S) / pitch_s / width))
     near, far = np.eye(n_near), np.kron(np.eye(n_far), np.full(width, 1.0 / width))
