@@ -77,6 +77,8 @@ def breathing_of(waveform: Waveform) -> Breathing | None:
         return None
     value = waveform.samples[0].astype(np.float64)
     step_s = 1e-6 * waveform.sample_time_us
+    if not (math.isfinite(waveform.time_s) and 0.0 < step_s < math.inf):
+        return None
     times = np.asarray(waveform.time_s + step_s * np.arange(len(value)), np.float64)
     return Breathing(times, value)
 

@@ -1,10 +1,13 @@
 """Rules on the beam and on the dose that it has delivered."""
 
-from messages import DeliveredDose, Finding, StructureDose
+import numpy as np
+
+from messages import DeliveredDose, Finding, Pose, StructureDose
 from realtime.alerts.findings import finding, gravest
 from realtime.alerts.limits import BeamDespiteHold, DoseForecast
 from realtime.alerts.observation_motion import MotionObservation
 
+MOST_SKEW = 0.01  # of unit vectors, which headers give in single precision
 MOST_UNPLACED_PERCENT = 1.0  # of the delivered monitor units; more blurs the dose's figures
 
 
@@ -68,11 +71,21 @@ def _spared(
     return finding(limit, "hold", text, value=coming_gy, reached=most_gy, unit="Gy")
 
 
-def uncounted(delivered: DeliveredDose | None) -> tuple[Finding, ...]:
-    """Return what makes the delivered dose doubtful."""
+def _has_directions(pose: Pose) -> bool:
+    """Whether the image's axes are two unit vectors in the patient, square to each other."""
+    down, along = np.array(pose.phase_dir), np.array(pose.read_dir)
+    products = np.array([down @ down, along @ along, down @ along])
+    return bool(np.abs(products - (1.0, 1.0, 0.0)).max() < MOST_SKEW)  # false for NaN
+
+
+def uncounted(delivered: DeliveredDose | None, pose: Pose | None = None) -> tuple[Finding, ...]:
+    """Return what makes the delivered dose doubtful; pose: of the image that shows its place."""
     if delivered is None:
         return ()
     findings = []
+    if pose is not None and not _has_directions(pose):
+        text = "the image's header names no directions in the patient: where dose goes is not known"
+        findings.append(Finding("delivery-doubt", "hold", text))
     if delivered.interrupted:
         text = "frames were lost to a restart: their dose is counted at the last known place"
         findings.append(Finding("dose-interrupted", "warn", text))

@@ -113,7 +113,7 @@ def judge_motion(protocol: Protocol, observation: MotionObservation) -> tuple[Fi
             is_calibrated=seen.is_calibrated,
         ),
         *clock(seen.time_s, seen.previous_time_s),
-        *uncounted(seen.delivered),
+        *uncounted(seen.delivered, seen.pose),
     ]
     findings += judge_place(protocol, seen)
     found = [gate(settings, target, seen)]

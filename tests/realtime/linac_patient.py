@@ -31,7 +31,8 @@ class Patient:
         n = self.matrix
         mm = MM[0] / n
         y, x = (np.mgrid[:n, :n] - n // 2) * mm
-        body = 0.4 / (1 + np.exp((np.hypot(y / 56.0, x / 48.0) - 1.0) * 12.0))
+        depth = np.hypot(y / 56.0, x / 48.0)
+        body = np.where(depth < 1.2, 0.4 / (1 + np.exp((depth - 1.0) * 12.0)), 0.0)
         body = body * (1 + 0.3 * np.sin(y / 7.0) * np.cos(x / 5.0))
         at_y, at_x = y - moved_mm[0], x - moved_mm[1]
         radius = np.hypot(at_y / 11.0, at_x / 9.0)

@@ -30,18 +30,17 @@ def motion_protocol(name, *, shape=ROUND, **motion):
     return parse_protocol(before + region + "".join(f"[[{one}" for one in others))
 
 
-def header_of(*, trajectory="cartesian", matrix=N, n_slices=1):
+def header_of(*, n_slices=1, depth=1):
     """The header of a scan of every line."""
-    return SessionHeader(
-        b"", (Encoding((matrix, matrix, 1), (matrix, matrix, 1), MM, MM, trajectory,
-                       n_slices=n_slices),)
-    )  # fmt: skip
+    matrix, extent_mm = (N, N, depth), (*MM[:2], MM[2] * depth)
+    encoding = Encoding(matrix, matrix, extent_mm, extent_mm, "cartesian", n_slices=n_slices)
+    return SessionHeader(b"", (encoding,))
 
 
 def pipeline_of(protocol, *, dose_plan=None, **header):
     """The pipeline of a scan of every line."""
     return pipeline.build(
-        protocol, header_of(**header), n_coils=N_COILS, n_samples=header.get("matrix", N),
+        protocol, header_of(**header), n_coils=N_COILS, n_samples=N,
         noise=None, imaging_sample_time_us=5.0, dose_plan=dose_plan,
     )  # fmt: skip
 
