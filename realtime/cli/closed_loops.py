@@ -15,6 +15,8 @@ from messages import MonitorError
 from realtime.cli.console import counted
 from simulators import TreatmentSimulator
 from simulators.beam import (
+    PLAN_FILE,
+    STRUCTURES_FILE,
     AcceleratorSettings,
     LinacLoop,
     LinacResult,
@@ -168,13 +170,16 @@ def planned(patient: str | None, scan: object) -> tuple[LinacScan, Plan]:
     return scan, plan_of(scan.scene.bodies[0], scan.scene.origin_mm, site=site)
 
 
-def write_plan(patient: str | None, scan: object, folder: Path) -> None:
-    """Write an MR-linac patient's plan as DICOM RT."""
+def write_plan(patient: str | None, scan: object, folder: Path) -> str:
+    """Write an MR-linac patient's plan as DICOM RT; return a protocol's [dose] that names it."""
     _, plan = planned(patient, scan)
     try:
         write_rt_set(plan, folder)
     except OSError as error:
         raise MonitorError(f"{folder}: {error.strerror}, expected a folder to write to") from error
+    beams = ", ".join(f'"{one.name}"' for one in sorted(folder.glob("beam-*.dcm")))
+    files = f'plan = "{PLAN_FILE}"\nstructures = "{STRUCTURES_FILE}"\nbeams = [{beams}]\n'
+    return f'[dose]\n{files}target = "{plan.structures[0].name}"\n'
 
 
 def _tell(result: ClosedLoopResult | LinacResult, text: str, *, summary: Path | None) -> None:

@@ -21,7 +21,6 @@ from realtime.gateway import Gateway
 from realtime.outputs.report import write_report
 from realtime.protocol import Protocol, load_protocol
 from realtime.streams.player import parse_speed
-from simulators.beam import PLAN_FILE, STRUCTURES_FILE
 from simulators.linac import linac_scan
 
 
@@ -104,11 +103,9 @@ def _protocol(chosen: _Demo, folder: Path) -> Protocol:
     if not chosen.patient:
         return shipped
     scan = linac_scan(chosen.patient, n_frames=1)
-    write_plan(chosen.patient, scan, folder)
-    beams = ", ".join(f'"{one.name}"' for one in sorted(folder.glob("beam-*.dcm")))
-    files = f'plan = "{PLAN_FILE}"\nstructures = "{STRUCTURES_FILE}"\nbeams = [{beams}]\n'
+    dose = write_plan(chosen.patient, scan, folder)
     copy = folder / f"{chosen.protocol}.toml"
-    copy.write_text(f'{shipped.text}\n[dose]\n{files}target = "target"\n', encoding="utf-8")
+    copy.write_text(f"{shipped.text}\n{dose}", encoding="utf-8")
     return load_protocol(copy)
 
 

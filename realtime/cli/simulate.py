@@ -111,7 +111,8 @@ def simulate(
         # these sums are small: a second thread waits more than it works
         threadpoolctl.threadpool_limits(limits=1)
         if loop.rt_plan is not None:
-            write_plan(patient, scan, loop.rt_plan)
+            click.echo(f"for a protocol in {loop.rt_plan}:\n")
+            click.echo(write_plan(patient, scan, loop.rt_plan))
         if monitor is None:
             _play_scan(scan, to, pace=pace, config=config, faults=faults, truth=truth)
         else:

@@ -63,7 +63,8 @@ def _draw_direction(
         )  # fmt: skip
     effect_at = series.effect_at[rows]
     if np.isfinite(effect_at).any():
-        low, high = (direction.sign * one[rows, direction.axis] for one in _interval(series))
+        sides = series.low_mm, series.high_mm
+        low, high = (direction.sign * one[rows, direction.axis] for one in sides)
         predicted = direction.sign * series.predicted_mm[rows, direction.axis]
         axes.fill_between(effect_at, low, high, color=PREDICTED, alpha=0.22, lw=0, label=labels[2])
         axes.plot(effect_at, predicted, color=PREDICTED, lw=0.9, label=labels[1])
@@ -73,10 +74,6 @@ def _draw_direction(
     if (doubted & np.isfinite(place)).any():
         where = doubted & np.isfinite(place)
         axes.plot(at[where], place[where], "x", color=style.HELD, ms=5, label=labels[4])
-
-
-def _interval(series: MotionSeries) -> tuple[Real, Real]:
-    return series.low_mm, series.high_mm
 
 
 def _draw_truth(axes: Axes, series: MotionSeries, direction: Direction, truth: MotionTruth) -> None:

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from realtime.cli import main
 from realtime.cli.closed_loops import write_plan
 from realtime.protocol import load_protocol
-from simulators.beam import PLAN_FILE, STRUCTURES_FILE
 from simulators.linac import linac_scan
 
 SMALL = ["--frames=1", "--matrix=32", "--coils=2"]
@@ -68,12 +67,9 @@ def test_a_header_alone_is_checked_as_far_as_it_goes(tmp_path):
 
 def with_plan(folder):
     """Return the shipped lung protocol beside the simulated patient's plan."""
-    write_plan("lung-sagittal", linac_scan("lung-sagittal", n_frames=1), folder)
-    beams = ", ".join(f'"{one.name}"' for one in sorted(folder.glob("beam-*.dcm")))
-    dose = f'plan = "{PLAN_FILE}"\nstructures = "{STRUCTURES_FILE}"\nbeams = [{beams}]\n'
+    dose = write_plan("lung-sagittal", linac_scan("lung-sagittal", n_frames=1), folder)
     path = folder / "treatment.toml"
-    text = load_protocol("mrlinac-lung").text
-    path.write_text(f'{text}\n[dose]\n{dose}target = "target"\n', encoding="utf-8")
+    path.write_text(f"{load_protocol('mrlinac-lung').text}\n{dose}", encoding="utf-8")
     return path
 
 
