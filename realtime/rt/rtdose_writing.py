@@ -20,6 +20,12 @@ _KEPT = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyID",
     "FrameOfReferenceUID", "PositionReferenceIndicator", "TissueHeterogeneityCorrection",
 )  # fmt: skip
+# type 2: an RTDOSE without them, if only empty, is not one (PS3.3 A.18.3)
+_NEVER_MISSING = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "StudyID", "AccessionNumber", "ReferringPhysicianName", "OperatorsName",
+    "PositionReferenceIndicator",
+)  # fmt: skip
 _MOST = np.iinfo(np.uint32).max
 
 
@@ -45,7 +51,7 @@ def write_dose(
     for keyword in _KEPT:
         if keyword in original:
             dataset[keyword] = original[keyword]
-    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyID"):
+    for keyword in _NEVER_MISSING:
         if keyword not in dataset:
             setattr(dataset, keyword, "")
     _describe(dataset, original, comment=comment)

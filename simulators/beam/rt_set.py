@@ -51,17 +51,20 @@ class _Writer:
         for name in ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"):
             setattr(dataset, name, "")
         dataset.AccessionNumber = dataset.ReferringPhysicianName = ""
+        dataset.OperatorsName = dataset.PositionReferenceIndicator = ""
+        dataset.SeriesNumber = None
         return dataset
 
     def write_plan(self) -> None:
         """Write RTPLAN: beams, monitor units and the prescription of one fraction."""
         dataset = self.new("RTPLAN", uid=self.plan_uid)
-        dataset.RTPlanLabel, dataset.RTPlanGeometry = "simulated", "TREATMENT_DEVICE"
+        dataset.RTPlanLabel, dataset.RTPlanGeometry = "simulated", "PATIENT"
         dataset.RTPlanDate = dataset.RTPlanTime = ""
         prescribed = _item(
             DoseReferenceNumber=1,
             DoseReferenceStructureType="VOLUME",
             DoseReferenceType="TARGET",
+            ReferencedROINumber=1,
             TargetPrescriptionDose=self.plan.prescription_gy,
         )
         dataset.DoseReferenceSequence = [prescribed]
@@ -204,6 +207,9 @@ def _beam(beam: Beam) -> Dataset:
         TreatmentDeliveryType="TREATMENT",
         PrimaryDosimeterUnit="MU",
         TreatmentMachineName="simulated",
+        BeamLimitingDeviceSequence=[
+            _item(RTBeamLimitingDeviceType=kind, NumberOfLeafJawPairs=1) for kind in ("X", "Y")
+        ],
         NumberOfWedges=0,
         NumberOfCompensators=0,
         NumberOfBoli=0,

@@ -109,6 +109,18 @@ def test_written_dose_is_a_new_instance_of_the_same_patient(tmp_path):
     assert (new.PatientName, new.DoseComment) == (old.PatientName, COMMENT)
 
 
+def test_written_dose_has_what_the_standard_asks_for_though_the_plan_has_not(tmp_path):
+    """As dciodvfy of dicom3tools finds it: type 2 attributes of patient, study, series, frame."""
+    import pydicom
+
+    like = save_dose(tmp_path / "like.dcm", COUNTS)
+    write_dose(tmp_path / "out.dcm", COUNTS.astype(np.float32), read_dose(like).grid, like=like)
+    written = pydicom.dcmread(tmp_path / "out.dcm")
+    for keyword in ("OperatorsName", "PositionReferenceIndicator", "StudyDate", "AccessionNumber",
+                    "SeriesNumber", "ReferringPhysicianName", "PatientSex"):  # fmt: skip
+        assert keyword in written
+
+
 def test_dose_that_is_not_finite_is_not_written(tmp_path):
     like = save_dose(tmp_path / "like.dcm", COUNTS)
     gy = np.full(COUNTS.shape, np.nan, np.float32)
