@@ -9,7 +9,7 @@ from scipy import ndimage
 
 import motion
 from messages import Displacement, Frame, Image, Pose, Prediction, ProtocolError
-from motion.gating import GatePlan, make_gate
+from motion.gating import GatePlan, decision_horizon_s, make_gate
 from motion.gating.avoidance import avoidance_zone, inside_percent
 from motion.navigator import ImageDisplacement, Navigator
 from motion.navigator_spokes import NavigatorSpokes
@@ -104,9 +104,16 @@ def follow(following: Following, image: Image) -> tuple[Following, Followed]:
 
 
 def aim(
-    following: Following, followed: Followed, frame: Frame, plan: ReconstructionPlan
+    following: Following,
+    followed: Followed,
+    frame: Frame,
+    plan: ReconstructionPlan,
+    *,
+    interval_s: float,
 ) -> tuple[Following, Followed]:
     """Return the place at beam-effect time and the gate, from a followed image.
+
+    interval_s: from image to image, for so long a decision stands; NaN while that is not known.
 
     A place that is not believed is not predicted from: the model goes on without. Where a navigator
     is trusted, what it says of the last spokes is nearer to the beam's effect than the image is; it
@@ -119,15 +126,17 @@ def aim(
     if not math.isfinite(seen.time_s):  # without a clock there is no speed, and no moment to ask of
         gating, reading = gate.step(following.gating, seen, None)
         return replace(following, gating=gating), Followed(seen, None, reading)
+    horizon_s = decision_horizon_s(following.latency_s, interval_s=interval_s)
     predicting, prediction = predictor.step(
         following.predicting,
         time_s=seen.time_s,
         position_mm=None if seen.doubts else seen.displacement_mm,
-        horizon_s=following.latency_s,
+        horizon_s=horizon_s,
     )
     following = replace(following, predicting=predicting)
     if following.navigator is not None:
-        following, sooner = _sooner(following, seen, frame, plan)
+        effect_s = seen.time_s + horizon_s
+        following, sooner = _sooner(following, seen, frame, plan, effect_s=effect_s)
         prediction = surer(prediction, sooner)
     following, by_surrogate_mm = _by_surrogate(following, seen, frame)
     gating, reading = gate.step(following.gating, seen, prediction)
@@ -146,12 +155,18 @@ def surer(by_image: Prediction | None, sooner: Prediction | None) -> Prediction 
 
 
 def _sooner(
-    following: Following, seen: Displacement, frame: Frame, plan: ReconstructionPlan
+    following: Following,
+    seen: Displacement,
+    frame: Frame,
+    plan: ReconstructionPlan,
+    *,
+    effect_s: float,
 ) -> tuple[Following, Prediction | None]:
     """Return the prediction from the last spokes; None where it is not to be trusted."""
     navigator, predictor = following.navigator, following.predictor
     passes = centre_passes(frame, plan, n_samples=1)
-    if navigator is None or predictor is None or not np.isfinite(passes.times_s).all():
+    is_timed = passes.times_s.size > 0 and bool(np.isfinite(passes.times_s).all())
+    if navigator is None or predictor is None or not is_timed:
         return following, None
     settings = plan.settings
     n_window = settings.window_readouts or len(passes.times_s)
@@ -167,7 +182,7 @@ def _sooner(
         following.predicting_sooner,
         time_s=newest_s,
         position_mm=(y_mm, x_mm) if positions.is_trusted else None,
-        horizon_s=max(seen.time_s + following.latency_s - newest_s, 0.0),
+        horizon_s=max(effect_s - newest_s, 0.0),
     )
     following = replace(following, navigating=navigating, predicting_sooner=predicting)
     if prediction is None or not (positions.is_trusted and prediction.is_trusted):
