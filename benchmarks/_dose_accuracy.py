@@ -16,6 +16,7 @@ from scipy.interpolate import CubicSpline
 from messages import BeamLog, DeliveredDose
 from motion import PREDICTORS
 from motion.dose import Accumulator, DoseCloud, DoseGrid, DosePlan, Place, Structure
+from motion.gating import decision_horizon_s
 
 Real = NDArray[np.float64]
 
@@ -118,9 +119,10 @@ def _decisions(images_s: Real, seen_mm: Real) -> NDArray[np.bool_]:
     """Return whether each image opens the gate: the predicted place lies in the window."""
     predictor = PREDICTORS["rls"]()
     state, is_open = predictor.start(), []
+    horizon_s = decision_horizon_s(LATENCY_S, interval_s=float(np.median(np.diff(images_s))))
     for now_s, position in zip(images_s.tolist(), seen_mm.tolist(), strict=True):
         state, one = predictor.step(
-            state, time_s=now_s, position_mm=tuple(position), horizon_s=LATENCY_S
+            state, time_s=now_s, position_mm=tuple(position), horizon_s=horizon_s
         )
         is_open.append(one is not None and abs(one.position_mm[0]) <= WINDOW_MM)
     return np.array(is_open)

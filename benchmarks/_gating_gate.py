@@ -26,7 +26,7 @@ MOST_SHARE = 0.5  # of what the beam hits outside without prediction
 MEASURED_BEFORE = {0.25: (12.9, 6.1), 0.5: (22.9, 9.2)}
 RADIUS_MM, PIXELS, MOST_OUTSIDE_PERCENT = 15.0, 96, 5.0
 LIMITS = (0.5, 0.2)  # on the probability
-N_NOISES = 2
+N_NOISES = 4
 WINDOWS = {"SI": np.array([1.0, 0.0]), "in-plane": np.array([1.0, 1.0])}
 """Which axes (y, x) count: the reference's window is one of SI, the gate's own one of the area."""
 

@@ -92,7 +92,10 @@ def _aimed(pipeline: Pipeline, measured: Measured, frame: Frame) -> Measured:
     following, followed = measured.slice.following, measured.followed
     if following is None or followed is None:
         return measured
-    following, followed = aim(following, followed, frame, pipeline.reconstructor.plan)
+    plan, interval_s = pipeline.reconstructor.plan, measured.slice.motion.frame_period_s
+    following, followed = aim(
+        following, followed, frame, plan, interval_s=math.nan if interval_s is None else interval_s
+    )
     slice_state = replace(measured.slice, following=following)
     return replace(measured, slice=slice_state, followed=followed)
 
