@@ -117,7 +117,8 @@ def test_one_frame_of_training_is_not_enough_to_permit():
 @pytest.mark.parametrize("period_s", [0.02, 2.0])
 def test_at_any_frame_rate_frames_are_judged(period_s):
     frames = [PATIENT.frame(n, breathing_mm(n * period_s), time_s=n * period_s) for n in range(20)]
-    assert verdicts(frames)[-1].motion.effect_time_s == pytest.approx(19 * period_s + 0.25)
+    motion = verdicts(frames)[-1].motion
+    assert 0.25 <= motion.effect_time_s - motion.time_s <= 0.25 + period_s
 
 
 def test_a_volume_is_held_and_says_so():
