@@ -7,7 +7,7 @@ import click
 from realtime.cli.played import tell_played
 from realtime.clock import MonotonicClock
 from realtime.streams.links import open_link
-from realtime.streams.player import PlayerSettings, parse_speed, play
+from realtime.streams.player import PATIENCE_S, PlayerSettings, parse_speed, play
 from realtime.streams.recordings import open_recording
 
 
@@ -16,7 +16,7 @@ from realtime.streams.recordings import open_recording
 @click.option("--to", "url", required=True, help="tcp://host:port or zmq://host:port.")
 @click.option("--speed", default="1.0", show_default=True, help="max, or times the scanner's pace.")
 @click.option("--config", "config_name", help="Configuration to ask the server for.")
-@click.option("--timeout-s", type=click.FloatRange(min=0.1), default=30.0, show_default=True)
+@click.option("--timeout-s", type=click.FloatRange(min=0.1), default=PATIENCE_S, show_default=True)
 def send(file: Path, url: str, speed: str, config_name: str | None, timeout_s: float) -> None:
     """Play a recording to any MRD server and tell what comes back."""
     settings = PlayerSettings(

@@ -31,6 +31,10 @@ _MESSAGES_BETWEEN_READS = 16
 _FINE_WAIT_S = 0.002  # a poll counts in ms; the rest is slept by the clock
 
 
+# twice what a worker may take to set up, compiling for the first time on a busy machine
+PATIENCE_S = 120.0
+
+
 @dataclass(frozen=True, slots=True)
 class PlayerSettings:
     """How to play.
@@ -43,7 +47,7 @@ class PlayerSettings:
 
     speed: float | None = None
     config_name: str | None = None
-    timeout_s: float = 30.0
+    timeout_s: float = PATIENCE_S
     time_stamp_unit: TimeStampUnit = "auto"
     keeps_images: bool = False
 
@@ -218,7 +222,7 @@ class _Player:
 @click.option("--connect", "url", help="tcp://host:port or zmq://host:port.")
 @click.option("--speed", default="max", help="max, or a multiple of the scanner's pace.")
 @click.option("--config", "config_name", help="Configuration to ask the server for.")
-@click.option("--timeout-s", default=30.0, help="How long the server may be silent.")
+@click.option("--timeout-s", default=PATIENCE_S, help="How long the server may be silent.")
 def main(
     file: Path,
     fd: int | None,
