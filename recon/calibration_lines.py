@@ -50,8 +50,8 @@ class CalibrationLines:
         return CalibrationLines(rows, weights, self.center, older.n_frames + 1)
 
     def are_of_one_moment(self, acceleration: int) -> bool:
-        """Whether so many frames of a moving lattice are in them that all its lines agree."""
-        return self.n_frames >= 2 * acceleration - 1
+        """Whether they are of one frame, or of as many of a moving lattice as make them agree."""
+        return self.n_frames == 1 or self.n_frames >= 2 * acceleration - 1
 
 
 def calibration_lines(

@@ -164,7 +164,7 @@ class Grappa(HybridRows):
         found = GrappaCalibration(
             is_ready=False, navigator=navigator, gathered=lines, first=first, last=last
         )
-        if is_interleaved and not lines.are_of_one_moment(self._acceleration):
+        if not lines.are_of_one_moment(self._acceleration):
             return found
         kernel = fit_kernel(lines, self._acceleration)
         if kernel is None:

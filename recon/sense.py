@@ -85,9 +85,7 @@ class MappedRows(HybridRows):
             gathered=lines,
             measured=np.fft.fftshift(hybrid.n_averages > 0),
         )
-        acceleration = self.plan.encoding.acceleration[0]
-        is_interleaved = self.plan.encoding.calibration_mode == "interleaved" or older is not None
-        if is_interleaved and not lines.are_of_one_moment(acceleration):
+        if not lines.are_of_one_moment(self.plan.encoding.acceleration[0]):
             return found
         center = center_of(lines, CALIBRATION_LINES + 1)
         if center is None or center.shape[2] < self._n_needed - 1:

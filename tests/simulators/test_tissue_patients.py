@@ -95,7 +95,10 @@ def test_a_breathing_liver_misleads_a_single_baseline_as_a_real_one_does():
     [
         (("--patient", "epi-brain", "--sequence", "treatment", "--to", "x.h5"), "has its own"),
         (("--patient", "epi-brain", "--sequence", "3d", "--to", "x.h5"), "one slice"),
-        (("--patient", "arfi-brain", "--events-port", "9", "--to", "tcp://127.0.0.1:1"), "loop"),
+        (
+            ("--patient", "arfi-brain", "--events-port", "9", "--to", "tcp://127.0.0.1:1"),
+            "only with",
+        ),
     ],
 )
 def test_what_a_patient_cannot_do_is_said(arguments, words, tmp_path, monkeypatch):
