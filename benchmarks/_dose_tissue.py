@@ -88,5 +88,5 @@ NOTE = (
     "of each pixel of the first image, and integrated in steps of 0.1 s. Lesion: 240 CEM43; "
     "covered: share of its true pixels whose 95 % interval holds the truth. Place: of the focus, "
     "against the breath at the mean time of the image's segments. The trackers see the shading of "
-    "the coils and the shifted fat of the wall, which stand still and hold them back by 5 %."
+    "the coils and the shifted fat of the wall, which stand still."
 )
