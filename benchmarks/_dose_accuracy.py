@@ -76,8 +76,8 @@ def measure(*, quick: bool) -> tuple[tuple[Target, ...], Table]:
         ),
         Target(
             "smooth relative D98, gated against ungated, for each trace",
-            f"{at_exhale:.3f} aimed at end-exhale, {gated:.3f} at the median of its own places (not "
-            f"known beforehand), against {ungated:.3f} at the median",
+            f"{at_exhale:.3f} aimed at end-exhale, {gated:.3f} at the median of its own places "
+            f"(not known beforehand), against {ungated:.3f} at the median",
             None,
         ),
     )
