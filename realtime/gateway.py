@@ -248,8 +248,11 @@ class Gateway:
         over = self._clients.tick(now_ns)
         for run in list(self._runs):
             self._tick_run(run, now_ns)
+        # of one that has a run still computing what had come, the run's end tells
+        with_run = {id(run.reception) for run in self._runs}
         for reception in over:
-            self._note_failure(reception, now_ns)
+            if id(reception) not in with_run:
+                self._note_failure(reception, now_ns)
         untold = self._refusals.summary(now_ns)
         if untold is not None:
             self._desk.remark(faults.client_refused(untold))

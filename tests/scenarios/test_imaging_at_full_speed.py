@@ -50,6 +50,22 @@ def treatment(gateway: Running) -> Client:
     return client
 
 
+def test_a_scan_that_was_cut_says_so_though_its_last_frame_took_long(gateway: Running):
+    """The client has gone, and its conversation is over, long before the worker has finished."""
+    mark = gateway.mark()
+    client = gateway.connect()
+    client.send(IMAGING, SCAN.opening())
+    seen(client, 0)
+    with frozen(gateway.gateway._runs[0].worker.pid):
+        client.send(*SCAN.frame(1))
+        client.hang_up()
+        gateway.mark()  # a beat: the gateway has seen it go
+        gateway.mark()
+    stop = gateway.events.wait(lambda t, n: t == "run.stop", after=mark)
+    assert (stop.status, stop.n_frames) == ("cut", 2)
+    assert "without CLOSE" in stop.reason
+
+
 def test_over_tcp_no_image_is_lost_though_the_worker_stands_still(gateway: Running):
     """Its worker stops in mid-scan for longer than the protocol's deadline, beside a treatment."""
     treated = treatment(gateway)
