@@ -84,6 +84,7 @@ def replayed(path: Path, protocol: Protocol, out: Path) -> tuple[PlayerSummary, 
     return summaries[0], maps_in(out)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("name", SCANS)
 def test_file_tcp_and_zeromq_give_the_same_image(data_folder: Path, tmp_path: Path, name: str):

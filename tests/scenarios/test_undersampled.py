@@ -85,6 +85,7 @@ def findings(verdict):
     return {one.rule: one.text for one in verdict.findings}
 
 
+@pytest.mark.slow
 def test_whole_frames_then_every_second_line_measures_the_heat(tmp_path):
     verdicts, maps, stop = play(tmp_path, scan_with(N_BASELINE))
     assert (stop.n_frames, stop.n_incomplete, stop.n_fault, stop.status) == (
@@ -98,6 +99,7 @@ def test_whole_frames_then_every_second_line_measures_the_heat(tmp_path):
         assert np.nanmax(np.abs(one.temperature_c[0, :5, N // 2] - 37.0)) < PEAK_C / 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_whole", [0, 1])
 def test_too_few_whole_frames_hold_the_treatment_and_end_nothing(tmp_path, n_whole):
     verdicts, maps, stop = play(tmp_path, scan_with(n_whole))
@@ -111,6 +113,7 @@ def test_too_few_whole_frames_hold_the_treatment_and_end_nothing(tmp_path, n_who
         assert "aliased" in findings(verdicts[0])["incomplete-frame"]
 
 
+@pytest.mark.slow
 def test_a_lost_line_is_an_incomplete_frame_and_not_a_sparser_one(tmp_path):
     broken = N_BASELINE + 1
     verdicts, maps, stop = play(tmp_path, scan_with(N_BASELINE), lost=(broken, N // 2))

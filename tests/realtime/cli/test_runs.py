@@ -173,6 +173,7 @@ def test_a_refused_replay_says_why_and_not_that_there_is_no_run(recording, tmp_p
     assert "region 'focus' lies outside the image" in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_run_folder_holds_the_files_that_its_protocol_names(recording, tmp_path):
     """So that its report, and whoever replays it, needs nothing else."""
     drawn = np.zeros((32, 32), np.bool_)
@@ -193,6 +194,7 @@ def test_a_run_folder_holds_the_files_that_its_protocol_names(recording, tmp_pat
     assert "missing" not in result.output
 
 
+@pytest.mark.slow
 def test_every_frame_that_came_of_a_cut_recording_is_computed(recording, tmp_path):
     """Two replays agree, and none is late: the last frame is begun, and incomplete."""
     stream = tmp_path / "whole"
