@@ -2,17 +2,15 @@
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import wraps
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from messages import MonitorError
 from realtime.cli.console import counted
+from realtime.cli.option_group import grouped
 from simulators import TreatmentSimulator
 from simulators.beam import (
     PLAN_FILE,
@@ -87,18 +85,8 @@ _OPTIONS = (
 )
 
 
-def loop_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the switches to a command, which takes them as `loop`."""
-    names = LoopSwitches.__slots__
-
-    @wraps(command)
-    def packed(*arguments: object, **given: Any) -> object:  # noqa: ANN401 - click's
-        loop = LoopSwitches(**{name: given.pop(name) for name in names})
-        return command(*arguments, loop=loop, **given)
-
-    for option in reversed(_OPTIONS):
-        packed = option(packed)
-    return packed
+loop_options = grouped("loop", LoopSwitches, LoopSwitches.__slots__, _OPTIONS)
+"""Add the switches to a command, which takes them as `loop`."""
 
 
 def close_heat_loop(

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 
 from messages import MonitorError
+from realtime.cli.option_group import grouped
 from realtime.cli.simulated_scan import ScanSwitches
 from simulators.linac import (
     LINAC_PATIENTS,
@@ -76,18 +75,8 @@ _OPTIONS = (
 )
 
 
-def moving_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the switches to a command, which takes them as `moving`."""
-    names = MovingSwitches.__slots__
-
-    @wraps(command)
-    def packed(*arguments: object, **given: Any) -> object:  # noqa: ANN401 - click's
-        moving = MovingSwitches(**{name: given.pop(name) for name in names})
-        return command(*arguments, moving=moving, **given)
-
-    for option in reversed(_OPTIONS):
-        packed = option(packed)
-    return packed
+moving_options = grouped("moving", MovingSwitches, MovingSwitches.__slots__, _OPTIONS)
+"""Add the switches to a command, which takes them as `moving`."""
 
 
 def moving_scan(
