@@ -62,6 +62,11 @@ class Displacement:
         """Whether the target's place may be believed."""
         return not self.is_training and not self.doubts
 
+    @property
+    def believed_mm(self) -> tuple[float, float] | None:
+        """The displacement, in training too; None where it is doubted."""
+        return None if self.doubts else self.displacement_mm
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

@@ -2,11 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Real = NDArray[np.float64]  # an inverse that is carried for an hour needs the digits
+
+MEMORY_S = 60.0  # of what images teach
+ERROR_MEMORY_S = 10.0  # of how well it came true
+LONGEST_STEP_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +44,29 @@ class Fit:
         if covariance.trace() <= forgetting * self.most:
             covariance /= forgetting
         return Fit(weights, covariance, self.most)
+
+
+class Pace(NamedTuple):
+    """How much one more image counts to what is learned from image to image.
+
+    learned_s: the time learned from, this image's included. share: by which a running mean goes to
+    its newest value; a plain mean until ERROR_MEMORY_S are over. forgetting: of a `Fit`.
+    """
+
+    learned_s: float
+    share: float
+    forgetting: float
+
+
+def pace(*, since_s: float, now_s: float, learned_s: float) -> Pace:
+    """Return it for an image at now_s, the one before at since_s; a gap counts as LONGEST_STEP_S.
+
+    learned_s: the time learned from before.
+    """
+    elapsed_s = min(max(now_s - since_s, 0.0), LONGEST_STEP_S)
+    learned_s += elapsed_s
+    share = elapsed_s / min(max(learned_s, 0.1), ERROR_MEMORY_S)
+    return Pace(learned_s, share, math.exp(-elapsed_s / MEMORY_S))
 
 
 def start_fit(weights: Real, *, prior: float) -> Fit:

@@ -1,20 +1,17 @@
 """Where the target is between two images, learned from the images themselves."""
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from motion.least_squares import Fit, start_fit
+from motion.least_squares import Fit, pace, start_fit
 from motion.navigator_spokes import NavigatorSpokes, Real, Signal, blocks_of
 
 KEPT_S = 1.5  # of blocks: an image's window must still be there when its displacement comes
 SETTLING_S = 6.0  # a breath or more, until the size of the signal's changes is known
 LEARNING_S = 10.0
-MEMORY_S = 60.0
 PRIOR = 1.0  # as a regressor of the signal's own spread
 OFFSET_SHARE = 0.3  # of each image's disagreement that the position takes over at once
-ERROR_MEMORY_S = 10.0
 OLDEST_IMAGE_S = 1.0
 
 
@@ -167,11 +164,11 @@ def _learned(state: NavigatorState, image: ImageDisplacement) -> Link | None:
     regressors = _regressors(spread, state.features[during])
     regressor = regressors.mean(axis=0)
     error_mm = seen_mm - regressor @ link.fit.weights - link.offset_mm
-    elapsed_s = min(max(image.time_s - link.image_s, 0.0), 1.0)
-    learned_s = link.learned_s + elapsed_s
-    share = elapsed_s / min(max(learned_s, 0.1), ERROR_MEMORY_S)
+    learned_s, share, forgetting = pace(
+        since_s=link.image_s, now_s=image.time_s, learned_s=link.learned_s
+    )
     try:
-        fit = link.fit.learned(regressor, seen_mm, forgetting=math.exp(-elapsed_s / MEMORY_S))
+        fit = link.fit.learned(regressor, seen_mm, forgetting=forgetting)
     except FloatingPointError:
         return None
     left_mm = seen_mm - regressor @ fit.weights - link.offset_mm

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import Waveform
-from motion.least_squares import Fit, start_fit
+from motion.least_squares import Fit, pace, start_fit
 
 Real = NDArray[np.float64]
 
@@ -16,8 +16,6 @@ LAG_S = 0.5  # the second look at the signal: value and its lag give hysteresis
 KEPT_S = 4.0
 SETTLING_S = 6.0  # until the signal's size is known
 LEARNING_S = 12.0
-MEMORY_S = 60.0
-ERROR_MEMORY_S = 10.0
 LEAST_AGREEMENT = 0.5
 
 
@@ -159,11 +157,11 @@ def _regressor(link: Link, breathing: Breathing, time_s: float) -> Real:
 def _learned(
     link: Link, regressor: Real, place_mm: Real, seen_mm: Real, time_s: float
 ) -> Link | None:
-    elapsed_s = min(max(time_s - link.image_s, 0.0), 1.0)
-    learned_s = link.learned_s + elapsed_s
-    share = elapsed_s / min(max(learned_s, 0.1), ERROR_MEMORY_S)
+    learned_s, share, forgetting = pace(
+        since_s=link.image_s, now_s=time_s, learned_s=link.learned_s
+    )
     try:
-        fit = link.fit.learned(regressor, seen_mm, forgetting=math.exp(-elapsed_s / MEMORY_S))
+        fit = link.fit.learned(regressor, seen_mm, forgetting=forgetting)
     except FloatingPointError:
         return None
     mean_mm = link.mean_mm + share * (seen_mm - link.mean_mm)

@@ -18,6 +18,7 @@ from realtime.alerts import faults
 from realtime.alerts.observation_motion import MotionObservation
 from realtime.alerts.remembering import remember
 from realtime.alerts.rules import Observation, decide, judge, read_regions, unseen, whole
+from realtime.alerts.rules_always import wholeness
 from realtime.alerts.rules_linac import judge_place
 from realtime.echo import doubtful_overrides
 from realtime.pipeline_arfi import place_of, seek_focus
@@ -155,12 +156,9 @@ def _judged(
 ) -> tuple[SliceState, tuple[RegionReading, ...], tuple[Finding, ...]]:
     """Return what the rules remember of a frame, its regions' figures, and what was found."""
     slice_state, protocol = measured.slice, pipeline.protocol
-    is_finite = bool(np.isfinite(measured.image.pixels).all())
-    is_complete = frame.is_complete and measured.image.is_complete
-    is_calibrated = measured.image.is_complete or not frame.is_complete
+    how_whole = wholeness(frame, measured.image)
     if measured.temperature is None:
-        found = whole(is_complete=is_complete, is_finite=is_finite, is_calibrated=is_calibrated)
-        return slice_state, (), found
+        return slice_state, (), whole(**how_whole)
     readings = read_regions(
         protocol, slice_state.masks, measured.temperature, measured.dose, measured.forecast
     )
@@ -169,9 +167,7 @@ def _judged(
         regions=readings,
         focus=state.focus.get(place_of(frame.key)),
         time_s=time_s,
-        is_complete=is_complete,
-        is_calibrated=is_calibrated,
-        is_finite=is_finite,
+        **how_whole,
     )
     history = remember(slice_state.history, observation)
     findings = judge(protocol, replace(observation, history=history))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from messages import BeamLog, DeliveredDose, Frame, Maps, MotionReading, Verdict
 from realtime.alerts.observation_motion import MotionObservation
 from realtime.alerts.rules import decide, unseen
+from realtime.alerts.rules_always import wholeness
 from realtime.alerts.rules_linac import judge_motion
 from realtime.pipeline_delivery import deliver, plane_gy
 from realtime.pipeline_motion import aim, organs_percent, watch_breath
@@ -125,9 +126,7 @@ def _observe(
         time_s=image.time_s if math.isfinite(image.time_s) else None,
         previous_time_s=slice_state.previous_time_s,
         frame_period_s=memory.frame_period_s,
-        is_complete=frame.is_complete and image.is_complete,
-        is_calibrated=image.is_complete or not frame.is_complete,
-        is_finite=bool(np.isfinite(image.pixels.sum())),
+        **wholeness(frame, image),
         pose=frame.pose,
         is_reference_lost=memory.is_reference_lost,
         first_pose=memory.first_pose,

@@ -25,12 +25,12 @@ def place(
         return state, memory
     if state.first_pose is None:
         state = replace(state, first_pose=pose)
-    axes = np.array([pose.phase_dir, pose.read_dir])
-    before, own = np.array(state.place_lps_mm), np.array(seen.displacement_mm) @ axes
+    before = np.array(state.place_lps_mm)
+    own = np.array(seen.displacement_mm) @ _axes(pose)
     if seen.is_training and state.first_pose is not None:
         memory = _with_origin(memory, before - own, _shared(pose, state.first_pose))
-    known = axes @ (np.array(memory.origin_mm) + own)
-    return replace(state, place_lps_mm=_vector(before + (known - axes @ before) @ axes)), memory
+    now = _along(pose, before, np.array(memory.origin_mm) + own)
+    return replace(state, place_lps_mm=_vector(now)), memory
 
 
 def exhaled(slices: Iterable[SliceState]) -> Vector | None:
@@ -45,9 +45,8 @@ def exhaled(slices: Iterable[SliceState]) -> Vector | None:
         pose, center_mm = one.motion.first_pose, one.following.gating.center_mm
         if pose is None or center_mm is None:
             return None
-        axes = np.array([pose.phase_dir, pose.read_dir])
-        known = axes @ np.array(one.motion.origin_mm) + np.array(center_mm)
-        found = found + (known - axes @ found) @ axes
+        own = np.array(center_mm) @ _axes(pose)
+        found = _along(pose, found, np.array(one.motion.origin_mm) + own)
     return _vector(found)
 
 
@@ -74,10 +73,22 @@ def _shared(pose: Pose, first: Pose) -> NDArray[np.float64]:
     along = np.cross(pose.slice_dir, first.slice_dir)
     sine = float(np.linalg.norm(along))
     if sine < _PARALLEL:
-        axes = np.array([pose.phase_dir, pose.read_dir])
-        return np.asarray(axes.T @ axes)
+        return np.asarray(_axes(pose).T @ _axes(pose))
     along = along / sine
     return np.outer(along, along)
+
+
+def _axes(pose: Pose) -> NDArray[np.float64]:
+    """Return the axes of an image in the patient, (2, 3): y and x."""
+    return np.array([pose.phase_dir, pose.read_dir])
+
+
+def _along(
+    pose: Pose, before_mm: NDArray[np.float64], seen_mm: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return a place as it was, but along an image's axes as the image shows it."""
+    axes = _axes(pose)
+    return np.asarray(before_mm + axes @ (seen_mm - before_mm) @ axes)
 
 
 def _vector(values: NDArray[np.float64]) -> Vector:

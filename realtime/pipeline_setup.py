@@ -13,7 +13,7 @@ from realtime.echo import echo_time_and_frequency, echo_times_of, joined_contras
 from realtime.header_in_force import header_in_force
 from realtime.lines_left_out import require_lines
 from realtime.method_demands import require_memory, require_pixels
-from realtime.pipeline_motion import open_following
+from realtime.pipeline_following import open_following
 from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
 from realtime.protocol_methods import FOR_FOLDED_IMAGES
@@ -43,16 +43,7 @@ def build(
     time of the imaging readouts, NaN while there was none. dose_plan: what [dose] names, as read.
     Raises HeaderError or ProtocolError where header and protocol do not suffice.
     """
-    whitening = None
-    # noise of unknown bandwidth says nothing of its size in the image: thermometry then measures
-    # the noise itself, from how the baseline scatters
-    if noise is not None and min(noise.sample_time_us, noise.imaging_sample_time_us) > 0:
-        whitening = recon.whitening_from_noise(
-            noise.samples,
-            noise_sample_time_us=noise.sample_time_us,
-            acquisition_sample_time_us=noise.imaging_sample_time_us,
-            relative_receiver_noise_bandwidth=header.relative_receiver_noise_bandwidth,
-        )
+    whitening = _whitening(noise, header)
     header = header_in_force(header, protocol)
     plan = recon.plan(
         header,
@@ -90,6 +81,19 @@ def build(
         h1_frequency_hz,
         n_joined,
         readout_bandwidth_hz_per_px=bandwidth_hz,
+    )
+
+
+def _whitening(noise: NoiseScan | None, header: SessionHeader) -> recon.Whitening | None:
+    # noise of unknown bandwidth says nothing of its size in the image: thermometry then measures
+    # the noise itself, from how the baseline scatters
+    if noise is None or not min(noise.sample_time_us, noise.imaging_sample_time_us) > 0:
+        return None
+    return recon.whitening_from_noise(
+        noise.samples,
+        noise_sample_time_us=noise.sample_time_us,
+        acquisition_sample_time_us=noise.imaging_sample_time_us,
+        relative_receiver_noise_bandwidth=header.relative_receiver_noise_bandwidth,
     )
 
 

@@ -2,15 +2,37 @@
 
 import math
 from collections.abc import Iterator, Set
+from typing import TypedDict
 
 import numpy as np
 
-from messages import Finding
+from messages import Finding, Frame, Image
 from realtime.alerts.observation import Observation
 from realtime.protocol import Protocol
 
 # twice what a still patient's noise gives at SNR 40, and more than noise
 MOST_LIBRARY_ERROR_C, MOST_LIBRARY_SIGMA = 1.0, 1.5
+
+
+class Wholeness(TypedDict):
+    """How whole a frame and its image are: fields of both observations, and what `whole` takes.
+
+    is_complete, is_calibrated: every line has landed; the image is not aliased for want of others.
+    is_finite: no NaN or infinity in the image.
+    """
+
+    is_complete: bool
+    is_calibrated: bool
+    is_finite: bool
+
+
+def wholeness(frame: Frame, image: Image) -> Wholeness:
+    """Return how whole they are."""
+    return Wholeness(
+        is_complete=frame.is_complete and image.is_complete,
+        is_calibrated=image.is_complete or not frame.is_complete,
+        is_finite=bool(np.isfinite(image.pixels).all()),
+    )
 
 
 def whole(*, is_complete: bool, is_finite: bool, is_calibrated: bool = True) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ import pytest
 
 from messages import Pose, ProtocolError
 from realtime.alerts.rules_linac import target_of
-from realtime.pipeline_motion import open_following
+from realtime.pipeline_following import open_following
 from realtime.protocol import load_protocol, parse_protocol
 from realtime.regions import region_masks
 
