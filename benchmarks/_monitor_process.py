@@ -20,9 +20,10 @@ import _path  # noqa: F401 - first of all that is not Python's own
 from _table import MeasurementError
 
 from realtime.clock import MonotonicClock
-from realtime.gateway import Gateway, Settings
+from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import load_protocol
+from realtime.settings import Settings
 from simulators.device_line import Monitor
 
 _FREE_PORT = "tcp://127.0.0.1:*"

@@ -15,9 +15,10 @@ import ismrmrd
 from _table import MeasurementError, Outcome, Table, Target, run
 
 from realtime.clock import MonotonicClock
-from realtime.gateway import Gateway, Settings
+from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import load_protocol
+from realtime.settings import Settings
 from realtime.streams.mrd_decoder import Decoder
 from realtime.streams.recordings import open_recording
 from simulators.recording import write_hdf5

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
@@ -24,14 +23,14 @@ from realtime.clients import Clients
 from realtime.clock import Clock, utc_now
 from realtime.desk import Desk
 from realtime.inquiries import respond
-from realtime.outputs.publisher import Addresses, Publisher
-from realtime.protocol import Protocol
+from realtime.outputs.publisher import Publisher
 from realtime.reception import Reception
 from realtime.refusals import Refusals
 from realtime.roster import Roster
 from realtime.run import Run, RunSink, refused_stop
 from realtime.run_opening import RunFolders, choose_protocol, identity, refuse_early
 from realtime.session import Session
+from realtime.settings import Settings
 from realtime.streams.recorder import Recorder
 from realtime.worker_link import WorkerLostError
 from realtime.worker_pool import WorkerPool
@@ -40,31 +39,6 @@ HEARTBEAT_NS = 100_000_000
 _SWITCH_INTERVAL_S = 0.0005
 _MAX_WORKERS_LOST = 3
 _MAX_FAILURES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where a gateway listens and what it does with a session.
-
-    protocol: for clients that name none of the installed ones; None makes the name compulsory.
-    out: parent of the run folders, or the one run folder itself with is_single_run.
-    is_lossless: the source waits for the worker (replay at full speed), no deadline is enforced.
-    max_sessions: how many are served at once; with is_single_run one at a time.
-    keeps_spare: have a worker process ready for the session after the next.
-    replayed: the recording that is played; the device's power may lie beside it.
-    """
-
-    out: Path
-    protocol: Protocol | None = None
-    tcp: tuple[str, int] | None = ("127.0.0.1", 9002)
-    zmq: str | None = "tcp://127.0.0.1:9003"
-    addresses: Addresses = field(default_factory=Addresses)
-    is_single_run: bool = False
-    is_lossless: bool = False
-    is_recording: bool = True
-    max_sessions: int = 4
-    keeps_spare: bool = True
-    replayed: Path | None = None
 
 
 class Gateway:

@@ -19,9 +19,10 @@ import zmq
 
 from messages.codec import Envelope, Noun, decode
 from realtime.clock import MonotonicClock
-from realtime.gateway import Gateway, Settings
+from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import Protocol, parse_protocol
+from realtime.settings import Settings
 from simulators.mrd import (
     ACQUISITION_HEAD,
     CLOSE,

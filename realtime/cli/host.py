@@ -13,9 +13,10 @@ from messages import MonitorError
 from messages.codec import Noun, decode
 from realtime.cli.client import Client
 from realtime.clock import MonotonicClock
-from realtime.gateway import Gateway, Settings
+from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import Protocol
+from realtime.settings import Settings
 
 _FREE_PORT = "tcp://127.0.0.1:*"
 _LIVES_ON_NS = 20_000_000_000

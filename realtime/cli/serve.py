@@ -13,9 +13,10 @@ from realtime.cli.console import console, counted
 from realtime.cli.host import Follower
 from realtime.cli.reports import Reports
 from realtime.clock import MonotonicClock, utc_now
-from realtime.gateway import Gateway, Settings
+from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import load_protocol
+from realtime.settings import Settings
 
 _PORT = click.IntRange(0, 65535)
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}

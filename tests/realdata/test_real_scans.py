@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from realtime.clock import MonotonicClock
-from realtime.gateway import Gateway, Settings
+from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import Protocol, load_protocol, parse_protocol
+from realtime.settings import Settings
 from realtime.streams.links import SocketLink, open_link
 from realtime.streams.player import PlayerSettings, PlayerSummary, play
 from realtime.streams.recordings import open_recording

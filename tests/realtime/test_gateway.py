@@ -8,8 +8,9 @@ import zmq
 
 from messages import MonitorError
 from realtime.clock import MonotonicClock
-from realtime.gateway import Gateway, Settings
+from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
+from realtime.settings import Settings
 from realtime.streams.links import open_link
 from realtime.streams.player import PlayerSettings, play
 from realtime.streams.recordings import open_recording

@@ -32,7 +32,8 @@ SERVE = """
 import sys
 from pathlib import Path
 from realtime.clock import MonotonicClock
-from realtime.gateway import Gateway, Settings
+from realtime.gateway import Gateway
+from realtime.settings import Settings
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import parse_protocol
 

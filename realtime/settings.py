@@ -1,0 +1,32 @@
+"""Where a gateway listens and what it does with its sessions."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realtime.outputs.publisher import Addresses
+from realtime.protocol import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a gateway listens and what it does with a session.
+
+    protocol: for clients that name none of the installed ones; None makes the name compulsory.
+    out: parent of the run folders, or the one run folder itself with is_single_run.
+    is_lossless: the source waits for the worker (replay at full speed), no deadline is enforced.
+    max_sessions: how many are served at once; with is_single_run one at a time.
+    keeps_spare: have a worker process ready for the session after the next.
+    replayed: the recording that is played; the device's power may lie beside it.
+    """
+
+    out: Path
+    protocol: Protocol | None = None
+    tcp: tuple[str, int] | None = ("127.0.0.1", 9002)
+    zmq: str | None = "tcp://127.0.0.1:9003"
+    addresses: Addresses = field(default_factory=Addresses)
+    is_single_run: bool = False
+    is_lossless: bool = False
+    is_recording: bool = True
+    max_sessions: int = 4
+    keeps_spare: bool = True
+    replayed: Path | None = None
