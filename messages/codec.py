@@ -1,6 +1,6 @@
 """Nouns to bytes and back: topic, JSON header, raw arrays.
 
-The header is `{"schema": 1, "epoch": …, "sequence": …, "body": {…}}`; an array in the body is
+The header is `{"schema": 1, "epoch": …, "sequence": …, "at_ms": …, "body": {…}}`; an array in the body is
 `{"array": n, "dtype": "<f4", "shape": [z, y, x]}` and stands raw, C-ordered and little-endian, as
 the n-th part after the header. Any language with JSON can read it.
 """
@@ -40,15 +40,21 @@ _TYPES = {topic: noun for noun, topic in TOPICS.items()}
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which event this is; `sequence` counts one topic's events in one epoch, without a gap."""
+    """Which event this is; `sequence` counts one topic's events in one epoch, without a gap.
+
+    at_ms: when it was said, on the monitor's monotonic clock: whoever hears it ever later is slow.
+    """
 
     schema: int
     epoch: str
     sequence: int
     body: msgspec.Raw
+    at_ms: float | None = None
 
 
-def encode(noun: Noun, *, epoch: str = "", sequence: int = 0) -> list[Part]:
+def encode(
+    noun: Noun, *, epoch: str = "", sequence: int = 0, at_ms: float | None = None
+) -> list[Part]:
     """Return [topic, header, array, …] of a noun; the arrays are views, not copies.
 
     Raises ValueError where a number is NaN or infinite: JSON would turn it into null, and a silent
@@ -70,7 +76,7 @@ def encode(noun: Noun, *, epoch: str = "", sequence: int = 0) -> list[Part]:
         }
 
     body = msgspec.json.encode(noun, enc_hook=as_reference)
-    header = Envelope(SCHEMA, epoch, sequence, msgspec.Raw(body))
+    header = Envelope(SCHEMA, epoch, sequence, msgspec.Raw(body), at_ms)
     return [topic.encode(), msgspec.json.encode(header), *arrays]
 
 

@@ -1,4 +1,4 @@
-"""What a watcher may believe of a monitor: a lapsed lease and a silent monitor mean HELD."""
+"""What a watcher may believe of a monitor: lapsed lease, silence, being late itself mean HELD."""
 
 from dataclasses import dataclass, field
 
@@ -6,6 +6,7 @@ from messages import Alert, Heartbeat, Permit, RunStart, RunStop, Verdict
 from messages.codec import Envelope, Noun
 
 SILENCE_NS = 500_000_000  # five heartbeats
+LATE_NS = SILENCE_NS  # what is heard so late is no better than silence
 
 
 @dataclass(slots=True)
@@ -21,6 +22,8 @@ class Watched:
     _permit: Permit | None = None
     _permit_ns: int = 0
     _heard_ns: int | None = None
+    _least_lag_ns: int | None = None
+    _late_ns: int = 0
 
     @property
     def misses_alerts(self) -> bool:
@@ -32,10 +35,15 @@ class Watched:
         if envelope.epoch != self.epoch:
             self._begin(envelope.epoch)
         self._heard_ns = now_ns
+        self._late_ns = self._lateness_ns(envelope, now_ns)
         if isinstance(noun, Heartbeat):
             self.heartbeat, self.run_id = noun, noun.run_id
+            if noun.permit_state == "HELD" and self._permit and self._permit.state == "GRANTED":
+                # the permit that took it back was lost on its way
+                self._permit = Permit("HELD", 0.0, "the monitor says HELD", self._permit.frame_id)
         elif isinstance(noun, Permit):
-            self._permit, self._permit_ns = noun, now_ns
+            # a permit that lay in a queue was running all the while
+            self._permit, self._permit_ns = noun, now_ns - self._late_ns
         elif isinstance(noun, Verdict) and self._is_ours(noun.run_id):
             self.verdict = noun
         elif isinstance(noun, RunStart) and not self.run_id:
@@ -47,6 +55,18 @@ class Watched:
             # one out of sequence comes again, in order, when the missed ones are asked for
             self.last_alert = envelope.sequence
             self.note(noun)
+
+    def _lateness_ns(self, envelope: Envelope, now_ns: int) -> int:
+        """Return by how much later than the promptest event this one was heard.
+
+        The clocks of two machines have no common zero, so what is late is told by what was not.
+        """
+        if envelope.at_ms is None:
+            return 0
+        lag_ns = now_ns - round(envelope.at_ms * 1e6)
+        least_ns = lag_ns if self._least_lag_ns is None else min(self._least_lag_ns, lag_ns)
+        self._least_lag_ns = least_ns
+        return lag_ns - least_ns
 
     def _is_ours(self, run_id: str) -> bool:
         return not (run_id and self.run_id) or run_id == self.run_id
@@ -70,6 +90,8 @@ class Watched:
             return "HELD", "no monitor heard yet"
         if now_ns - self._heard_ns > SILENCE_NS:
             return "HELD", f"monitor silent for {(now_ns - self._heard_ns) / 1e9:.1f} s"
+        if self._late_ns > LATE_NS:
+            return "HELD", f"this watcher is {self._late_ns / 1e9:.1f} s behind the monitor"
         if self._permit is None:
             return "HELD", "no permit heard yet" if self.run_id else "no treatment is running"
         if self._permit.state == "HELD":
@@ -83,3 +105,4 @@ class Watched:
         """Forget what another life of the monitor said."""
         self.epoch, self.run_id, self.verdict, self.heartbeat = epoch, "", None, None
         self.alerts, self.last_alert, self._permit = {}, 0, None
+        self._least_lag_ns = None

@@ -101,7 +101,7 @@ class Publisher:
         topic = TOPICS[type(noun)]
         self._sequences[topic] += 1
         sequence = self._sequences[topic]
-        parts = encode(noun, epoch=self.epoch, sequence=sequence)
+        parts = encode(noun, epoch=self.epoch, sequence=sequence, at_ms=now_ns // 1000 / 1000)
         if isinstance(noun, Alert):
             header = bytes(parts[1])
             utc = utc_now().isoformat(timespec="milliseconds")

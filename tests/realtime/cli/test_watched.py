@@ -14,10 +14,12 @@ class Told:
         self.watched = Watched()
         self.counts = {}
 
-    def tell(self, noun, *, at_ms, epoch="one", is_lost=False):
+    def tell(self, noun, *, at_ms, epoch="one", is_lost=False, late_ms=None):
+        """`late_ms`: how long the event lay on its way; None where the monitor tells no time."""
         topic = type(noun).__name__
         self.counts[topic] = self.counts.get(topic, 0) + 1
-        parts = encode(noun, epoch=epoch, sequence=self.counts[topic])
+        said_ms = None if late_ms is None else 5000.0 + at_ms - late_ms
+        parts = encode(noun, epoch=epoch, sequence=self.counts[topic], at_ms=said_ms)
         if not is_lost:
             self.watched.hear(*decode(parts), now_ns=at_ms * MS)
 
@@ -48,6 +50,32 @@ def test_a_silent_monitor_means_held_though_the_lease_still_runs():
     state, reason = told.permit(1601)
     assert state == "HELD"
     assert "silent" in reason
+
+
+def test_a_watcher_that_is_late_says_so_and_shows_held():
+    told = Told()
+    told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=0, late_ms=2)
+    told.tell(Permit("GRANTED", 60_000.0, "", 4), at_ms=1, late_ms=2)
+    assert told.permit(1)[0] == "GRANTED"
+    told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=9000, late_ms=3002)
+    assert told.permit(9000) == ("HELD", "this watcher is 3.0 s behind the monitor")
+    told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=9100, late_ms=2)
+    assert told.permit(9100)[0] == "GRANTED"
+
+
+def test_a_lease_that_lay_in_a_queue_has_run_all_the_while():
+    told = Told()
+    told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=0, late_ms=0)
+    told.tell(Permit("GRANTED", 1000.0, "", 4), at_ms=100, late_ms=400)
+    assert told.permit(699)[0] == "GRANTED"
+    assert told.permit(700)[0] == "HELD"
+
+
+def test_a_heartbeat_that_says_held_takes_a_permit_back_whose_end_was_lost():
+    told = Told()
+    told.tell(Permit("GRANTED", 60_000.0, "", 4), at_ms=0)
+    told.tell(Heartbeat(0, "HELD", "run"), at_ms=50)
+    assert told.permit(51) == ("HELD", "the monitor says HELD")
 
 
 def test_a_heartbeat_that_says_granted_grants_nothing():
