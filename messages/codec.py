@@ -1,8 +1,8 @@
 """Nouns to bytes and back: topic, JSON header, raw arrays.
 
-The header is `{"schema": 1, "epoch": …, "sequence": …, "at_ms": …, "body": {…}}`; an array in the body is
-`{"array": n, "dtype": "<f4", "shape": [z, y, x]}` and stands raw, C-ordered and little-endian, as
-the n-th part after the header. Any language with JSON can read it.
+The header is `{"schema": 1, "epoch": …, "sequence": …, "body": {…}, "at_ms": …}`; an array in the
+body is `{"array": n, "dtype": "<f4", "shape": [z, y, x]}` and stands raw, C-ordered and
+little-endian, as the n-th part after the header. Any language with JSON can read it.
 """
 
 import math

@@ -66,9 +66,9 @@ def test_a_watcher_that_is_late_says_so_and_shows_held():
 def test_a_lease_that_lay_in_a_queue_has_run_all_the_while():
     told = Told()
     told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=0, late_ms=0)
-    told.tell(Permit("GRANTED", 1000.0, "", 4), at_ms=100, late_ms=400)
-    assert told.permit(699)[0] == "GRANTED"
-    assert told.permit(700)[0] == "HELD"
+    told.tell(Permit("GRANTED", 800.0, "", 4), at_ms=100, late_ms=400)
+    assert told.permit(499)[0] == "GRANTED"
+    assert told.permit(500) == ("HELD", "the lease lapsed 0.0 s ago")
 
 
 def test_a_heartbeat_that_says_held_takes_a_permit_back_whose_end_was_lost():
