@@ -9,6 +9,7 @@ import zmq
 from realtime.outputs.publisher import endpoint_of, refused_address
 from realtime.peers import TcpPeer, ZmqPeer
 from realtime.reception import Begin, Reception
+from realtime.security.door import Door
 from realtime.streams.mrd_layout import CONFIG_FILE, CONFIG_TEXT, HEADER, MESSAGE_ID
 
 _LISTEN_BACKLOG = 128
@@ -37,11 +38,13 @@ class Clients:
         context: "zmq.Context[zmq.Socket[bytes]]",
         poller: zmq.Poller,
         begin: Begin,
+        door: Door | None = None,
     ) -> None:
         self._poller = poller
         self._begin = begin
         self._listener = None if tcp is None else _listen(tcp)
-        self._router = None if zmq_address is None else _bind(context, zmq_address)
+        self._door = Door(context) if door is None else door
+        self._router = None if zmq_address is None else _bind(context, zmq_address, self._door)
         self._receptions: dict[int | bytes, Reception] = {}
         self._over_ns: dict[int | bytes, int] = {}
         self._parked: dict[bytes, deque[memoryview]] = {}
@@ -160,6 +163,9 @@ class Clients:
                 connection, address = self._listener.accept()
             except OSError:
                 return
+            if not self._door.admits(address[0]):
+                connection.close()
+                continue
             name = f"tcp:{address[0]}:{address[1]}"
             if self._finds_place():
                 self.adopt(connection, name=name, now_ns=now_ns)
@@ -290,8 +296,11 @@ def _listen(address: tuple[str, int]) -> socket.socket:
     return listener
 
 
-def _bind(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":
+def _bind(
+    context: "zmq.Context[zmq.Socket[bytes]]", address: str, door: Door
+) -> "zmq.Socket[bytes]":
     router = context.socket(zmq.ROUTER)
+    door.guard(router)
     router.setsockopt(zmq.MAXMSGSIZE, _MAX_ZMQ_MESSAGE_BYTES)
     router.setsockopt(zmq.ROUTER_MANDATORY, 1)
     try:

@@ -29,6 +29,7 @@ from realtime.refusals import Refusals
 from realtime.roster import Roster
 from realtime.run import Run, RunSink, refused_stop
 from realtime.run_opening import RunFolders, choose_protocol, identity, refuse_early
+from realtime.security.door import Door
 from realtime.session import Session
 from realtime.settings import Settings
 from realtime.streams.recorder import Recorder
@@ -48,6 +49,7 @@ class Gateway:
         self.settings = settings
         self._clock = clock
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.door = Door(self._context, settings.keys, settings.scanners)
         self.epoch = f"{utc_now():%Y%m%dT%H%M%S}-{os.getpid()}"
         settings.out.mkdir(parents=True, exist_ok=True)
         journal_path = settings.out / "journal.sqlite"
@@ -58,15 +60,17 @@ class Gateway:
                 self._context,
                 settings.addresses,
                 self._journal,
+                self.door,
                 journal_path=journal_path,
                 epoch=self.epoch,
                 is_patient=settings.is_lossless,
             )
             self._clients = Clients(
-                settings.tcp, settings.zmq, self._context, self._poller, self._begin
+                settings.tcp, settings.zmq, self._context, self._poller, self._begin, self.door
             )
         except MonitorError:
             self._journal.close()
+            self.door.close()
             self._context.destroy(linger=0)
             raise
         keeps_spare = settings.keeps_spare and not settings.is_single_run
@@ -160,6 +164,7 @@ class Gateway:
         self._workers.close(grace_s=1.0)
         # a replay waits for its run folder; a live monitor that is told to stop, stops
         _reap(self._scribe, grace_s=60.0 if self.settings.is_lossless else 1.5)
+        self.door.close()
         self._context.destroy(linger=0)
 
     def _begin(self, reception: Reception, header: SessionHeader) -> Session:
@@ -204,6 +209,7 @@ class Gateway:
         run = Run(reception, session, sink, worker)
         self._cut_frozen(self._roster.frozen_holder(therapy, now_ns), run_id, now_ns)
         self._roster.add(run, now_ns)
+        self._desk.begin(session.answers)
         return session
 
     def _cut_frozen(self, run: Run | None, newcomer: str, now_ns: int) -> None:
@@ -227,9 +233,10 @@ class Gateway:
         for reception in over:
             if id(reception) not in with_run:
                 self._note_failure(reception, now_ns)
-        untold = self._refusals.summary(now_ns)
-        if untold is not None:
-            self._desk.remark(faults.client_refused(untold))
+        told = [self._refusals.note(text, now_ns=now_ns) for text in self.door.refused()]
+        for text in (*told, self._refusals.summary(now_ns)):
+            if text is not None:
+                self._desk.remark(faults.client_refused(text))
         self._workers.tick(now_ns)
         self.publisher.tick(now_ns)
         self._watch_outputs()

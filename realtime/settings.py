@@ -5,6 +5,7 @@ from pathlib import Path
 
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import Protocol
+from realtime.security.door import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,9 @@ class Settings:
     max_sessions: how many are served at once; with is_single_run one at a time.
     keeps_spare: have a worker process ready for the session after the next.
     replayed: the recording that is played; the device's power may lie beside it.
+    keys: folder of the CURVE keys of all ZeroMQ sockets; None leaves them open.
+    scanners: where MRD over TCP is taken from; None takes it from anywhere.
+    keeps_identity: recordings keep what the scanner tells of the person.
     """
 
     out: Path
@@ -30,3 +34,6 @@ class Settings:
     max_sessions: int = 4
     keeps_spare: bool = True
     replayed: Path | None = None
+    keys: Path | None = None
+    scanners: tuple[Network, ...] | None = None
+    keeps_identity: bool = False

@@ -98,6 +98,7 @@ class Follower:
         self._socket.setsockopt(zmq.RCVHWM, 10_000)
         for topic in ("verdict", "permit", "alert", "run."):
             self._socket.subscribe(topic)
+        gateway.door.enter(self._socket)
         self._socket.connect(gateway.publisher.endpoints.events)
         self._heed = heed
 
@@ -115,21 +116,27 @@ class Follower:
         self._context.destroy(linger=0)
 
 
-def serve_client(gateway: Gateway, client: Client, heed: Heed) -> None:
-    """Turn the gateway until the client process has ended and its session is over."""
-    follower, clock = Follower(gateway, heed), MonotonicClock()
+def serve_client(gateway: Gateway, client: Client, heed: Heed | None = None) -> None:
+    """Turn the gateway until the client process has ended and its session is over.
+
+    heed: what to do with each event; without it this process does nothing but serve.
+    """
+    follower, clock = None if heed is None else Follower(gateway, heed), MonotonicClock()
     gone_ns: int | None = None
     try:
         while gone_ns is None or not gateway.is_idle:
             gateway.turn(at_most_ms=20)
-            follower.hear()
+            if follower is not None:
+                follower.hear()
             if gone_ns is None and client.status is not None:
                 gone_ns = clock.now_ns()
             if gone_ns is not None and clock.now_ns() - gone_ns > _LIVES_ON_NS:
                 raise MonitorError("the session did not end after its client had gone")
-        follower.hear()
+        if follower is not None:
+            follower.hear()
     finally:
-        follower.close()
+        if follower is not None:
+            follower.close()
 
 
 def _as_interrupt(number: int, frame: FrameType | None) -> None:

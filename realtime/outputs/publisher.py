@@ -20,12 +20,13 @@ from realtime.alerts.journal import JournalWriter, Row, read_since
 from realtime.clock import utc_now
 from realtime.outputs.run_folder import END
 from realtime.requests import Acknowledge, DeviceReport, Resume, read_request
+from realtime.security.door import Door
 
 PATIENCE_NS = 100_000_000
 _HIGH_WATER = 1000
 _SCRIBE_HIGH_WATER = 200  # maps of half a megabyte each
 _MAX_UNWRITTEN = 50
-_MAX_CONTROL_BYTES = 1 << 16
+_MAX_REQUEST_BYTES = 1 << 16
 _MAX_REPLAYED = 500  # above its high water ZeroMQ drops in silence: whoever has more asks again
 
 
@@ -52,6 +53,7 @@ class Publisher:
         context: "zmq.Context[zmq.Socket[bytes]]",
         addresses: Addresses,
         journal: JournalWriter,
+        door: Door,
         *,
         journal_path: Path,
         epoch: str,
@@ -64,9 +66,8 @@ class Publisher:
         self.epoch = epoch
         self._sequences = dict.fromkeys(TOPICS.values(), 0)
         self._waiting: deque[_Waiting] = deque()
-        self._events = self._bound(zmq.PUB, addresses.events)
-        self.control = self._bound(zmq.ROUTER, addresses.control)
-        self.control.setsockopt(zmq.MAXMSGSIZE, _MAX_CONTROL_BYTES)
+        self._events = self._bound(zmq.PUB, addresses.events, door=door)
+        self.control = self._bound(zmq.ROUTER, addresses.control, door=door)
         self._scribe: zmq.Socket[bytes] | None = None
         self._is_patient = is_patient
         # the run folder's process takes a second to start, and then may fall behind for a moment
@@ -220,11 +221,15 @@ class Publisher:
                 self._unwritten.popleft()
 
     def _bound(
-        self, kind: int, address: str, *, high_water: int = _HIGH_WATER
+        self, kind: int, address: str, *, high_water: int = _HIGH_WATER, door: Door | None = None
     ) -> "zmq.Socket[bytes]":
         bound = self._context.socket(kind)
         bound.setsockopt(zmq.SNDHWM, high_water)
         bound.setsockopt(zmq.SNDTIMEO, 10_000)
+        # what is set after bind() counts for nobody who connects
+        bound.setsockopt(zmq.MAXMSGSIZE, _MAX_REQUEST_BYTES)
+        if door is not None:
+            door.guard(bound)
         try:
             bound.bind(address)
         except zmq.ZMQError as error:

@@ -1,0 +1,1 @@
+"""Who may come in, by key or by address."""
