@@ -17,9 +17,12 @@ from realtime.alerts.life_cycle import AlertBook, Changes, acknowledge, resolve,
 from realtime.deadlines import Deadlines
 from realtime.permit import Lease
 from realtime.protocol import Protocol as TreatmentProtocol
+from realtime.stretches import Stretches
 
 # A source that waits for the worker has no deadline; a frame that takes an hour is lost even there.
 _NO_DEADLINE_MS = 3_600_000.0
+# Stretches of alert ids between another session's: older alerts are known only while they live.
+_MOST_OURS = 1000
 
 _verdicts = msgspec.json.Decoder(Verdict)
 
@@ -89,9 +92,9 @@ class Answers:
         self.may_treat = may_treat
         self._book = AlertBook()
         self._ids = alert_ids or AlertIds()
-        self._ours: set[int] = set()
+        self._ours = Stretches(most=_MOST_OURS)
         self._open: dict[int, _Open] = {}
-        self._answered: set[int] = set()
+        self._answered = Stretches()  # a gap is a frame that is open, and those are few
         self._least_lag_s = math.inf
         self.counts = Counts()
 
@@ -193,7 +196,8 @@ class Answers:
 
     def acknowledge(self, alert_id: int, who: str) -> bool:
         """Note that a person has seen an alert; False where there never was one of this id."""
-        is_known = alert_id in self._ours
+        living = (one.alert_id for one in self._book.living)
+        is_known = alert_id in self._ours or alert_id in living
         self._book, changes = acknowledge(self._book, alert_id, who)
         self._tell(changes)
         return is_known
@@ -283,7 +287,7 @@ class Answers:
         self._book, changes = step(
             book, frame_id, findings, protocol_hash=self._hash, stream=stream
         )
-        self._ours.update(range(self._ids.n_raised, self._book.n_raised))
+        self._ours |= range(self._ids.n_raised, self._book.n_raised)
         self._ids.n_raised = self._book.n_raised
         return changes
 

@@ -9,10 +9,13 @@ class Remarks:
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
-        self._told: set[str] = set()
+        self._told: dict[str, int] = {}
 
-    def once(self, told: str, finding: Finding) -> None:
-        """Tell a finding unless one of the same name was told before."""
-        if told not in self._told:
-            self._told.add(told)
+    def once(self, name: str, finding: Finding, *, of: int = 0) -> None:
+        """Tell a finding unless the last one of this name was of the same thing: of the same frame.
+
+        of: its number; numbers only rise.
+        """
+        if self._told.get(name) != of:
+            self._told[name] = of
             self._answers.remark(finding)

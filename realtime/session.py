@@ -123,8 +123,8 @@ class Session:
             return
         if not np.isfinite(acquisition.samples).all():
             # once a frame: thousands of alerts would keep other sessions waiting
-            told = f"frame {self.assembler.n_frames} is not finite"
-            self._remarks.once(told, faults.not_finite(readout=self.n_readouts))
+            finding = faults.not_finite(readout=self.n_readouts)
+            self._remarks.once("not finite", finding, of=self.assembler.n_frames)
         if not is_image:
             self._accompany(acquisition)
         elif acquisition.encoding_space_ref != 0:

@@ -203,10 +203,14 @@ def make_gate(plan: GatePlan) -> Gate:
 
 def _learned(plan: GatePlan, state: GateState, displacement: Displacement) -> GateState:
     """Return the state with one more place, and the boundary's centre once there are enough."""
-    place = displacement.displacement_mm
+    place, time_s = displacement.displacement_mm, displacement.time_s
     if state.center_mm is not None or displacement.doubts or not is_place(place):
         return state
-    places = (*state.places, (displacement.time_s, *place))
+    # without a clock it would learn for ever, and remember every place
+    latest_s = state.places[-1][0] if state.places else -math.inf
+    if not (math.isfinite(time_s) and time_s > latest_s):
+        return state
+    places = (*state.places, (time_s, *place))
     span_s = places[-1][0] - places[0][0]
     is_enough = len(places) >= plan.learn_places and span_s >= plan.learn_s
     if not is_enough or displacement.is_training:

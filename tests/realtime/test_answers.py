@@ -238,6 +238,27 @@ def test_two_sessions_never_share_an_alert_id():
     assert not both[0].acknowledge(found[1][0], "operator")
 
 
+def test_thousands_of_frames_and_alerts_leave_nothing_behind():
+    """A set with an entry for every frame and alert was 60 bytes a frame, for days."""
+    answers = Answers(PROTOCOL, _Forgetful())
+    for number in range(3000):
+        opened(answers, number, 0.0)
+        findings = (HOT,) if number % 4 == 0 else ()
+        answers.computed(good(number, *findings), now_ns=1)
+        answers.acknowledge(answers._ids.n_raised - 1, "operator")
+    assert answers._answered.n_stretches == answers._ours.n_stretches == 1
+    assert len(answers._answered) == 3000
+    assert answers._ids.n_raised == 750
+    assert answers.acknowledge(0, "operator")
+    answers.fault(1234, "again", now_ns=1)
+    assert answers.counts.n_fault == 0
+
+
+class _Forgetful:
+    def publish(self, noun: Noun) -> None:
+        """Keep nothing."""
+
+
 def test_a_session_that_may_not_treat_never_speaks_of_the_permit(sink):
     answers = Answers(PROTOCOL, sink, may_treat=False)
     for frame in range(3):

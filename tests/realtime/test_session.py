@@ -367,6 +367,18 @@ def test_readouts_that_are_not_finite_are_told_once_a_frame():
     assert 1 <= len(told) <= 2
 
 
+def test_frames_that_are_not_finite_are_told_of_one_by_one_and_not_remembered():
+    bench = Bench()
+    nan = np.full_like(bench.readouts[0].samples, np.nan)
+    for frame in range(5):
+        for readout in bench.readouts[:8]:
+            idx = replace(readout.idx, repetition=frame)
+            bench.session.readout(replace(readout, samples=nan, idx=idx), received_ns=0)
+    told = [one for one in bench.sink.of(Alert) if one.state == "raised"]
+    assert len(told) >= 5
+    assert len(bench.session._remarks._told) == 1
+
+
 def test_noise_readouts_of_other_channels_are_refused():
     bench = Bench()
     noise = replace(bench.readouts[0], flags=1 << 18, samples=bench.readouts[0].samples[:1])

@@ -205,6 +205,16 @@ def test_three_seconds_of_breath_teach_no_place_however_many_frames():
     assert learning == [True] * 80 + [False] * 20, "ten seconds at eight frames a second"
 
 
+@pytest.mark.parametrize("clock", [lambda number: math.nan, lambda number: 5.0])
+def test_without_a_clock_that_moves_nothing_is_learned_nor_gathered(clock):
+    moving = gate(gate_center="end-exhale", learn_places=24, learn_s=5.0)
+    state = moving.start()
+    for number, place in enumerate(breath(200, rest_mm=4.0, depth_mm=11.0)):
+        state, reading = moving.step(state, at(clock(number), place), None)
+        assert reading.closed_by == "learning"
+    assert len(state.places) <= 1
+
+
 def test_a_state_goes_through_a_checkpoint():
     moving = gate(min_off_s=0.5)
     state, _ = moving.step(moving.start(), at(0.0, INSIDE), predicted(0.25, INSIDE))
