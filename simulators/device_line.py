@@ -1,6 +1,7 @@
 """The therapy device's line to the monitor's control port."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -11,14 +12,23 @@ import zmq
 _LINGER_MS = 200
 
 
+def _openly(line: "zmq.Socket[bytes]") -> None:
+    """Leave a line without encryption."""
+
+
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """Where the monitor listens. control_port: where the device reports, or None."""
+    """Where the monitor listens.
+
+    control_port: where the device reports, or None. secure: what encrypts a line to its events or
+    its control port.
+    """
 
     host: str = "127.0.0.1"
     mrd_port: int = 9002
     event_port: int = 9004
     control_port: int | None = None
+    secure: Callable[["zmq.Socket[bytes]"], None] = _openly
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -40,6 +50,7 @@ class DeviceLine:
         if monitor.control_port is not None:
             self._socket = zmq.Context.instance().socket(zmq.DEALER)
             self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
+            monitor.secure(self._socket)
             self._socket.connect(f"tcp://{monitor.host}:{monitor.control_port}")
 
     def __enter__(self) -> Self:

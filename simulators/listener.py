@@ -11,6 +11,7 @@ import msgspec
 import zmq
 
 from simulators.clock import now_s
+from simulators.device_line import Monitor
 from simulators.mrd import CLOSE, Result, ResultReader
 
 _POLL_MS = 20
@@ -57,7 +58,7 @@ class _Heard:
 class EventListener:
     """Subscribes to every topic; `events` only ever grows."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, monitor: Monitor) -> None:
         self.heard = _Heard()
         self._newest = {"verdict": -1, "permit": -1}  # frame_id
         self._changed = threading.Condition()
@@ -66,7 +67,8 @@ class EventListener:
         self._socket.setsockopt(zmq.RCVHWM, 20_000)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
-        self._socket.connect(f"tcp://{host}:{port}")
+        monitor.secure(self._socket)
+        self._socket.connect(f"tcp://{monitor.host}:{monitor.event_port}")
         self._thread = threading.Thread(target=self._listen, name="events", daemon=True)
         self._thread.start()
 

@@ -117,7 +117,7 @@ class MonitorLoop:
     def run(self, therapy: Therapy) -> Conversation:
         """Play the whole treatment; the device is off when this returns."""
         monitor, begun_s = self._monitor, now_s()
-        self._events = EventListener(monitor.host, monitor.event_port)
+        self._events = EventListener(monitor)
         try:
             self._events.wait_for_event(2.0)  # a heartbeat: from here on nothing is missed
             with socket.create_connection((monitor.host, monitor.mrd_port), 5.0) as connection:

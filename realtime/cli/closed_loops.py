@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +11,9 @@ import click
 
 from messages import MonitorError
 from realtime.cli.console import counted
+from realtime.cli.open_host import keys_option
 from realtime.cli.option_group import grouped
+from realtime.security.keys import secure_client
 from simulators import TreatmentSimulator
 from simulators.beam import (
     PLAN_FILE,
@@ -43,6 +46,7 @@ class LoopSwitches:
     rt_plan: Path | None = None
     beam_on_ms: float = 300.0
     beam_off_ms: float = 200.0
+    keys: Path | None = None
 
     def monitor_at(self, url: str) -> Monitor | None:
         """Return the monitor that is obeyed, None where none is."""
@@ -60,7 +64,8 @@ class LoopSwitches:
             host, port = None, None
         if not host or not port:
             raise MonitorError(f"address {url!r}, expected tcp://host:port")
-        return Monitor(host, port, self.events_port, self.control_port)
+        secure = partial(secure_client, folder=self.keys)
+        return Monitor(host, port, self.events_port, self.control_port, secure)
 
 
 _MS = click.FloatRange(min=0, max=10_000)
@@ -82,6 +87,7 @@ _OPTIONS = (
     click.option(
         "--beam-off-ms", type=_MS, default=200.0, show_default=True, help="Its end to beam off."
     ),
+    keys_option,
 )
 
 

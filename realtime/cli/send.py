@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from realtime.cli.open_host import keys_option
 from realtime.cli.played import tell_played
 from realtime.clock import MonotonicClock
 from realtime.streams.links import open_link
@@ -17,13 +18,21 @@ from realtime.streams.recordings import open_recording
 @click.option("--speed", default="1.0", show_default=True, help="max, or times the scanner's pace.")
 @click.option("--config", "config_name", help="Configuration to ask the server for.")
 @click.option("--timeout-s", type=click.FloatRange(min=0.1), default=PATIENCE_S, show_default=True)
-def send(file: Path, url: str, speed: str, config_name: str | None, timeout_s: float) -> None:
+@keys_option
+def send(
+    file: Path,
+    url: str,
+    speed: str,
+    config_name: str | None,
+    timeout_s: float,
+    keys: Path | None,
+) -> None:
     """Play a recording to any MRD server and tell what comes back."""
     settings = PlayerSettings(
         speed=parse_speed(speed), config_name=config_name, timeout_s=timeout_s
     )
     recording = open_recording(file)
-    link = open_link(url)
+    link = open_link(url, keys=keys)
     try:
         played = play(recording, link, settings=settings, clock=MonotonicClock())
     finally:

@@ -1,16 +1,16 @@
 """`mrmonitor serve`: the monitor beside a scanner, until somebody stops it."""
 
-import ipaddress
 import signal
 from pathlib import Path
 from types import FrameType
 
 import click
 
-from messages import Alert, MonitorError, RunStart, RunStop
+from messages import Alert, RunStart, RunStop
 from messages.codec import Noun
 from realtime.cli.console import console, counted
 from realtime.cli.host import Follower
+from realtime.cli.open_host import keys_option, listening
 from realtime.cli.reports import Reports
 from realtime.clock import MonotonicClock, utc_now
 from realtime.gateway import Gateway
@@ -31,8 +31,11 @@ _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 @click.option("--events-port", type=_PORT, default=9004, show_default=True, help="Events out.")
 @click.option("--control-port", type=_PORT, default=9005, show_default=True, help="Requests in.")
 @click.option("--record/--no-record", default=True, help="Keep the raw data in raw.mrd.")
+@click.option("--record-identified", is_flag=True, help="Keep there what tells of the person.")
 @click.option("--report/--no-report", default=True, help="Write report.html after each run.")
-@click.option("--i-know-this-is-unencrypted", is_flag=True, help="Allow another host than this.")
+@keys_option
+@click.option("--scanner", "scanners", multiple=True, help="Address that MRD over TCP comes from.")
+@click.option("--i-know-this-is-unencrypted", is_flag=True, help="Allow what is not encrypted.")
 def serve(
     name: str | None,
     out: Path,
@@ -42,46 +45,38 @@ def serve(
     events_port: int,
     control_port: int,
     record: bool,
+    record_identified: bool,
     report: bool,
+    keys: Path | None,
+    scanners: tuple[str, ...],
     i_know_this_is_unencrypted: bool,
 ) -> None:
     """Serve scanners over MRD until stopped.
 
     Several at once, of which one may treat, each into a run folder of its own. Port 0 takes a free
-    one. Ctrl-C or SIGTERM holds the permit and closes the runs.
+    one. Ctrl-C or SIGTERM holds the permit and closes the runs. Another --host than this machine
+    alone wants --keys; MRD over TCP stays on this machine unless --scanner says who may send.
     """
-    if not i_know_this_is_unencrypted:
-        refuse_open_host(host)
+    where = listening(host, keys=keys, scanners=scanners, is_unencrypted=i_know_this_is_unencrypted)
     settings = Settings(
         out,
         None if name is None else load_protocol(name),
-        tcp=(host, port),
+        tcp=(where.tcp_host, port),
         zmq=_endpoint(host, zmq_port),
         addresses=Addresses(_endpoint(host, events_port), _endpoint(host, control_port)),
         is_recording=record,
+        keys=keys,
+        scanners=where.scanners,
+        keeps_identity=record_identified,
     )
     gateway = Gateway(settings, MonotonicClock())
     _stop_on_signals(gateway)
     try:
-        _announce(gateway, host)
+        _announce(gateway, where.tcp_host)
         _serve(gateway, Reports() if report else None)
     finally:
         gateway.close()
     _say("stopped; the permit is held")
-
-
-def refuse_open_host(host: str) -> None:
-    """Raise MonitorError for an address that other machines can reach."""
-    try:
-        is_ours = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_ours = False
-    if not is_ours:
-        raise MonitorError(
-            f"--host {host}: other machines could read patient data there and send requests, "
-            "unencrypted and unasked; encryption (CURVE) comes with a later version; "
-            "--i-know-this-is-unencrypted allows it all the same"
-        )
 
 
 def _endpoint(host: str, port: int) -> str:

@@ -114,7 +114,9 @@ def simulate(
             click.echo(f"for a protocol in {loop.rt_plan}:\n")
             click.echo(write_plan(patient, scan, loop.rt_plan))
         if monitor is None:
-            _play_scan(scan, to, pace=pace, config=config, faults=faults, truth=truth)
+            _play_scan(
+                scan, to, pace=pace, config=config, faults=faults, truth=truth, keys=loop.keys
+            )
         else:
             close_beam_loop(
                 patient, scan, monitor, loop, pace=pace, config=config, faults=faults, truth=truth
@@ -128,7 +130,8 @@ def simulate(
             simulator, monitor, pace=pace, config=config, faults=faults, summary=loop.summary
         )
     elif "://" in to:
-        _stream(OpenLoop(simulator, heat=heat, faults=faults), to, pace=pace, config=config)
+        played = OpenLoop(simulator, heat=heat, faults=faults)
+        _stream(played, to, pace=pace, config=config, keys=loop.keys)
     else:
         with ReadoutProgress() as progress:
             write_recording(
@@ -176,10 +179,11 @@ def _play_scan(
     config: str | None,
     faults: tuple[Fault, ...],
     truth: Path | None,
+    keys: Path | None,
 ) -> None:
     recording = SimulatedScan(scan, faults=faults)
     if "://" in to:
-        _stream(recording, to, pace=pace, config=config or _SCAN_CONFIG)
+        _stream(recording, to, pace=pace, config=config or _SCAN_CONFIG, keys=keys)
     else:
         with ReadoutProgress() as progress:
             n_readouts = write_scan(Path(to), progress.counting(recording))
@@ -216,8 +220,10 @@ def _treatment(
     return treatment
 
 
-def _stream(recording: Recording, url: str, *, pace: float | None, config: str) -> None:
-    link = open_link(url)
+def _stream(
+    recording: Recording, url: str, *, pace: float | None, config: str, keys: Path | None
+) -> None:
+    link = open_link(url, keys=keys)
     settings = PlayerSettings(speed=pace, config_name=config)
     try:
         with ReadoutProgress() as progress:

@@ -1,5 +1,9 @@
 """`mrmonitor watch`: permit, verdicts and alerts of a running monitor in a terminal."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 import click
 import zmq
 from rich.console import Group
@@ -7,23 +11,26 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from messages import MonitorError, Verdict
+from messages import Alert, MonitorError, Verdict
 from messages.codec import decode
 from realtime.cli import verdict_words
 from realtime.cli.console import console
-from realtime.cli.control_line import ask, connect
+from realtime.cli.control_line import ask, connect, unheard
+from realtime.cli.open_host import keys_option
 from realtime.cli.watched import Watched
 from realtime.clock import Clock, MonotonicClock
 
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 _FIRST_WORD_MS = 2000  # twenty heartbeats
+Ask = Callable[[dict[str, object]], tuple[str, list[Alert]]]
 
 
 @click.command()
 @click.option("--events", default="tcp://127.0.0.1:9004", show_default=True)
 @click.option("--control", default="tcp://127.0.0.1:9005", show_default=True)
 @click.option("--once", is_flag=True, help="Print what stands now and end.")
-def watch(events: str, control: str, once: bool) -> None:
+@keys_option
+def watch(events: str, control: str, once: bool, keys: Path | None) -> None:
     """Show permit, verdicts and alerts of a running monitor.
 
     A lease that has run out, and a monitor that is silent for half a second, are shown as HELD.
@@ -34,40 +41,40 @@ def watch(events: str, control: str, once: bool) -> None:
         subscriber = context.socket(zmq.SUB)
         for topic in ("permit", "verdict", "alert", "heartbeat", "run."):
             subscriber.subscribe(topic)
-        connect(subscriber, events)
+        connect(subscriber, events, keys=keys)
+        asking = partial(ask, control, keys=keys)
         if once:
-            _print_once(subscriber, watched, clock, events=events, control=control)
+            silent = f"no monitor heard at {events} for {_FIRST_WORD_MS / 1e3:g} s{unheard(keys)}"
+            _print_once(subscriber, watched, clock, asking, silent=silent)
         else:
-            _follow(subscriber, watched, clock, control=control)
+            _follow(subscriber, watched, clock, asking)
     finally:
         context.destroy(linger=0)
 
 
 def _print_once(
-    subscriber: "zmq.Socket[bytes]", watched: Watched, clock: Clock, *, events: str, control: str
+    subscriber: "zmq.Socket[bytes]", watched: Watched, clock: Clock, asking: Ask, *, silent: str
 ) -> None:
     end_ns = clock.now_ns() + _FIRST_WORD_MS * 1_000_000
     while watched.heartbeat is None:
         remaining_ms = (end_ns - clock.now_ns()) // 1_000_000
         if remaining_ms <= 0 or not subscriber.poll(remaining_ms):
-            raise MonitorError(f"no monitor heard at {events} for {_FIRST_WORD_MS / 1e3:g} s")
+            raise MonitorError(silent)
         _hear(subscriber, watched, clock)
-    _catch_up(watched, control)
+    _catch_up(watched, asking)
     out = console()
     state, run = watched.heartbeat.permit_state, watched.run_id or "none"
     out.print(f"permit {state}, run {run}", style="green" if state == "GRANTED" else "red")
     out.print(_alert_table(watched))
 
 
-def _follow(
-    subscriber: "zmq.Socket[bytes]", watched: Watched, clock: Clock, *, control: str
-) -> None:
+def _follow(subscriber: "zmq.Socket[bytes]", watched: Watched, clock: Clock, asking: Ask) -> None:
     with Live(console=console(), auto_refresh=False) as live:
         while True:
             if subscriber.poll(100):
                 _hear(subscriber, watched, clock)
             if watched.misses_alerts:
-                _catch_up(watched, control)
+                _catch_up(watched, asking)
             live.update(_screen(watched, clock.now_ns()), refresh=True)
 
 
@@ -80,10 +87,10 @@ def _hear(subscriber: "zmq.Socket[bytes]", watched: Watched, clock: Clock) -> No
         watched.hear(*decode(parts), now_ns=clock.now_ns())
 
 
-def _catch_up(watched: Watched, control: str) -> None:
+def _catch_up(watched: Watched, asking: Ask) -> None:
     if watched.misses_alerts:
         request = {"type": "resume", "epoch": watched.epoch, "after": watched.last_alert}
-        watched.caught_up(ask(control, request)[1])
+        watched.caught_up(asking(request)[1])
 
 
 def _screen(watched: Watched, now_ns: int) -> Group:

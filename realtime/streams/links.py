@@ -6,12 +6,14 @@ up the other.
 
 import select
 import socket
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import zmq
 
 from messages import MonitorError
+from realtime.security.keys import secure_client
 
 _RECEIVE_BYTES = 1 << 20
 
@@ -85,16 +87,20 @@ class SocketLink:
 class ZmqLink:
     """A DEALER: each ZeroMQ message is one MRD message, the same bytes as on TCP."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, keys: Path | None = None) -> None:
         """Connect to `tcp://host:port`; ZeroMQ connects when the server is there."""
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 5000)
         try:
+            secure_client(self._socket, keys)
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self.close()
             raise MonitorError(f"cannot connect to {address}: {error}") from error
+        except MonitorError:
+            self.close()
+            raise
 
     def send(self, data: memoryview) -> int:
         """Send one whole message, or none."""
@@ -126,8 +132,11 @@ class ZmqLink:
         self._context.term()
 
 
-def open_link(url: str, *, timeout_s: float = 10.0) -> Link:
-    """Connect to `tcp://host:port` (MRD over TCP) or `zmq://host:port` (MRD over ZeroMQ)."""
+def open_link(url: str, *, timeout_s: float = 10.0, keys: Path | None = None) -> Link:
+    """Connect to `tcp://host:port` (MRD over TCP) or `zmq://host:port` (MRD over ZeroMQ).
+
+    keys: the folder of this client's keys; they are for ZeroMQ alone.
+    """
     parts = urlsplit(url)
     try:
         host, port = parts.hostname, parts.port
@@ -136,7 +145,9 @@ def open_link(url: str, *, timeout_s: float = 10.0) -> Link:
     if parts.scheme not in ("tcp", "zmq") or not host or not port:
         raise MonitorError(f"address {url!r}, expected tcp://host:port or zmq://host:port")
     if parts.scheme == "zmq":
-        return ZmqLink(f"tcp://{host}:{port}")
+        return ZmqLink(f"tcp://{host}:{port}", keys=keys)
+    if keys is not None:
+        raise MonitorError(f"--keys: MRD over TCP has no encryption, expected zmq:// not {url}")
     try:
         return SocketLink(socket.create_connection((host, port), timeout=timeout_s))
     except OSError as error:
