@@ -91,7 +91,8 @@ class Verdict:
 
     time_s: scanner time of the k-space centre; None where the scanner gives no clock.
     decision: what this frame alone says; permit: what stands after it, latched holds included.
-    age_ms: last readout received to verdict published.
+    age_ms: last readout received to verdict published. received_ns: when that readout was received,
+        on this host's CLOCK_MONOTONIC.
     stage_ms: what each stage took, in order.
     lesion_mm3: volume of this slice beyond 240 CEM43 min by the dose's low side, its estimate and
         its high side; None where there is no dose.
@@ -116,3 +117,4 @@ class Verdict:
     lesion_mm3: tuple[float, float, float] | None = None
     motion: MotionReading | None = None
     delivered: DeliveredDose | None = None
+    received_ns: int = 0

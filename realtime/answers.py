@@ -9,11 +9,11 @@ from typing import Protocol
 
 import msgspec
 
-from messages import Finding, FrameKey, Permit, Verdict
+from messages import Finding, FrameKey, Maps, Permit, Verdict
 from messages.codec import Noun
 from messages.verdict import Outcome
 from realtime.alerts import faults
-from realtime.alerts.life_cycle import AlertBook, Changes, acknowledge, resolve, step
+from realtime.alerts.life_cycle import AlertBook, Changes, acknowledge, part, resolve, step
 from realtime.deadlines import Deadlines
 from realtime.permit import Lease
 from realtime.protocol import Protocol as TreatmentProtocol
@@ -21,7 +21,7 @@ from realtime.stretches import Stretches
 
 # A source that waits for the worker has no deadline; a frame that takes an hour is lost even there.
 _NO_DEADLINE_MS = 3_600_000.0
-# Stretches of alert ids between another session's: older alerts are known only while they live.
+# Alerts whose ids another session's have cut off: older ones are known only while they live.
 _MOST_OURS = 1000
 
 _verdicts = msgspec.json.Decoder(Verdict)
@@ -32,6 +32,14 @@ class Sink(Protocol):
 
     def publish(self, noun: Noun) -> object:
         """Send an event."""
+        ...
+
+
+class PictureSink(Sink, Protocol):
+    """Where a session's events and pictures go."""
+
+    def show(self, picture: Maps) -> None:
+        """Send a picture, ahead of what is measured in it, to the client that waits for it."""
         ...
 
 
@@ -93,6 +101,7 @@ class Answers:
         self._book = AlertBook()
         self._ids = alert_ids or AlertIds()
         self._ours = Stretches(most=_MOST_OURS)
+        self._was_granted = False
         self._open: dict[int, _Open] = {}
         self._answered = Stretches()  # a gap is a frame that is open, and those are few
         self._least_lag_s = math.inf
@@ -107,6 +116,20 @@ class Answers:
     def is_idle(self) -> bool:
         """Whether every opened frame has its answer."""
         return not self._open
+
+    @property
+    def lost_permit(self) -> bool:
+        """Whether a treatment that had been granted lost its stream, and nobody has seen it.
+
+        Then the next treatment must not go on by itself.
+        """
+        return self._was_granted and bool(part(self._book, "stream-lost")[1])
+
+    def take_over(self, ended: "Answers") -> None:
+        """Go on with the lost stream of another treatment: held until it is acknowledged here."""
+        ended._book, lost = part(ended._book, "stream-lost")
+        self._book = replace(self._book, entries=(*lost, *self._book.entries))
+        self._was_granted = self._was_granted or bool(lost)
 
     def open(
         self,
@@ -209,6 +232,7 @@ class Answers:
             self._lease, permit = self._lease.at(now_ns)
             if permit is not None:
                 self._announce(permit)
+                self.notice(faults.lapsed(permit.reason))
 
     def next_ns(self) -> int | None:
         """Return when `tick` must be called at the latest."""
@@ -223,6 +247,7 @@ class Answers:
             self.late(frame_id, f"the run ended: {reason}", now_ns=now_ns)
         self._lease, permit = self._lease.hold(f"no treatment: {reason}", self._lease.frame_id)
         self._announce(permit)
+        self._resolve("lease-lapsed")
 
     def _skew_s(self, verdict: Verdict, opened: _Open) -> float:
         """Return by how much later than the promptest frame this one came, by its own stamp."""
@@ -265,8 +290,15 @@ class Answers:
             holds_reason=self._book.holds(),
         )
         self._announce(permit)
+        if permit.state == "GRANTED":
+            self._resolve("lease-lapsed")
         age_ms = (now_ns - opened.received_ns) / 1e6
-        published = replace(verdict, age_ms=age_ms, permit=self._permit.state)
+        published = replace(
+            verdict,
+            age_ms=age_ms,
+            received_ns=opened.received_ns,
+            permit=self._permit.state,
+        )
         self._sink.publish(published)
         self._tell(changes)
         return published
@@ -295,6 +327,7 @@ class Answers:
         if not self.may_treat:
             return
         self._permit = permit
+        self._was_granted = self._was_granted or permit.state == "GRANTED"
         self._sink.publish(permit)
 
     def _tell(self, changes: Changes) -> None:

@@ -147,12 +147,13 @@ def acquisition_trajectory(message: bytes) -> NDArray[np.float32]:
 class Result:
     """What came back: the message's identifier and, for text, its words.
 
-    series, matrix: of an image, its series index and (x, y, z).
+    series, index, matrix: of an image, its series index, its number and (x, y, z).
     """
 
     identifier: int
     text: str = ""
     series: int = -1
+    index: int = -1
     matrix: tuple[int, int, int] = (0, 0, 0)
 
 
@@ -204,11 +205,11 @@ class ResultReader:
         data_type = struct.unpack_from("<H", pending, _ID_BYTES + 2)[0]
         x, y, z = struct.unpack_from("<3H", pending, _ID_BYTES + 16)
         channels = struct.unpack_from("<H", pending, _ID_BYTES + 34)[0]
-        series = struct.unpack_from("<H", pending, _ID_BYTES + 128)[0]
+        index, series = struct.unpack_from("<2H", pending, _ID_BYTES + 126)
         n_attribute_bytes = struct.unpack_from("<Q", pending, start)[0]
         if data_type not in _SAMPLE_BYTES:
             raise ValueError(f"image has data type {data_type}, expected 1 to 8")
         end = start + 8 + n_attribute_bytes + x * y * z * channels * _SAMPLE_BYTES[data_type]
         if len(pending) < end:
             return None
-        return Result(IMAGE, series=series, matrix=(x, y, z)), int(end)
+        return Result(IMAGE, series=series, index=index, matrix=(x, y, z)), int(end)

@@ -1,95 +1,167 @@
 """`mrmonitor latency`: how long a verdict takes on this machine, stage by stage."""
 
-import csv
 import re
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import click
 import msgspec
-import numpy as np
-from rich.table import Table
 
+import recon
 from messages import MonitorError
 from realtime.cli.client import Client
-from realtime.cli.console import console
+from realtime.cli.console import console, counted
 from realtime.cli.host import fresh_folder, hosting, local_settings, serve_client
+from realtime.cli.latency_bound import Machine, machine_of, write_bound
+from realtime.cli.latency_figures import Timing, ratios_of, table_of, timing_of, write_csv
+from realtime.cli.latency_flow import write_flow
+from realtime.cli.latency_load import competing
 from realtime.cli.latency_plot import write_plot
-from realtime.cli.latency_sender import Heard, Order
-from realtime.cli.progress import FrameProgress
+from realtime.cli.latency_scan import Order
+from realtime.cli.latency_sender import Heard
+from realtime.cli.option_group import grouped
 from realtime.clock import utc_now
-from realtime.outputs.report_record import read_run
-from realtime.outputs.run_tables import STAGES
-from realtime.protocol import Protocol, load_protocol, parse_protocol
+from realtime.outputs.report_record import VerdictRow, read_run
+from realtime.protocol import AUTO, Protocol, load_protocol, parse_protocol
 
-KERNELS = ("absorb", "reconstruct", "measure", "judge")
 _NAME = "latency"
 _DRAWN_FOR_PX = 128  # the demo's regions are given in pixels of this matrix
 _N_WARM = 10  # reference frames, and the first frames with a temperature
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """One frame: ms of each stage, age, and wire to event (NaN where no event was heard)."""
+class Asked:
+    """What is to be measured."""
 
-    frame_id: int
-    stage_ms: dict[str, float]
-    age_ms: float
-    end_to_end_ms: float
+    matrix: int = 128
+    coils: int = 8
+    rate: float = 5.0
+    frames: int = 200
+    trajectory: Literal["cartesian", "radial"] = "cartesian"
+    spokes: int = 34
+    method: str = AUTO
+    load: int = 0
+    images: bool = False
 
     @property
-    def kernels_ms(self) -> float:
-        """What the kernels alone took."""
-        return sum(self.stage_ms.get(stage, 0.0) for stage in KERNELS)
+    def title(self) -> str:
+        """The measurement in a line."""
+        is_radial = self.trajectory == "radial"
+        parts = [
+            f"{self.matrix} × {self.matrix}",
+            f"{self.spokes} spokes" if is_radial else "Cartesian",
+            f"{self.coils} coils",
+            f"{self.rate:g} frames/s",
+        ]
+        parts += [] if self.method == AUTO else [self.method]
+        parts += [f"{counted(self.load, 'core')} loaded"] if self.load else []
+        return ", ".join(parts)
+
+    def order(self, *, port: int, events: str) -> Order:
+        """Return what the sender is told."""
+        return Order(
+            port, events, _NAME, self.matrix, self.coils, self.rate, self.frames, self.trajectory,
+            self.spokes if self.trajectory == "radial" else 0, self.images,
+        )  # fmt: skip
+
+
+_KEYS = tuple(Asked.__dataclass_fields__)
+_OPTIONS = (
+    click.option("--matrix", type=click.IntRange(32, 512), default=128, show_default=True),
+    click.option("--coils", type=click.IntRange(1, 64), default=8, show_default=True),
+    click.option(
+        "--rate", type=click.FloatRange(0.1, 100), default=5.0, show_default=True, help="Hz."
+    ),
+    click.option("--frames", type=click.IntRange(_N_WARM + 2), default=200, show_default=True),
+    click.option(
+        "--trajectory",
+        type=click.Choice(["cartesian", "radial"]),
+        default="cartesian",
+        show_default=True,
+    ),
+    click.option(
+        "--spokes",
+        type=click.IntRange(8, 1024),
+        default=34,
+        show_default=True,
+        help="Of a radial frame, by the golden angle.",
+    ),
+    click.option(
+        "--method",
+        type=click.Choice([AUTO, *recon.METHODS]),
+        default=AUTO,
+        show_default=True,
+        help="Of reconstruction.",
+    ),
+    click.option(
+        "--load",
+        type=click.IntRange(0, 64),
+        default=0,
+        show_default=True,
+        help="Processes that compete for the cores meanwhile.",
+    ),
+    click.option("--images", is_flag=True, help="Also time the images that come back."),
+)
 
 
 @click.command()
-@click.option("--matrix", type=click.IntRange(32, 512), default=128, show_default=True)
-@click.option("--coils", type=click.IntRange(1, 64), default=8, show_default=True)
-@click.option("--rate", type=click.FloatRange(0.1, 100), default=5.0, show_default=True, help="Hz.")
-@click.option("--frames", type=click.IntRange(_N_WARM + 2), default=200, show_default=True)
+@grouped("asked", Asked, _KEYS, _OPTIONS)
 @click.option("--out", type=click.Path(path_type=Path), help="Default runs/latency-TIME.")
-def latency(matrix: int, coils: int, rate: float, frames: int, out: Path | None) -> None:
+def latency(asked: Asked, out: Path | None) -> None:
     """Measure how long a verdict takes on this machine.
 
     Frames that cost the sender nothing arrive readout by readout; the first ten are left out of the
-    figures. Writes latency.csv and latency.png beside the run.
+    figures. Writes latency.csv, latency.png, latency_flow.log and .csv (the form of Holoscan's data
+    flow tracking) and bound.md, which states what holds here, beside the run.
     """
     out = fresh_folder(out or Path("runs") / f"latency-{utc_now():%Y%m%d-%H%M%S}")
-    heard = _measure(out, matrix=matrix, coils=coils, rate_hz=rate, n_frames=frames)
-    timings, n_lost = timings_of(out, heard)
+    click.echo(f"{asked.title}: {asked.frames} frames, {asked.frames / asked.rate:.0f} s", err=True)
+    heard, machine = _measure(out, asked)
+    timings, rows = timings_of(out, heard)
     if not timings:
         raise MonitorError("no frame was computed in time; see verdicts.csv in the run folder")
+    protocol = _protocol_of(asked)
+    deadline_ms = protocol.protocol.frame_deadline_ms
     write_csv(out / "latency.csv", timings)
-    title = f"{matrix} × {matrix}, {coils} coils, {rate:g} frames/s"
-    write_plot(out / "latency.png", timings, title=title)
-    _print(timings, title)
-    click.echo(f"written: {out / 'latency.csv'}, {out / 'latency.png'}")
-    if n_lost:
-        raise MonitorError(f"{n_lost} of {frames} frames had no result in time")
+    write_flow(out, timings)
+    write_plot(out / "latency.png", timings, title=asked.title, deadline_ms=deadline_ms)
+    write_bound(
+        out / "bound.md", timings, rows, title=asked.title, machine=machine, protocol=protocol
+    )
+    _print(timings, asked.title)
+    click.echo(f"written: {out}/ latency.csv, latency.png, latency_flow.log, .csv, bound.md")
+    _refuse_unanswered(rows, n_sent=asked.frames)
 
 
-def _measure(out: Path, *, matrix: int, coils: int, rate_hz: float, n_frames: int) -> Heard:
-    settings = local_settings(out, protocol_for(matrix), is_recording=False)
+def _measure(out: Path, asked: Asked) -> tuple[Heard, Machine]:
+    settings = local_settings(out, _protocol_of(asked), is_recording=False)
     with tempfile.TemporaryDirectory() as folder:
         order_path, heard_path = Path(folder) / "order.json", Path(folder) / "heard.json"
-        with hosting(settings) as gateway, FrameProgress(n_frames, target=None) as progress:
+        with hosting(settings) as gateway, competing(asked.load):
             events = gateway.publisher.endpoints.events
-            order = Order(gateway.tcp_port, events, _NAME, matrix, coils, rate_hz, n_frames)
+            order = asked.order(port=gateway.tcp_port, events=events)
             order_path.write_bytes(msgspec.json.encode(order))
             arguments = [str(order_path), str(heard_path)]
             with Client("realtime.cli.latency_sender", arguments) as sender:
-                serve_client(gateway, sender, progress.heed)
+                # nothing is drawn meanwhile: it would be done by the process that is timed
+                serve_client(gateway, sender)
                 status, complaint = sender.status, sender.complaint
+            machine = machine_of(worker_pid=gateway.worker_pid, n_competing=asked.load)
         if gateway.failures:
             raise MonitorError(gateway.failures[0])
         if status != 0:
             raise MonitorError(f"the sender failed: {complaint or f'status {status}'}")
-        return msgspec.json.decode(heard_path.read_bytes(), type=Heard)
+        return msgspec.json.decode(heard_path.read_bytes(), type=Heard), machine
 
 
-def protocol_for(matrix: int) -> Protocol:
+def _protocol_of(asked: Asked) -> Protocol:
+    return protocol_for(asked.matrix, method=asked.method)
+
+
+def protocol_for(matrix: int, *, method: str = AUTO) -> Protocol:
     """Return the demo's protocol with its regions scaled to another matrix."""
     scale = matrix / _DRAWN_FOR_PX
 
@@ -99,6 +171,9 @@ def protocol_for(matrix: int) -> Protocol:
         return f"{found[1]} = [{y}, {x}]"
 
     text = load_protocol("mrgfus-demo").text.replace('name = "mrgfus-demo"', f'name = "{_NAME}"')
+    text = text.replace('method = "fft"', f'method = "{method}"')
+    # stamps run as fast as frames are sent, whatever the header's repetition time
+    text = text.replace('time_stamp_unit = "auto"', 'time_stamp_unit = "us"')
     # a centre between pixels with a small radius holds none of them: whole pixels hold one
     text = re.sub(r"(center_px|radii_px) = \[([\d.]+), ([\d.]+)\]", scaled, text)
     text = re.sub(
@@ -109,57 +184,36 @@ def protocol_for(matrix: int) -> Protocol:
     return parse_protocol(text)
 
 
-def timings_of(out: Path, heard: Heard) -> tuple[list[Timing], int]:
-    """Return the timings after the warm-up, and how many frames had no result."""
+def timings_of(out: Path, heard: Heard) -> tuple[list[Timing], list[VerdictRow]]:
+    """Return the times of what was computed after the warm-up, and every verdict."""
     run = read_run(out)
     run.close()
-    rows = run.verdicts
+    rows = list(run.verdicts)
     timings = [
-        Timing(row.frame_id, dict(row.stage_ms), row.age_ms, _end_to_end_ms(heard, row.frame_id))
+        timing_of(row, heard)
         for row in rows
         if row.outcome == "COMPUTED" and row.frame_id >= _N_WARM
     ]
-    return timings, sum(row.outcome != "COMPUTED" for row in rows)
-
-
-def _end_to_end_ms(heard: Heard, frame_id: int) -> float:
-    sent_ns, heard_ns = heard.sent_ns.get(frame_id), heard.heard_ns.get(frame_id)
-    return float("nan") if sent_ns is None or heard_ns is None else (heard_ns - sent_ns) / 1e6
-
-
-def write_csv(path: Path, timings: list[Timing]) -> None:
-    """Write one row a frame."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        names = (*STAGES, "kernels", "age", "end_to_end")
-        writer.writerow(["frame", *(f"{name}_ms" for name in names)])
-        for one in timings:
-            stages = [f"{one.stage_ms.get(stage, 0.0):.3f}" for stage in STAGES]
-            rest = [f"{value:.3f}" for value in (one.kernels_ms, one.age_ms, one.end_to_end_ms)]
-            writer.writerow([one.frame_id, *stages, *rest])
+    return timings, rows
 
 
 def _print(timings: list[Timing], title: str) -> None:
-    table = Table("stage", "p50", "p99", "p99.9", "max", title=f"{title} (ms)")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for stage in STAGES:
-        _add(table, stage.replace("_", " "), [one.stage_ms.get(stage, 0.0) for one in timings])
-    table.add_section()
-    ages = [one.age_ms for one in timings]
-    _add(table, "last readout received → verdict published", ages)
-    end_to_end = [one.end_to_end_ms for one in timings if np.isfinite(one.end_to_end_ms)]
-    if end_to_end:
-        _add(table, "last readout sent → verdict event received", end_to_end)
-    console().print(table)
-    kernels_ms = sum(
-        float(np.median([one.stage_ms.get(stage, 0.0) for one in timings])) for stage in KERNELS
+    console().print(table_of(timings, title))
+    ratios = ratios_of(timings)
+    click.echo(f"sum of the kernels' medians {ratios.kernels_ms:.2f} ms")
+    click.echo(f"median / that sum           {ratios.over_kernels:.2f}")
+    click.echo(
+        f"p99.9 / median              {ratios.tail_over_median:.2f}  ({len(timings)} frames)"
     )
-    median_ms, tail_ms = np.percentile(ages, 50), np.percentile(ages, 99.9)
-    click.echo(f"sum of the kernels' medians {kernels_ms:.2f} ms")
-    click.echo(f"median / that sum           {median_ms / kernels_ms:.2f}")
-    click.echo(f"p99.9 / median              {tail_ms / median_ms:.2f}  ({len(timings)} frames)")
 
 
-def _add(table: Table, name: str, values: list[float]) -> None:
-    table.add_row(name, *(f"{p:.3f}" for p in np.percentile(values, (50, 99, 99.9, 100))))
+def _refuse_unanswered(rows: list[VerdictRow], *, n_sent: int) -> None:
+    """Raise MonitorError where a frame has no result."""
+    outcomes = Counter(row.outcome for row in rows)
+    n_bad = n_sent - outcomes["COMPUTED"]
+    if n_bad:
+        late, fault = outcomes["LATE"], outcomes["FAULT"]
+        raise MonitorError(
+            f"{n_bad} of {counted(n_sent, 'frame')} had no result in time ({late} late, {fault} "
+            f"failed, {n_sent - len(rows)} without a verdict)"
+        )

@@ -1,47 +1,43 @@
-"""The scanner of `mrmonitor latency`: sends ready-made frames at a steady pace and hears verdicts.
+"""The scanner of `mrmonitor latency`: sends ready-made frames and hears verdicts and images.
 
 A process of its own, `python -m realtime.cli.latency_sender ORDER OUT`, both JSON files.
 """
 
+import gc
+import select
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import zmq
 
+from realtime.cli.latency_scan import Order, departures_s, ready_scan
 from realtime.clock import MonotonicClock
-from realtime.streams.mrd_encoder import encode_close, encode_config_file, encode_header
-from simulators import GradientEcho, Treatment, TreatmentSimulator
-from simulators.static_frames import static_frame_bytes
+from simulators.mrd import IMAGE, ResultReader, close_message, config_message, header_message
 
-_POLL_MS = 1
-_FINE_WAIT_NS = 1_500_000
 _LAST_WORD_NS = 10_000_000_000
-
-
-class Order(msgspec.Struct, frozen=True):
-    """What to send, where, and how fast."""
-
-    port: int
-    events: str
-    config: str
-    matrix: int
-    n_coils: int
-    rate_hz: float
-    n_frames: int
+_ADMISSION_NS = 60_000_000_000
+_FRAME_NUMBERS = 1 << 16  # an MRD image counts its frame with 16 bits
 
 
 class Heard(msgspec.Struct):
-    """Monotonic ns by frame: last readout handed to the socket, verdict's event received."""
+    """Monotonic ns by frame, all taken by the sender but received_ns, which the verdict tells.
 
-    sent_ns: dict[int, int]
-    heard_ns: dict[int, int]
+    sent_ns: before the last readout was handed to the socket; given_ns: after.
+    heard_ns: the verdict's event. images_ns: each of its images, whole.
+    """
+
+    sent_ns: dict[int, int] = {}
+    given_ns: dict[int, int] = {}
+    received_ns: dict[int, int] = {}
+    heard_ns: dict[int, int] = {}
+    images_ns: dict[int, list[int]] = {}
 
 
 class _Body(msgspec.Struct):
     frame_id: int
+    received_ns: int = 0
 
 
 class _Event(msgspec.Struct):
@@ -51,89 +47,105 @@ class _Event(msgspec.Struct):
 class _Sender:
     def __init__(self, order: Order) -> None:
         self._order, self._clock = order, MonotonicClock()
-        self.heard = Heard({}, {})
+        self.heard = Heard()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._events = self._context.socket(zmq.SUB)
         self._events.subscribe("verdict")
         self._events.connect(order.events)
         self._line = socket.create_connection(("127.0.0.1", order.port), 10.0)
         self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._poller = zmq.Poller()
-        self._poller.register(self._events, zmq.POLLIN)
-        self._poller.register(self._line.fileno(), zmq.POLLIN)
+        self._inputs: list[int | socket.socket] = [self._events.FD, self._line]
+        self._reader = ResultReader()
+        self._last_image = -1
         self._is_closed = False
 
-    def run(self, treatment: Treatment) -> None:
+    def run(self) -> None:
         """Send everything, wait for the last verdict and the server's end."""
-        n_rows, clock = self._order.matrix, self._clock
-        header = TreatmentSimulator(treatment).header()
-        self._line.sendall(encode_config_file(self._order.config) + encode_header(header))
-        imaging = self._send_noise(static_frame_bytes(treatment, n_frames=self._order.n_frames))
-        begin_ns = clock.now_ns() + 1_000_000_000  # admission compiles and plans meanwhile
-        step_ns = 1e9 / (self._order.rate_hz * n_rows)
-        for index, message in enumerate(imaging):
-            self._wait_until(begin_ns + round(index * step_ns))
-            if index % n_rows == n_rows - 1:
-                self.heard.sent_ns[index // n_rows] = clock.now_ns()
+        order, clock, heard = self._order, self._clock, self.heard
+        scan = ready_scan(order)
+        self._line.sendall(config_message(order.config) + header_message(scan.header_xml))
+        for message in scan.noise:
             self._line.sendall(message)
-        self._wait_for_verdicts()
-        self._line.sendall(encode_close())
+        leaves_s = departures_s(order).ravel()
+        n_rows, n_readouts = order.n_rows, leaves_s.size
+        gc.collect()
+        gc.freeze()
+        begin_ns = clock.now_ns()
+        for index, at_s in enumerate(leaves_s.tolist()):
+            if index == n_rows:
+                # the first frame has the session admitted, which takes its time
+                self._wait_for_verdicts(1, at_most_ns=_ADMISSION_NS)
+                begin_ns = clock.now_ns() - round(at_s * 1e9)
+            ready = scan.frame.message(index, t_s=at_s, is_end=index == n_readouts - 1)
+            self._wait_until(begin_ns + round(at_s * 1e9))
+            frame, row = divmod(index, n_rows)
+            if row < n_rows - 1:
+                self._line.sendall(ready)
+                continue
+            heard.sent_ns[frame] = clock.now_ns()
+            self._line.sendall(ready)
+            heard.given_ns[frame] = clock.now_ns()
+        self._wait_for_verdicts(order.n_frames, at_most_ns=_LAST_WORD_NS)
+        self._line.sendall(close_message())
         end_ns = clock.now_ns() + _LAST_WORD_NS
         while not self._is_closed and clock.now_ns() < end_ns:
-            self._hear(100)
+            self._hear(0.1)
         self._line.close()
         self._context.destroy(linger=0)
 
-    def _send_noise(self, messages: Iterator[tuple[float, bytes]]) -> Iterator[bytes]:
-        """Send the noise scan, which lies before time zero; return the imaging readouts."""
-        imaging: list[bytes] = []
-        for time_s, message in messages:
-            if time_s < 0:
-                self._line.sendall(message)
-            else:
-                imaging.append(message)
-                break
-        yield from imaging
-        yield from (message for _, message in messages)
-
     def _wait_until(self, due_ns: int) -> None:
-        while due_ns - self._clock.now_ns() > _FINE_WAIT_NS:
-            self._hear(_POLL_MS)
-        self._hear(0)
-        self._clock.sleep_until_ns(due_ns)
+        """Hear what comes until a moment; nothing that has come waits for it."""
+        while (left_ns := due_ns - self._clock.now_ns()) > 0:
+            self._hear(left_ns / 1e9)
 
-    def _wait_for_verdicts(self) -> None:
-        end_ns = self._clock.now_ns() + _LAST_WORD_NS
-        while len(self.heard.heard_ns) < self._order.n_frames and self._clock.now_ns() < end_ns:
-            self._hear(_POLL_MS)
+    def _wait_for_verdicts(self, n_frames: int, *, at_most_ns: int) -> None:
+        end_ns = self._clock.now_ns() + at_most_ns
+        while len(self.heard.heard_ns) < n_frames and self._clock.now_ns() < end_ns:
+            if self._is_closed:
+                return
+            self._hear(0.01)
 
-    def _hear(self, timeout_ms: int) -> None:
-        ready = dict(self._poller.poll(timeout_ms))
-        if self._events in ready:
-            parts = self._events.recv_multipart()
+    def _hear(self, timeout_s: float) -> None:
+        ready = select.select(self._inputs, [], [], timeout_s)[0]
+        if self._line in ready:
+            self._hear_line()
+        if ready:
+            self._hear_events()
+
+    def _hear_events(self) -> None:
+        """Take all events: the descriptor of a ZeroMQ socket tells only of what is new."""
+        while True:
+            try:
+                parts = self._events.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
             now_ns = self._clock.now_ns()
-            frame_id = msgspec.json.decode(parts[1], type=_Event).body.frame_id
-            self.heard.heard_ns.setdefault(frame_id, now_ns)
-        if self._line.fileno() in ready and not self._line.recv(1 << 20):
+            body = msgspec.json.decode(parts[1], type=_Event).body
+            if self.heard.heard_ns.setdefault(body.frame_id, now_ns) == now_ns:
+                self.heard.received_ns[body.frame_id] = body.received_ns
+
+    def _hear_line(self) -> None:
+        data = self._line.recv(1 << 20)
+        now_ns = self._clock.now_ns()
+        if not data:
             self._is_closed = True
-            self._poller.unregister(self._line.fileno())
-
-
-def treatment_of(order: Order) -> Treatment:
-    """Return the unheated head whose stamps run as fast as it is sent."""
-    sequence = GradientEcho(
-        matrix=(order.matrix, order.matrix),
-        repetition_time_s=1.0 / (order.rate_hz * order.matrix),
-        time_stamp_unit="us",
-    )
-    return Treatment(sequence=sequence, n_coils=order.n_coils)
+            self._inputs.remove(self._line)
+            return
+        if not self._order.wants_images:
+            return
+        for result in self._reader.feed(data):
+            if result.identifier == IMAGE:
+                # images come in order: a number that is far below the last one has begun anew
+                ahead = (result.index - self._last_image) % _FRAME_NUMBERS
+                self._last_image += ahead
+                self.heard.images_ns.setdefault(self._last_image, []).append(now_ns)
 
 
 def main(order_path: Path, out_path: Path) -> None:
     """Send what the order says and write what was heard."""
     order = msgspec.json.decode(order_path.read_bytes(), type=Order)
     sender = _Sender(order)
-    sender.run(treatment_of(order))
+    sender.run()
     out_path.write_bytes(msgspec.json.encode(sender.heard))
 
 

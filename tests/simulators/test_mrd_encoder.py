@@ -158,7 +158,7 @@ def test_static_frames_move_counters_and_nothing_else(played):
 
 def image_message():
     image = ismrmrd.Image.from_array(np.ones((6, 4), np.float32), transpose=False)
-    image.image_series_index = 3
+    image.image_series_index, image.image_index = 3, 5
     image.attribute_string = "<ismrmrdMeta/>"
     stream = io.BytesIO()
     image.serialize_into(stream.write)
@@ -173,7 +173,7 @@ def test_results_are_read_whatever_the_chunks(chunk):
     reader, results = ResultReader(), []
     for start in range(0, len(stream), chunk):
         results += reader.feed(stream[start : start + chunk])
-    picture = Result(IMAGE, series=3, matrix=matrix)
+    picture = Result(IMAGE, series=3, index=5, matrix=matrix)
     assert results == [picture, Result(TEXT, "hello"), picture, Result(CLOSE)]
 
 
