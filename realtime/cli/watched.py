@@ -11,7 +11,10 @@ LATE_NS = SILENCE_NS  # what is heard so late is no better than silence
 
 @dataclass(slots=True)
 class Watched:
-    """The state of a monitor as heard so far; the caller brings the time."""
+    """The state of a monitor as heard so far; the caller brings the time.
+
+    late_ns: by how much later than the promptest event the last one was heard.
+    """
 
     epoch: str = ""
     run_id: str = ""
@@ -19,11 +22,11 @@ class Watched:
     heartbeat: Heartbeat | None = None
     alerts: dict[int, Alert] = field(default_factory=dict)
     last_alert: int = 0
+    late_ns: int = 0
     _permit: Permit | None = None
     _permit_ns: int = 0
     _heard_ns: int | None = None
     _least_lag_ns: int | None = None
-    _late_ns: int = 0
 
     @property
     def misses_alerts(self) -> bool:
@@ -35,7 +38,7 @@ class Watched:
         if envelope.epoch != self.epoch:
             self._begin(envelope.epoch)
         self._heard_ns = now_ns
-        self._late_ns = self._lateness_ns(envelope, now_ns)
+        self.late_ns = self._lateness_ns(envelope, now_ns)
         if isinstance(noun, Heartbeat):
             self.heartbeat, self.run_id = noun, noun.run_id
             if noun.permit_state == "HELD" and self._permit and self._permit.state == "GRANTED":
@@ -43,7 +46,7 @@ class Watched:
                 self._permit = Permit("HELD", 0.0, "the monitor says HELD", self._permit.frame_id)
         elif isinstance(noun, Permit):
             # a permit that lay in a queue was running all the while
-            self._permit, self._permit_ns = noun, now_ns - self._late_ns
+            self._permit, self._permit_ns = noun, now_ns - self.late_ns
         elif isinstance(noun, Verdict) and self._is_ours(noun.run_id):
             self.verdict = noun
         elif isinstance(noun, RunStart) and not self.run_id:
@@ -90,16 +93,26 @@ class Watched:
             return "HELD", "no monitor heard yet"
         if now_ns - self._heard_ns > SILENCE_NS:
             return "HELD", f"monitor silent for {(now_ns - self._heard_ns) / 1e9:.1f} s"
-        if self._late_ns > LATE_NS:
-            return "HELD", f"this watcher is {self._late_ns / 1e9:.1f} s behind the monitor"
+        if self.late_ns > LATE_NS:
+            return "HELD", f"this watcher is {self.late_ns / 1e9:.1f} s behind the monitor"
         if self._permit is None:
             return "HELD", "no permit heard yet" if self.run_id else "no treatment is running"
         if self._permit.state == "HELD":
             return "HELD", self._permit.reason
-        left_ms = self._permit.lease_ms - (now_ns - self._permit_ns) / 1e6
+        left_ms = self.lease_left_ms(now_ns)
         if left_ms <= 0:
             return "HELD", f"the lease lapsed {abs(left_ms) / 1e3:.1f} s ago"
         return "GRANTED", f"for another {left_ms / 1e3:.1f} s"
+
+    def lease_left_ms(self, now_ns: int) -> float:
+        """Return how long the last permit goes on, below 0 where it has lapsed."""
+        if self._permit is None:
+            return 0.0
+        return self._permit.lease_ms - (now_ns - self._permit_ns) / 1e6
+
+    def silent_ns(self, now_ns: int) -> int | None:
+        """Return the age of the monitor's last word, None before the first."""
+        return None if self._heard_ns is None else now_ns - self._heard_ns + self.late_ns
 
     def _begin(self, epoch: str) -> None:
         """Forget what another life of the monitor said."""
