@@ -4,6 +4,7 @@ It holds the deadlines, the lease and the book of alerts of one session, and rea
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -98,6 +99,7 @@ class Answers:
         self._lease = Lease(lease_ms)
         self._permit = Permit("HELD", 0.0, "no verdict yet", -1)
         self.may_treat = may_treat
+        self.held_elsewhere: Callable[[], str | None] = lambda: None
         self._book = AlertBook()
         self._ids = alert_ids or AlertIds()
         self._ours = Stretches(most=_MOST_OURS)
@@ -130,6 +132,10 @@ class Answers:
         ended._book, lost = part(ended._book, "stream-lost")
         self._book = replace(self._book, entries=(*lost, *self._book.entries))
         self._was_granted = self._was_granted or bool(lost)
+
+    def holds(self) -> str | None:
+        """Return which alert holds the permit whatever the next verdict says, None where none."""
+        return self._book.holds()
 
     def open(
         self,
@@ -287,7 +293,7 @@ class Answers:
             verdict,
             received_ns=opened.received_ns,
             now_ns=judged_ns,
-            holds_reason=self._book.holds(),
+            holds_reason=self.holds() or self.held_elsewhere(),
         )
         self._announce(permit)
         if permit.state == "GRANTED":

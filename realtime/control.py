@@ -22,6 +22,7 @@ class Configuration(msgspec.Struct, frozen=True):
     awaits_refinement: the same bits at any speed, so frames wait for a better calibration.
     has_had_frames: another worker had frames of this session before. A dose that it did not leave
         in the checkpoint is lost, and must say so.
+    goes_on: with the treatment of a session that a killed monitor left, its dose known or lost.
     """
 
     header_xml: bytes
@@ -36,10 +37,11 @@ class Configuration(msgspec.Struct, frozen=True):
     noise_sample_time_us: float = 0.0
     has_had_frames: bool = False
     awaits_refinement: bool = False
+    goes_on: bool = False
 
 
 class Configure(msgspec.Struct, tag="configure", frozen=True):
-    """Begin a session. Three descriptors come along: mailbox, configuration, checkpoint."""
+    """Begin a session. Descriptors come along: mailbox, configuration, checkpoint, one left."""
 
     configuration_bytes: int
     session: int = 0
@@ -55,7 +57,8 @@ class Assign(msgspec.Struct, tag="assign", frozen=True):
 class Ready(msgspec.Struct, tag="ready", frozen=True):
     """Admitted: what a dry run of this very geometry took.
 
-    expected_late: which frames will be late once; mostly empty.
+    expected_late: which frames will be late once; mostly empty. took_over: the dose of the session
+    that it goes on with.
     """
 
     admission_ms: dict[str, float]
@@ -63,12 +66,22 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
     fov_mm: tuple[float, float, float]
     session: int = 0
     expected_late: str = ""
+    took_over: bool = False
 
 
 class Refused(msgspec.Struct, tag="refused", frozen=True):
     """Not admitted, and why."""
 
     text: str
+    session: int = 0
+
+
+class Pictured(msgspec.Struct, tag="pictured", frozen=True):
+    """The frame's magnitude lies in this result; what is measured in it is under way."""
+
+    slot: int
+    result: int
+    frame_id: int
     session: int = 0
 
 
@@ -94,9 +107,14 @@ class WorkerPort(Protocol):
     """What a session asks of its worker."""
 
     def configure(
-        self, configuration: Configuration, *, mailbox_fd: int, checkpoint_fd: int
+        self,
+        configuration: Configuration,
+        *,
+        mailbox_fd: int,
+        checkpoint_fd: int,
+        left_fd: int | None = None,
     ) -> None:
-        """Begin a session."""
+        """Begin a session; left_fd: the checkpoint of one whose treatment it goes on with."""
         ...
 
     def send(self, order: "ToWorker") -> None:
@@ -109,7 +127,7 @@ class WorkerPort(Protocol):
 
 
 ToWorker = Configure | Assign
-ToGateway = Ready | Refused | Done | Failed
+ToGateway = Ready | Refused | Pictured | Done | Failed
 
 _to_worker: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
 _to_gateway: msgspec.json.Decoder[ToGateway] = msgspec.json.Decoder(ToGateway)

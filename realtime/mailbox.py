@@ -40,6 +40,8 @@ VERDICT_BYTES = 1 << 18
 # To touch a page costs microseconds, and the gateway has other clients: the rest is touched as
 # lines land.
 TOUCHED_BYTES = 1 << 23
+KEY_FIELDS = ("repetition", "slice", "contrast", "phase", "set")
+"""Of a slot's row, in the order of `messages.FrameKey`."""
 POWER_STEPS = 64  # the latest: more changes than a device makes while some frames are lost
 BEAM_STEPS = 128  # the latest: half a minute of reports, four a second
 WAVEFORM_BYTES = 1 << 17  # of one frame: half a minute of a four-channel ECG at 250 Hz

@@ -23,6 +23,7 @@ from realtime.alerts.rules_linac import judge_place
 from realtime.echo import doubtful_overrides
 from realtime.pipeline_arfi import place_of, seek_focus
 from realtime.pipeline_heat import foresee
+from realtime.pipeline_inheritance import inherit, interrupted, with_inheritance
 from realtime.pipeline_linac import conclude_linac
 from realtime.pipeline_motion import follow
 from realtime.pipeline_setup import build, open_slice, reconstruction_settings
@@ -47,6 +48,7 @@ __all__ = [
     "build",
     "conclude",
     "fold",
+    "inherit",
     "interrupt",
     "measure",
     "open_slice",
@@ -68,10 +70,11 @@ def slice_of(pipeline: Pipeline, state: PipelineState, frame: Frame) -> SliceSta
         return found
     key = frame.key
     opened = open_slice(pipeline, frame.pose, slice_number=key.slice, contrast=key.contrast)
+    opened = with_inheritance(opened, state.inherited, stream_of(frame))
     if not state.is_interrupted:
         return opened
     lost = replace(opened.motion, is_reference_lost=opened.following is not None)
-    return replace(_interrupted(opened), motion=lost)
+    return replace(interrupted(opened), motion=lost)
 
 
 def reconstruct(
@@ -264,18 +267,9 @@ def take_refined(
 
 def interrupt(state: PipelineState) -> PipelineState:
     """Mark every dose as interrupted: frames were lost, so it is a lower bound from here on."""
-    slices = {stream: _interrupted(one) for stream, one in state.slices.items()}
+    slices = {stream: interrupted(one) for stream, one in state.slices.items()}
     delivery = None if state.delivery is None else resumed(state.delivery)
     return replace(state, slices=slices, delivery=delivery, is_interrupted=True)
-
-
-def _interrupted(one: SliceState) -> SliceState:
-    dose, arrhenius = one.dose, one.arrhenius
-    return replace(
-        one,
-        dose=None if dose is None else thermometry.interrupt(dose),
-        arrhenius=None if arrhenius is None else thermometry.interrupt_arrhenius(arrhenius),
-    )
 
 
 def _maps(measured: Measured, time_s: float | None) -> Maps:
@@ -297,6 +291,11 @@ def _maps(measured: Measured, time_s: float | None) -> Maps:
         dose_high_cem43_min=dose.cem43_high_min if has_dose and dose else nothing,
         arrhenius_omega=nothing if omega is None else omega,
     )
+
+
+def is_shown_as_it_is(slice_state: SliceState) -> bool:
+    """Whether the picture that people see is the image's own, and nothing of motion goes along."""
+    return slice_state.following is None
 
 
 def _magnitude(measured: Measured) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from messages import Alert, Maps, Permit, RunStart, RunStop, Verdict, Waveform
+from messages import Alert, Maps, MotionReading, Permit, RunStart, RunStop, Verdict, Waveform
 from messages.codec import Noun
 from realtime.alerts import faults
 from realtime.clock import Clock
@@ -36,6 +36,7 @@ class RunSink:
         self.folder: Path | None = None
         self.has_begun = False
         self._result_type = protocol.stream.result_type
+        self._shown = -1  # the frame whose magnitude the client has
         self._verdict: Verdict | None = None  # the last one: maps follow the verdict of their frame
         self._reception: Reception | None = reception
         self._publisher = publisher
@@ -54,10 +55,22 @@ class RunSink:
         elif isinstance(noun, Maps):
             told = self._verdict
             motion = told.motion if told is not None and told.frame_id == noun.frame_id else None
-            for image in encode_maps(noun, result_type=self._result_type, motion=motion):
-                self._reception.peer.send(image, is_droppable=True)
+            self._send(noun, self._reception, motion)
         elif isinstance(noun, Alert) and noun.state == "raised" and noun.event.endswith(".hold"):
             self._reception.say(f"WARNING  {noun.text}")
+
+    def show(self, picture: Maps) -> None:
+        """Send a frame's magnitude back to the client; the rest follows with the verdict."""
+        if self._reception is not None:
+            self._send(picture, self._reception, None)
+            self._shown = picture.frame_id
+
+    def _send(self, maps: Maps, reception: Reception, motion: MotionReading | None) -> None:
+        is_shown = maps.frame_id == self._shown
+        for image in encode_maps(
+            maps, result_type=self._result_type, motion=motion, has_magnitude=not is_shown
+        ):
+            reception.peer.send(image, is_droppable=True)
 
     def let_go(self) -> None:
         """Forget the client: whoever keeps an ended run's alerts keeps none of its readouts."""

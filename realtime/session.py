@@ -12,7 +12,7 @@ from messages import Acquisition, MonitorError, SessionHeader, Waveform, is_imag
 from messages.acquisition import NOISE_MEASUREMENT
 from realtime import control
 from realtime.alerts import faults
-from realtime.answers import AlertIds, Answers, Sink
+from realtime.answers import AlertIds, Answers, PictureSink
 from realtime.assembler import OpenFrame
 from realtime.companions import Companions, is_companion
 from realtime.device_reports import DeviceReports
@@ -23,7 +23,7 @@ from realtime.remarks import Remarks
 from realtime.requests import DeviceReport
 from realtime.scan_counter import ScanCounter
 from realtime.session_frames import SessionFrames
-from realtime.session_memory import SessionMemory
+from realtime.session_memory import Keeper, NothingKept, SessionMemory
 from realtime.session_setup import (
     NoiseReadouts,
     RunIdentity,
@@ -56,12 +56,13 @@ class Session:
         protocol: TreatmentProtocol,
         header: SessionHeader,
         run: RunIdentity,
-        sink: Sink,
+        sink: PictureSink,
         worker: control.WorkerPort,
         *,
         is_lossless: bool,
         may_treat: bool = True,
         alert_ids: AlertIds | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.protocol = protocol
         self.header = header = header_in_force(header, protocol)
@@ -94,9 +95,9 @@ class Session:
         self._n_extra = 0
         self.device = DeviceReports()
         self._frames: SessionFrames | None = None
+        self._keeper = keeper or NothingKept()
         self._memory: SessionMemory | None = None
         self._configuration: control.Configuration | None = None
-        self._shape, self._fov_mm = (0, 0, 0), (0.0, 0.0, 0.0)
         self._n_assigned = self._last_readout_ns = 0
         self._watch = WorkerWatch(is_patient=self.is_patient)
 
@@ -148,6 +149,10 @@ class Session:
 
     def worker_said(self, message: control.ToGateway, *, now_ns: int) -> None:
         """Take an answer of the worker. Raises MonitorError where the session is refused."""
+        if isinstance(message, control.Pictured):
+            if self._frames is not None:
+                self._sink.show(self._frames.picture(message))
+            return
         if isinstance(message, control.Done | control.Failed):
             self._slots.finish(message.slot)
         if self._slots.assigned is None:
@@ -178,9 +183,8 @@ class Session:
         self._watch.begin(now_ns)
         if self._configuration is not None and self._memory is not None:
             has_had_frames = self.answers.counts.n_frames > 0
-            self._configure(
-                replace(self._configuration, has_had_frames=has_had_frames), self._memory
-            )
+            again = replace(self._configuration, has_had_frames=has_had_frames)
+            self._memory.configure(worker, again, self._keeper)
 
     def tick(self, now_ns: int) -> None:
         """Answer what is late, close what has stalled, let a lease lapse."""
@@ -226,6 +230,7 @@ class Session:
         )
         if self._memory is not None:
             self._memory.close()
+            self._keeper.end()
             self._memory = self._frames = None  # whoever keeps the alerts keeps no frames
 
     def _request_admission(self, first: Acquisition) -> None:
@@ -236,7 +241,8 @@ class Session:
         n_rows, n_joined = n_imaging + self._n_extra, self.assembler.n_echoes
         therapy = self.protocol.protocol.therapy
         layout = plan_layout(self.header, first, therapy, n_readouts=n_rows, n_joined=n_joined)
-        self._memory = SessionMemory(layout)
+        checkpoint_fd = self._keeper.checkpoint(self.header, first, layout)
+        self._memory = SessionMemory(layout, checkpoint_fd)
         self._frames = SessionFrames(
             self._memory,
             self._times,
@@ -255,16 +261,12 @@ class Session:
             awaits_refinement=self._is_lossless,
         )
         self.state = "admitting"
-        self._configure(self._configuration, self._memory)
-
-    def _configure(self, configuration: control.Configuration, memory: SessionMemory) -> None:
-        self._worker.configure(
-            configuration, mailbox_fd=memory.mailbox_fd, checkpoint_fd=memory.checkpoint_fd
-        )
+        self._memory.configure(self._worker, self._configuration, self._keeper)
 
     def _begin(self, ready: control.Ready) -> None:
         self.state = "running"
-        self._shape, self._fov_mm = ready.image_shape, ready.fov_mm
+        if self._frames is not None:
+            self._frames.image_shape, self._frames.fov_mm = ready.image_shape, ready.fov_mm
         if self.n_workers_lost:
             self.answers.worker_back()
         if not self._is_begun:
@@ -272,6 +274,8 @@ class Session:
             self._sink.publish(start_of(self.run, self.protocol, self.header, ready))
             if ready.expected_late:
                 self.answers.remark(faults.late_expected(ready.expected_late))
+            for told in self._keeper.begin(took_over=ready.took_over):
+                self.answers.remark(told)
 
     def _place(self, acquisition: Acquisition, received_ns: int) -> None:
         frames = self._frames
@@ -339,21 +343,21 @@ class Session:
 
     def _close(self, frame: OpenFrame, received_ns: int, now_ns: int) -> None:
         """Open the frame's deadline and let the worker finish it."""
-        self.answers.open(
-            frame.frame_id, frame.key, received_ns=received_ns, is_complete=frame.is_complete
-        )
         tenant = self._slots.find(frame.frame_id)
         if self._frames is not None:
             self._frames.close(tenant, frame, received_ns)
+        if tenant is not None and tenant is self._slots.assigned:
+            self._watch.begin(now_ns)
+            self._worker.ring()  # before all that is only ours to note
+        self.answers.open(
+            frame.frame_id, frame.key, received_ns=received_ns, is_complete=frame.is_complete
+        )
         doubt = self._times.take_remark()
         if doubt:
             self.answers.remark(faults.time_stamps(doubt))
         if tenant is None:
             self._drop([frame.frame_id], now_ns)
-        elif tenant is self._slots.assigned:
-            self._watch.begin(now_ns)
-            self._worker.ring()
-        else:
+        elif tenant is not self._slots.assigned:
             self._assign(now_ns)
 
     def _assign(self, now_ns: int) -> None:
@@ -372,11 +376,9 @@ class Session:
             self.answers.late(frame_id, "a newer frame overtook it", now_ns=now_ns)
 
     def _conclude(self, done: control.Done, now_ns: int) -> None:
-        if self._memory is None or self._frames is None:
-            return
-        text = self._memory.mailbox.read_verdict(done.result)
-        verdict = self.answers.computed(text, now_ns=now_ns)
-        self._sink.publish(self._frames.maps(done, verdict, self._shape, self._fov_mm))
+        if self._frames is not None:
+            verdict = self.answers.computed(self._frames.verdict(done), now_ns=now_ns)
+            self._sink.publish(self._frames.maps(done, verdict))
 
     def is_worker_busy(self) -> bool:
         """Whether the worker has a whole frame, or a configuration, in hand."""
@@ -388,10 +390,9 @@ class Session:
 
     def _stall_ns(self) -> int | None:
         """Return when an open frame has waited too long for its next readout."""
-        if not self.assembler.open or self._is_lossless or self.state != "running":
+        is_made_to_wait = self._is_lossless or self.state != "running" or not self.accepts()
+        if is_made_to_wait or not self.assembler.open:
             return None
-        if not self.accepts():
-            return None  # not the source is silent: it is made to wait
         return self._last_readout_ns + int(self.protocol.stream.stall_ms * 1e6)
 
     def _fault(self, frame_id: int, text: str, now_ns: int) -> None:

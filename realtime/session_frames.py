@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from messages import Acquisition, Maps, MonitorError, Verdict
+from messages import Acquisition, FrameKey, Maps, MonitorError, Verdict
 from realtime import control
 from realtime.assembler import OpenFrame
 from realtime.device_reports import DeviceReports
 from realtime.frame_times import FrameTimes
+from realtime.mailbox import KEY_FIELDS
 from realtime.session_memory import SessionMemory
 from realtime.slots import Tenant
 from realtime.waveform_queue import WaveformQueue
@@ -32,6 +33,8 @@ class SessionFrames:
         self._waveforms = waveforms
         self._n_extra = n_extra
         self._device = device
+        # of the images, known once the worker has planned
+        self.image_shape, self.fov_mm = (0, 0, 0), (0.0, 0.0, 0.0)
 
     def refuse_changed_shape(self, acquisition: Acquisition, *, readout: int) -> None:
         """Raise MonitorError for an imaging readout of another shape than the first had."""
@@ -116,25 +119,39 @@ class SessionFrames:
         tenant.is_closed = True
         row["is_closed"] = 1
 
-    def maps(
-        self,
-        done: control.Done,
-        verdict: Verdict,
-        shape: tuple[int, int, int],
-        fov_mm: tuple[float, float, float],
-    ) -> Maps:
+    def verdict(self, done: control.Done) -> bytes:
+        """Return the verdict that the worker has written, as JSON."""
+        return self._memory.mailbox.read_verdict(done.result)
+
+    def picture(self, pictured: control.Pictured) -> Maps:
+        """Return the magnitude that the worker has put there ahead of its verdict, as a view."""
+        row = self._memory.mailbox.slots[pictured.slot]
+        key = FrameKey(*(int(row[name]) for name in KEY_FIELDS))
+        return self._shown(pictured, key, None, names=("magnitude",))
+
+    def maps(self, done: control.Done, verdict: Verdict) -> Maps:
         """Return the pictures that the worker has put beside its verdict, as views."""
+        return self._shown(done, verdict.key, verdict.time_s)
+
+    def _shown(
+        self,
+        told: control.Pictured | control.Done,
+        key: FrameKey,
+        time_s: float | None,
+        *,
+        names: tuple[str, ...] = (),
+    ) -> Maps:
         mailbox = self._memory.mailbox
-        images: dict[str, Any] = mailbox.images(done.result, shape)
-        row = mailbox.slots[done.slot]
+        images: dict[str, Any] = mailbox.images(told.result, self.image_shape)
+        row = mailbox.slots[told.slot]
         one, two, three = row["physiology_ticks"].tolist()
         return Maps(
-            done.frame_id,
-            verdict.key,
-            verdict.time_s,
-            fov_mm,
-            mailbox.pose(done.slot),
-            **images,
+            told.frame_id,
+            key,
+            time_s,
+            self.fov_mm,
+            mailbox.pose(told.slot),
+            **{name: images[name] for name in names or images},
             acquisition_time_stamp=int(row["ticks"]),
             physiology_time_stamp=(one, two, three),
         )

@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from realtime import control, pipeline
 from realtime.admission import expected_late, refuse_too_slow, rehearse
 from realtime.checkpoint import CheckpointError, CheckpointMemory
 from realtime.clock import Clock, MonotonicClock
-from realtime.mailbox import Mailbox
+from realtime.mailbox import KEY_FIELDS, Mailbox
 from realtime.pipeline import PipelineState
 from realtime.protocol import parse_protocol
 from realtime.protocol_files import read_dose_plan
@@ -32,6 +33,8 @@ from realtime.streams.mrd_header import parse_header
 from realtime.warm_up import warm_up
 from realtime.waveform_queue import unpack_waveforms
 from recon import Partial
+
+Say = Callable[[control.ToGateway], None]
 
 
 class Station:
@@ -70,8 +73,11 @@ class Station:
         self._n_absorbed = 0
         self._absorb_ms = 0.0
 
-    def advance(self) -> control.Done | None:
-        """Absorb what has landed; once the frame is closed, finish it."""
+    def advance(self, say: Say | None = None) -> control.Done | None:
+        """Absorb what has landed; once the frame is closed, finish it.
+
+        say: tells the gateway of the picture, which a client waits for, before it is measured.
+        """
         if self.assigned is None:
             return None
         slot = self.assigned.slot
@@ -90,7 +96,7 @@ class Station:
             )
             self._n_absorbed = n_landed
             self._absorb_ms = (self.clock.now_ns() - began_ns) / 1e6
-        return self._finish(taken_ns) if is_closed else None
+        return self._finish(taken_ns, say) if is_closed else None
 
     def between_frames(self) -> None:
         """Better a calibration, and keep the state; what could not be kept is the next's FAULT."""
@@ -108,7 +114,7 @@ class Station:
         found = self.state.slices.get((one, two, three, four))
         return None if found is None else found.calibration
 
-    def _finish(self, taken_ns: int) -> control.Done | None:
+    def _finish(self, taken_ns: int, say: Say | None) -> control.Done | None:
         order = self.assigned
         if order is None:
             return None
@@ -124,6 +130,10 @@ class Station:
             self.pipeline, pipeline.slice_of(self.pipeline, self.state, frame), self._partial, frame
         )
         mark("reconstruct")
+        if say is not None and pipeline.is_shown_as_it_is(slice_state):
+            shown = self.mailbox.images(order.result, image.pixels.shape)["magnitude"]
+            np.abs(image.pixels, out=shown)
+            say(control.Pictured(order.slot, order.result, frame.frame_id, self.session))
         measured = pipeline.measure(slice_state, image)
         mark("measure")
         self.state, verdict, maps = pipeline.conclude(
@@ -159,9 +169,7 @@ def _frame(mailbox: Mailbox, slot: int) -> Frame:
     n_landed = int(row["n_landed"])
     return Frame(
         frame_id=int(row["frame_id"]),
-        key=FrameKey(
-            *(int(row[name]) for name in ("repetition", "slice", "contrast", "phase", "set"))
-        ),
+        key=FrameKey(*(int(row[name]) for name in KEY_FIELDS)),
         readouts=mailbox.readouts[slot, :n_landed],
         samples=mailbox.samples[slot, :n_landed],
         time_s=float(row["time_s"]),
@@ -175,7 +183,7 @@ def _frame(mailbox: Mailbox, slot: int) -> Frame:
 def _open_station(
     order: control.Configure, fds: list[int], clock: Clock
 ) -> tuple[Station, control.Ready]:
-    mailbox_fd, configuration_fd, checkpoint_fd = fds
+    mailbox_fd, configuration_fd, checkpoint_fd, *left_fds = fds
     content = os.pread(configuration_fd, order.configuration_bytes, 0)
     given = control.unpack_configuration(content)
     header = parse_header(given.header_xml)
@@ -199,13 +207,17 @@ def _open_station(
     if given.is_deadline_enforced:
         refuse_too_slow(took_ms, frame_deadline_ms=deadline_ms)
         late = expected_late(took_ms, frame_deadline_ms=deadline_ms)
-    kept = checkpoint.load()
-    state = kept or PipelineState()
-    if kept is not None or given.has_had_frames:
-        state = pipeline.interrupt(state)
+    state, took_over = _first_state(given, checkpoint, left_fds)
     plan = built.reconstructor.plan
     x, y, z = plan.recon_matrix
-    ready = control.Ready(took_ms, (z, y, x), plan.recon_fov_mm, order.session, expected_late=late)
+    ready = control.Ready(
+        took_ms,
+        (z, y, x),
+        plan.recon_fov_mm,
+        order.session,
+        expected_late=late,
+        took_over=took_over,
+    )
     station = Station(
         built,
         state,
@@ -216,6 +228,30 @@ def _open_station(
         is_patient=given.awaits_refinement,
     )
     return station, ready
+
+
+def _first_state(
+    given: control.Configuration, checkpoint: CheckpointMemory, left_fds: list[int]
+) -> tuple[PipelineState, bool]:
+    """Return the state to begin with, and whether it has the dose of a session that was killed.
+
+    What is taken over is kept at once: the memory that it comes from goes when this has begun.
+    """
+    if given.goes_on:
+        left = _left_state(left_fds[0]) if left_fds else None
+        state = pipeline.inherit(left)
+        checkpoint.save(state)
+        return state, left is not None
+    kept = checkpoint.load() or PipelineState()
+    return (pipeline.interrupt(kept) if kept.slices or given.has_had_frames else kept), False
+
+
+def _left_state(fd: int) -> PipelineState | None:
+    """Return what a killed monitor's worker remembered, None where it cannot be read."""
+    try:
+        return CheckpointMemory(fd).load()
+    except Exception:  # noqa: BLE001 - another version's state may fail in any way; then it is lost
+        return None
 
 
 def _noise(given: control.Configuration) -> pipeline.NoiseScan | None:
@@ -233,7 +269,7 @@ def serve(line: socket.socket, clock: Clock) -> None:
     while True:
         while station is None and not select.select([line], [], [], 0)[0] and next(warming, None):
             pass
-        packet, fds, _, _ = socket.recv_fds(line, 1 << 16, 3)
+        packet, fds, _, _ = socket.recv_fds(line, 1 << 16, 4)
         if not packet:
             return
         station = _handle(packet, list(fds), station, line, clock)
@@ -278,7 +314,7 @@ def _configure(
 def _advance(station: Station, line: socket.socket) -> None:
     order = station.assigned
     try:
-        finished = station.advance()
+        finished = station.advance(lambda told: _tell(line, told))
     except Exception as error:  # noqa: BLE001 - the one place: a frame that fails is a FAULT
         if order is not None:
             frame_id = int(station.mailbox.slots[order.slot]["frame_id"])
@@ -293,6 +329,10 @@ def _advance(station: Station, line: socket.socket) -> None:
         # both share a core
         os.sched_yield()
         station.between_frames()
+
+
+def _tell(line: socket.socket, told: control.ToGateway) -> None:
+    line.send(control.pack(told))
 
 
 def _forget_rings(line: socket.socket) -> None:

@@ -4,6 +4,7 @@ The bytes are written here rather than by `ismrmrd.Image.from_array`, whose tran
 changed between 1.14 and 1.15; the ismrmrd package's own reader is the referee in the tests.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,28 +60,30 @@ _TARGET_SERIES = _Series(TARGET_SERIES, "target", "1", 1.0, "", (0.5, 1.0))
 
 
 def encode_maps(
-    maps: Maps, *, result_type: ResultType = "float32", motion: MotionReading | None = None
-) -> tuple[bytes, ...]:
-    """Return the IMAGE messages of magnitude and of those maps that there are.
+    maps: Maps,
+    *,
+    result_type: ResultType = "float32",
+    motion: MotionReading | None = None,
+    has_magnitude: bool = True,
+) -> Iterator[bytes]:
+    """Yield the IMAGE messages of magnitude and of those maps that there are.
 
     float32: pixels as they are, NaN where they were not valid; the target is 0 or 1. int16: counts,
     saturated at ±32767, -32768 where not valid; RescaleSlope says what a count of temperature or
     dose is, and windows speak of rescaled values, as the MRD standard's meta attributes have it.
     image_index is the frame's number modulo 65536, because MRD gives it 16 bits.
-    motion: is told in each image's attributes.
+    motion: is told in each image's attributes. has_magnitude: False where it has gone ahead.
     """
     target = None if maps.target_mask is None else maps.target_mask.astype(np.float32)
     pictures = (
-        (maps.magnitude, _MAGNITUDE_SERIES),
+        (maps.magnitude if has_magnitude else None, _MAGNITUDE_SERIES),
         (maps.temperature_c, _TEMPERATURE_SERIES),
         (maps.dose_cem43_min, _DOSE_SERIES),
         (target, _TARGET_SERIES),
     )
-    return tuple(
-        _message(maps, pixels, series, result_type, motion)
-        for pixels, series in pictures
-        if pixels is not None
-    )
+    for pixels, series in pictures:
+        if pixels is not None:
+            yield _message(maps, pixels, series, result_type, motion)
 
 
 def _message(

@@ -104,6 +104,10 @@ class Desk:
         self.station.assign(Assign(0, 0))
         _advance(self.station, self.theirs)
         said = control.unpack_for_gateway(self.ours.recv(1 << 16))
+        self.pictured = None
+        if isinstance(said, control.Pictured):
+            self.pictured = self.memory.mailbox.maps[said.result, 0].copy()
+            said = control.unpack_for_gateway(self.ours.recv(1 << 16))
         if isinstance(said, control.Failed):
             return said, None
         return said, msgspec.json.decode(self.memory.mailbox.read_verdict(0), type=Verdict)
@@ -130,6 +134,14 @@ def desk():
 
 def rules(verdict):
     return {one.rule for one in verdict.findings}
+
+
+def test_the_picture_goes_ahead_and_is_the_one_that_the_verdict_brings(desk):
+    one = desk()
+    one.frame(0)
+    assert one.pictured is not None
+    assert one.pictured.max() > 0
+    np.testing.assert_array_equal(one.pictured, one.memory.mailbox.maps[0, 0])
 
 
 def test_a_state_that_cannot_be_kept_is_the_fault_of_the_next_frame(desk):
