@@ -1,4 +1,4 @@
-# make demo · make test · make check · make bench · make setup
+# make demo · make test · make check · make bench · make soak · make setup
 # Needs Python 3.11 or later, make and a C compiler; everything else goes into ./.venv.
 # Another interpreter: make PYTHON=python3.12 demo. Another environment: make VENV=/somewhere/env test.
 
@@ -8,16 +8,19 @@ OUT ?= runs/demo
 DEMO_OPTIONS ?=
 BENCH_OPTIONS ?=
 JOBS ?= 2
+FAULTS ?= 500
+SEED ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
 
-.PHONY: help setup demo test check lint bench clean
+.PHONY: help setup demo test check lint bench soak clean
 
 help:
 	@echo "make demo    a simulated treatment through the whole system; leaves $(OUT)/"
 	@echo "make test    the tests but the slow ones"
 	@echo "make check   ruff, mypy --strict, import-linter and every test"
 	@echo "make bench   every table of docs/benchmarks.md"
+	@echo "make soak    $(FAULTS) random kills and pauses, then what they lost; up to 2.4 s a fault"
 	@echo "make setup   only the environment, in $(VENV)"
 
 setup: $(STAMP)
@@ -50,6 +53,9 @@ check: lint
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
+
+soak: $(STAMP)
+	$(BIN)/python benchmarks/soak.py --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

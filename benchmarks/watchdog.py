@@ -80,8 +80,8 @@ def _distribution(strikes: list[Strike]) -> Table:
         tuple(rows),
         f"Deadline {DEADLINE_MS:.0f} ms. Hung: SIGSTOP. Killed: SIGKILL. Each at a moment "
         "drawn evenly from the 100 ms of a frame's cycle; 70 ms pass from first to last readout. "
-        "A strike between frames counts by the next frame; a negative time is before that frame's last readout. "
-        "Sender and subscriber are one process; its own delays count against the monitor.",
+        "A strike between frames counts by the next frame; a negative time is before that "
+        "frame's last readout. Sender and subscriber are one process; its own delays count against the monitor.",
     )
 
 
