@@ -15,7 +15,7 @@ from pathlib import Path
 
 import zmq
 
-from messages import MonitorError, SessionHeader
+from messages import Finding, MonitorError, SessionHeader
 from messages.codec import Noun
 from realtime.alerts import faults
 from realtime.alerts.journal import JournalWriter
@@ -151,6 +151,10 @@ class Gateway:
     def publish(self, noun: Noun) -> None:
         """Send an event that belongs to no run."""
         self.publisher.publish(noun, now_ns=self._clock.now_ns())
+
+    def notice(self, finding: Finding) -> None:
+        """Raise the alert for something that happened beside all runs."""
+        self._desk.notice(finding)
 
     def close(self) -> None:
         """Withdraw the permit, end the sessions and every process of ours."""

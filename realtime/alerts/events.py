@@ -183,6 +183,13 @@ EVENTS: Mapping[str, EventType] = {
         "A second treatment without a permit",
         "One treatment at a time may treat; begin this one again when the other has ended.",
     ),
+    "page-lost.warn": EventType(
+        "medium",
+        latched=True,
+        holds=False,
+        title="The live page is gone",
+        advice="Use `mrmonitor watch`; the page comes back with the next start of the monitor.",
+    ),
     "journal.warn": EventType(
         "medium",
         latched=True,

@@ -62,6 +62,11 @@ def not_durable(text: str) -> Finding:
     return Finding("journal", "warn", text)
 
 
+def page_lost(text: str) -> Finding:
+    """Return the finding on the live page, whose process has died."""
+    return Finding("page-lost", "warn", text)
+
+
 def too_old(protocol: Protocol, *, age_ms: float) -> Finding | None:
     """Find a verdict older than the protocol's stale-frame limit; the gateway knows its age."""
     limit = _stale_frame(protocol)

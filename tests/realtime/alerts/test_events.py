@@ -64,6 +64,7 @@ SEVERITIES = {
     "readouts-unused": {"inform"},
     "time-stamps": {"inform"},
     "header-override": {"warn"},
+    "page-lost": {"warn"},
     "journal": {"warn"},
 }
 

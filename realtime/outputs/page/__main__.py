@@ -1,0 +1,88 @@
+"""`python -m realtime.outputs.page EVENTS CONTROL DESCRIPTOR [KEYS]`: started by `serve`.
+
+DESCRIPTOR is the listening socket, opened by who started us; KEYS a folder of CURVE keys. The
+process ends when its standard input does: whoever started it is gone, however that happened.
+"""
+
+import asyncio
+import ipaddress
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from messages import MonitorError
+from realtime.clock import MonotonicClock
+from realtime.outputs.page.browser import Browser
+from realtime.outputs.page.door import Request, Socket
+from realtime.outputs.page.news import News
+from realtime.outputs.page.site import site
+from realtime.outputs.page.subscription import Subscription
+from realtime.outputs.page.wire import MOST_INBOUND_BYTES
+
+
+def hosts_of(listening: socket.socket) -> set[str]:
+    """Return the `host:port` by which browsers may call a listening socket."""
+    host, port = listening.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    bare = f"[{host}]" if address.version == 6 else host
+    names = {bare, "127.0.0.1", "localhost", "[::1]"} if address.is_loopback else {bare}
+    return {f"{name}:{port}" for name in names}
+
+
+async def serve(events: str, control: str, listening: socket.socket, keys: Path | None) -> None:
+    """Serve browsers until standard input ends."""
+    clock, news = MonotonicClock(), News()
+    line = Subscription(news, clock, events=events, control=control, keys=keys)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            site(hosts_of(listening), lambda socket: Browser(socket, news, line, clock)),
+            http=Request,
+            ws=Socket,
+            ws_max_size=MOST_INBOUND_BYTES,
+            ws_ping_interval=None,
+            ws_per_message_deflate=False,
+            h11_max_incomplete_event_size=1 << 14,
+            timeout_graceful_shutdown=1,
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+        )
+    )
+    loop = asyncio.get_running_loop()
+
+    def stop(_: object = None) -> None:
+        loop.remove_reader(sys.stdin)
+        server.should_exit = True
+
+    loop.add_reader(sys.stdin, stop)
+    hearing = asyncio.create_task(line.run())
+    hearing.add_done_callback(stop)
+    await server.serve(sockets=[listening])
+    line.close()
+    if hearing.done():
+        hearing.result()
+    hearing.cancel()
+
+
+def main(events: str, control: str, descriptor: int, keys: Path | None) -> int:
+    """Serve; return the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asyncio.run(serve(events, control, socket.socket(fileno=descriptor), keys))
+    except (OSError, MonitorError) as error:
+        print(f"page: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[4]) if len(sys.argv) > 4 else None
+    # the thread of an answer that never came is not waited for
+    os._exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), folder))
