@@ -8,9 +8,11 @@ import click
 
 from messages import Alert, RunStart, RunStop
 from messages.codec import Noun
+from realtime.alerts import faults
 from realtime.cli.console import console, counted
 from realtime.cli.host import Follower
 from realtime.cli.open_host import keys_option, listening
+from realtime.cli.page_process import PageProcess, refuse_open_page
 from realtime.cli.reports import Reports
 from realtime.clock import MonotonicClock, utc_now
 from realtime.gateway import Gateway
@@ -33,6 +35,9 @@ _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 @click.option("--record/--no-record", default=True, help="Keep the raw data in raw.mrd.")
 @click.option("--record-identified", is_flag=True, help="Keep there what tells of the person.")
 @click.option("--report/--no-report", default=True, help="Write report.html after each run.")
+@click.option("--page/--no-page", "has_page", default=True, help="Show the live page.")
+@click.option("--page-port", type=_PORT, default=8090, show_default=True, help="The live page.")
+@click.option("--page-host", default="127.0.0.1", show_default=True, help="Its address.")
 @keys_option
 @click.option("--scanner", "scanners", multiple=True, help="Address that MRD over TCP comes from.")
 @click.option("--i-know-this-is-unencrypted", is_flag=True, help="Allow what is not encrypted.")
@@ -47,6 +52,9 @@ def serve(
     record: bool,
     record_identified: bool,
     report: bool,
+    has_page: bool,
+    page_port: int,
+    page_host: str,
     keys: Path | None,
     scanners: tuple[str, ...],
     i_know_this_is_unencrypted: bool,
@@ -58,6 +66,7 @@ def serve(
     alone wants --keys; MRD over TCP stays on this machine unless --scanner says who may send.
     """
     where = listening(host, keys=keys, scanners=scanners, is_unencrypted=i_know_this_is_unencrypted)
+    refuse_open_page(page_host, is_unencrypted=i_know_this_is_unencrypted)
     settings = Settings(
         out,
         None if name is None else load_protocol(name),
@@ -70,12 +79,19 @@ def serve(
         keeps_identity=record_identified,
     )
     gateway = Gateway(settings, MonotonicClock())
+    page: PageProcess | None = None
     _stop_on_signals(gateway)
     try:
-        _announce(gateway, where.tcp_host)
-        _serve(gateway, Reports() if report else None)
+        if has_page:
+            page = PageProcess(page_host, page_port, gateway.publisher.endpoints, keys)
+        _announce(gateway, where.tcp_host, page)
+        _serve(gateway, Reports() if report else None, page)
     finally:
+        if page is not None:
+            page.hang_up()
         gateway.close()
+        if page is not None:
+            page.close()
     _say("stopped; the permit is held")
 
 
@@ -93,22 +109,27 @@ def _stop_on_signals(gateway: Gateway) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def _announce(gateway: Gateway, host: str) -> None:
+def _announce(gateway: Gateway, host: str, page: PageProcess | None) -> None:
     endpoints = gateway.publisher.endpoints
     _say("research software, not a safety interlock")
     _say(f"MRD over TCP     tcp://{host}:{gateway.tcp_port}")
     _say(f"MRD over ZeroMQ  {gateway.zmq_endpoint}")
     _say(f"events           {endpoints.events}")
     _say(f"control          {endpoints.control}")
+    if page is not None:
+        _say(f"live page        {page.address}")
     _say(f"run folders      {gateway.settings.out}")
 
 
-def _serve(gateway: Gateway, reports: Reports | None) -> None:
+def _serve(gateway: Gateway, reports: Reports | None, page: PageProcess | None) -> None:
     follower, n_folders = Follower(gateway, _tell), 0
     try:
         while not gateway.is_stopping:
             gateway.turn()
             follower.hear()
+            lost = None if page is None else page.problem()
+            if lost is not None:
+                gateway.notice(faults.page_lost(lost))
             if reports is None:
                 continue
             for folder in gateway.folders[n_folders:]:

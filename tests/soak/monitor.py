@@ -66,7 +66,7 @@ class Monitor:
         """Start it; its first heartbeat tells that it serves."""
         options = {"protocol": self._protocol, "out": self.out, "port": self.mrd_port}
         options |= {"zmq-port": 0, "events-port": self._ports[0], "control-port": self._ports[1]}
-        command = [sys.executable, "-m", "realtime.cli", "serve", "--no-report"]
+        command = [sys.executable, "-m", "realtime.cli", "serve", "--no-report", "--no-page"]
         with (self.folder / "monitor.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *(f"--{name}={value}" for name, value in options.items())],
