@@ -15,6 +15,7 @@ class Desk:
         self.alert_ids = AlertIds()
         self._own = Answers(None, sink, alert_ids=self.alert_ids)
         self._ended: deque[Answers] = deque(maxlen=_MAX_ENDED)
+        self._lost: Answers | None = None
 
     def stream_fault(self, text: str) -> None:
         """Raise the alert for a client that never came to a session; nobody has the permit."""
@@ -30,9 +31,20 @@ class Desk:
 
     def keep(self, ended: Answers) -> None:
         """Keep what an ended session left open: it can be acknowledged after the run, too."""
-        self._ended.append(ended)
+        if ended.lost_permit:
+            self._lost = ended
+        else:
+            self._ended.append(ended)
+
+    def begin(self, treatment: Answers) -> None:
+        """Let a treatment begin: held, where the one before was lost and nobody has seen it."""
+        if self._lost is not None and treatment.may_treat:
+            treatment.take_over(self._lost)
+            self._ended.append(self._lost)
+            self._lost = None
 
     def acknowledge(self, alert_id: int, who: str, running: list[Answers]) -> bool:
         """Note that a person has seen an alert; False where there never was one of this id."""
-        books = (*running, self._own, *reversed(self._ended))
+        lost = () if self._lost is None else (self._lost,)
+        books = (*running, self._own, *lost, *reversed(self._ended))
         return any(answers.acknowledge(alert_id, who) for answers in books)

@@ -280,6 +280,11 @@ class FaultProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        with contextlib.suppress(asyncio.CancelledError):  # of `close`
+            await self._join(reader, writer)
+        self._tasks.discard(task)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number, self._n_connections = self._n_connections, self._n_connections + 1
         up, down = _Flow(self, "up", number), _Flow(self, "down", number)
         theirs, ours = await asyncio.open_connection("127.0.0.1", self._target)
@@ -294,7 +299,6 @@ class FaultProxy:
         except* ConnectionError:
             pass  # one side is gone, by RST: so is the other
         finally:
-            self._tasks.discard(task)
             for one in (writer, ours):
                 _close(one, is_reset=is_reset)
 

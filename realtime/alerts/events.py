@@ -165,6 +165,10 @@ EVENTS: Mapping[str, EventType] = {
     ),
     "fault.hold": _hazard("A frame could not be computed", "Read the text, then acknowledge."),
     "stream-lost.hold": _hazard("The scanner's stream was lost", "Check scanner and network."),
+    "lease-lapsed.warn": _poor(
+        "No valid verdict for too long",
+        "Nothing, in a pause; else check scanner and network. The next valid verdict grants again.",
+    ),
     "client-refused.inform": _notice(
         "A client was sent away", "Another program tried to connect; the treatment goes on."
     ),

@@ -21,6 +21,11 @@ def stream_lost(text: str) -> Finding:
     return Finding("stream-lost", "hold", text)
 
 
+def lapsed(text: str) -> Finding:
+    """Return the finding on a permit that lapsed because no valid verdict came: silence."""
+    return Finding("lease-lapsed", "warn", text)
+
+
 def not_finite(*, readout: int) -> Finding:
     """Return the finding on a readout whose samples are no numbers; `readout` counts from 1."""
     text = f"readout {readout}: samples hold NaN or infinity, expected finite numbers"

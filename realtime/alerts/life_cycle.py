@@ -141,6 +141,13 @@ def resolve(book: AlertBook, rule: str) -> tuple[AlertBook, Changes]:
     return _each(book, gone)
 
 
+def part(book: AlertBook, rule: str) -> tuple[AlertBook, tuple[Entry, ...]]:
+    """Return the book without a rule's alerts, and those: another book goes on with them."""
+    taken = tuple(entry for entry in book.entries if entry.key[0] == rule)
+    left = tuple(entry for entry in book.entries if entry.key[0] != rule)
+    return replace(book, entries=left), taken
+
+
 def _each(
     book: AlertBook, move: Callable[[Entry], tuple[Entry | None, Changes]]
 ) -> tuple[AlertBook, Changes]:

@@ -92,6 +92,7 @@ def verdicts_since(gateway: Running, mark: int) -> list:
 
 def start(gateway: Running, scan: Scan, n_frames: int = 3):
     """A client with `n_frames` good frames behind it: the permit is granted."""
+    gateway.acknowledge_all()
     mark = gateway.mark()
     client = gateway.connect()
     client.send(scan.opening())

@@ -58,6 +58,7 @@ def holds_nothing(gateway: Running, mark: int) -> bool:
 
 
 def is_served(gateway: Running) -> bool:
+    gateway.acknowledge_all()
     mark = gateway.mark()
     gateway.serves(Scan(), 3)
     gateway.events.wait(lambda t, n: t == "run.stop" and n.n_frames == 3, after=mark)

@@ -32,6 +32,7 @@ def gateway(tmp_path_factory):
 
 
 def treated(gateway: Running, scan: Scan = SCAN, n_frames: int = 3) -> Client:
+    gateway.acknowledge_all()
     mark = gateway.mark()
     client = gateway.connect()
     client.send(scan.opening())
@@ -136,8 +137,10 @@ def test_a_frozen_holder_loses_the_permit_to_the_next_treatment(tmp_path):
             gateway.mark()
         second = gateway.connect()
         second.send(SCAN.opening())
-        for n in range(3):
+        for n in range(2):
             second.send_frame(SCAN, n)
+        gateway.acknowledge_all()
+        second.send_frame(SCAN, 2)
         gateway.events.wait(lambda t, n: t == "permit" and n.state == "GRANTED", after=mark)
         stop = gateway.events.wait(lambda t, n: t == "run.stop" and n.status == "cut", after=mark)
         assert "silent for" in stop.reason

@@ -59,6 +59,7 @@ SEVERITIES = {
     "late-expected": {"inform"},
     "fault": {"hold"},
     "stream-lost": {"hold"},
+    "lease-lapsed": {"warn"},
     "client-refused": {"inform"},
     "permit-taken": {"inform"},
     "readouts-unused": {"inform"},
