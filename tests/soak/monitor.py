@@ -70,6 +70,7 @@ class Monitor:
         with (self.folder / "monitor.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *(f"--{name}={value}" for name, value in options.items())],
+                cwd=Path(__file__).parents[2],
                 stdout=log,
                 stderr=log,
                 process_group=0,
