@@ -28,7 +28,8 @@ class RunStop:
     """Everything that only the end can tell.
 
     status: `completed` (the client closed), `cut` (the stream stopped without a close),
-        `refused` (never admitted) or `failed` (a fault ended it); reason says more.
+        `refused` (never admitted), `failed` (a fault ended it) or `killed` (with the monitor; the
+        next one says so, and counts what had been written); reason says more.
     n_lost_readouts: those that the scanner counted and that never came.
     n_unused_readouts: those that are neither of an image nor go with one: other encoded spaces,
         navigators where the header lets none be expected.

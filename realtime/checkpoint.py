@@ -11,6 +11,7 @@ two instructions. One writer, no locks.
 import mmap
 import os
 import pickle
+import weakref
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
@@ -69,8 +70,11 @@ class CheckpointMemory:
         self._directory_bytes = _padded(MAX_STREAMS * _ROW.itemsize)
         self._max_bytes = max_bytes - self._directory_bytes
         least = self._directory_bytes + mmap.PAGESIZE
+        # memory that runs out is an error of this call; a page that is not there would be a signal
         if os.fstat(fd).st_size < least:
-            os.ftruncate(fd, least)
+            os.posix_fallocate(fd, 0, least)
+        self._fd = os.dup(fd)
+        weakref.finalize(self, os.close, self._fd)
         # two maps: the one with the numpy view could not be made larger
         self._rows = np.frombuffer(mmap.mmap(fd, self._directory_bytes), _ROW, count=MAX_STREAMS)
         n_bytes = os.fstat(fd).st_size - self._directory_bytes
@@ -113,7 +117,7 @@ class CheckpointMemory:
                 self._written[stream] = found
         slices: dict[Stream, Any] = {**self._written}
         whole = slices.pop(_SESSION, PipelineState())
-        return replace(whole, slices=slices) if slices else None
+        return replace(whole, slices=slices) if self._written else None
 
     def _of_no_stream(self, state: PipelineState) -> object:
         """Return what is not of one stream, as it was last written where nothing of it changed."""
@@ -231,6 +235,7 @@ class CheckpointMemory:
                 f"at most {self._max_bytes >> 10} KiB are kept"
             )
         if end + needed > len(self._memory):
+            os.posix_fallocate(self._fd, 0, self._directory_bytes + end + needed)
             self._memory.resize(end + needed)
         return _Extent(end, n_bytes, self._generation)
 

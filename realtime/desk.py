@@ -14,6 +14,7 @@ class Desk:
     def __init__(self, sink: Sink) -> None:
         self.alert_ids = AlertIds()
         self._own = Answers(None, sink, alert_ids=self.alert_ids)
+        self._restart = Answers(None, sink, alert_ids=self.alert_ids)
         self._ended: deque[Answers] = deque(maxlen=_MAX_ENDED)
         self._lost: Answers | None = None
 
@@ -28,6 +29,14 @@ class Desk:
     def notice(self, finding: Finding) -> None:
         """Raise the alert for something that no frame shows."""
         self._own.notice(finding)
+
+    def restarted(self, finding: Finding) -> None:
+        """Raise the alert for killed runs; until it is acknowledged it holds every treatment."""
+        self._restart.remark(finding)
+
+    def holds(self) -> str | None:
+        """Return why no treatment may be permitted, None where any may."""
+        return self._restart.holds()
 
     def keep(self, ended: Answers) -> None:
         """Keep what an ended session left open: it can be acknowledged after the run, too."""
@@ -46,5 +55,5 @@ class Desk:
     def acknowledge(self, alert_id: int, who: str, running: list[Answers]) -> bool:
         """Note that a person has seen an alert; False where there never was one of this id."""
         lost = () if self._lost is None else (self._lost,)
-        books = (*running, self._own, *lost, *reversed(self._ended))
+        books = (*running, self._own, self._restart, *lost, *reversed(self._ended))
         return any(answers.acknowledge(alert_id, who) for answers in books)

@@ -18,7 +18,6 @@ import zmq
 from messages import Finding, MonitorError, SessionHeader
 from messages.codec import Noun
 from realtime.alerts import faults
-from realtime.alerts.journal import JournalWriter
 from realtime.clients import Clients
 from realtime.clock import Clock, utc_now
 from realtime.desk import Desk
@@ -33,6 +32,9 @@ from realtime.security.door import Door
 from realtime.session import Session
 from realtime.settings import Settings
 from realtime.streams.recorder import Recorder
+from realtime.survival.keeper import keeper_for
+from realtime.survival.premises import JOURNAL, Premises
+from realtime.tuning import tune_gateway, tuned_context
 from realtime.worker_link import WorkerLostError
 from realtime.worker_pool import WorkerPool
 
@@ -48,12 +50,11 @@ class Gateway:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self._clock = clock
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = tuned_context(settings.tuning)
         self.door = Door(self._context, settings.keys, settings.scanners)
         self.epoch = f"{utc_now():%Y%m%dT%H%M%S}-{os.getpid()}"
-        settings.out.mkdir(parents=True, exist_ok=True)
-        journal_path = settings.out / "journal.sqlite"
-        self._journal = JournalWriter(journal_path, epoch=self.epoch)
+        self._premises = Premises(settings, epoch=self.epoch)
+        self._journal = self._premises.journal
         self._poller = zmq.Poller()
         try:
             self.publisher = Publisher(
@@ -61,8 +62,9 @@ class Gateway:
                 settings.addresses,
                 self._journal,
                 self.door,
-                journal_path=journal_path,
+                journal_path=settings.out / JOURNAL,
                 epoch=self.epoch,
+                spool_folder=self._premises.spool_folder,
                 is_patient=settings.is_lossless,
             )
             self._clients = Clients(
@@ -70,13 +72,19 @@ class Gateway:
             )
         except MonitorError:
             self._journal.close()
+            self._premises.close()
             self.door.close()
             self._context.destroy(linger=0)
             raise
         keeps_spare = settings.keeps_spare and not settings.is_single_run
-        self._workers = WorkerPool(self._poller, keeps_spare=keeps_spare)
+        self._workers = WorkerPool(self._poller, settings.tuning, keeps_spare=keeps_spare)
         self._scribe = self._start_scribe()
-        self._folders = RunFolders(settings.out, self.epoch, is_single_run=settings.is_single_run)
+        self._folders = RunFolders(
+            settings.out,
+            self.epoch,
+            is_single_run=settings.is_single_run,
+            keeps_identity=settings.keeps_identity,
+        )
         self._desk = Desk(self)
         self._roster = Roster(1 if settings.is_single_run else settings.max_sessions)
         self._refusals = Refusals()
@@ -92,6 +100,9 @@ class Gateway:
         gc.freeze()
         # a thread that writes journal or recording gives the interpreter back sooner
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        self.refused_tuning = tune_gateway(settings.tuning)
+        made = self._premises.tell_killed(self.publisher, self._desk, now_ns=clock.now_ns())
+        self._folders.made += made
 
     @property
     def tcp_port(self) -> int:
@@ -170,6 +181,7 @@ class Gateway:
         _reap(self._scribe, grace_s=60.0 if self.settings.is_lossless else 1.5)
         self.door.close()
         self._context.destroy(linger=0)
+        self._premises.close()
 
     def _begin(self, reception: Reception, header: SessionHeader) -> Session:
         """Open the session of a client that has sent its header."""
@@ -202,7 +214,9 @@ class Gateway:
                 worker,
                 is_lossless=settings.is_lossless,
                 alert_ids=self._desk.alert_ids,
+                keeper=keeper_for(self._premises.survival, run_id, protocol),
             )
+            session.answers.held_elsewhere = self._desk.holds
             sink.folder = self._folders.make(run_id, protocol)
             if settings.is_recording:
                 self._record(reception, sink.folder)
@@ -225,7 +239,7 @@ class Gateway:
         self._finish(run, "cut", text, now_ns)
 
     def _record(self, reception: Reception, folder: Path) -> None:
-        self._recorders.append(Recorder(folder / "raw.mrd"))
+        self._recorders.append(self._folders.recorder(folder))
         reception.record(self._recorders[-1])
 
     def _tick(self, now_ns: int) -> None:
@@ -241,6 +255,7 @@ class Gateway:
         for text in (*told, self._refusals.summary(now_ns)):
             if text is not None:
                 self._desk.remark(faults.client_refused(text))
+        self._premises.tick(self._desk)
         self._workers.tick(now_ns)
         self.publisher.tick(now_ns)
         self._watch_outputs()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from messages import DeliveredDose, Image
 from motion.dose import Accumulator, ImageField, Place
 from motion.dose.tissue import Tissue
+from realtime.pipeline_inheritance import inherited_plane
 from realtime.pipeline_place import Vector, exhaled
 from realtime.pipeline_state import (
     Measured,
@@ -41,7 +42,8 @@ def deliver(
     delivery, delivered = accumulator.step(before, place, state.beam)
     planes = dict(state.planes)
     if stream not in planes:
-        planes[stream] = _open_plane(accumulator, image)
+        left = inherited_plane(state.inherited, stream, image.pose, image.pixels.size)
+        planes[stream] = left or _open_plane(accumulator, image)
     if delivery.arrived:
         arrived = [
             replace(one, at_mm=one.at_mm + np.array(plan_mm or _NO_SHIFT))

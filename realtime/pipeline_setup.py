@@ -161,7 +161,7 @@ def open_slice(
     voxel_mm = (depth_mm / z, height_mm / y, width_mm / x)
     following = open_following(protocol, masks, voxel_mm=voxel_mm, pose=pose)
     if settings is None:
-        return SliceState(masks, voxel_mm=voxel_mm, following=following)
+        return SliceState(masks, voxel_mm=voxel_mm, following=following, pose=pose)
     if contrast >= len(pipeline.echo_times_s):
         raise ValueError(
             f"contrast {contrast} has no echo time, the header names {len(pipeline.echo_times_s)}"
@@ -189,6 +189,7 @@ def open_slice(
         thermometry=thermometer.start(),
         dose=thermometry.start_dose(shape, integration=_between_frames(settings)),
         arrhenius=_start_arrhenius(settings.arrhenius, shape),
+        pose=pose,
     )
 
 

@@ -39,6 +39,7 @@ from thermometry import (
     Focus,
     Forecaster,
     ForecastState,
+    ModelDose,
     Thermometer,
 )
 from thermometry.registration import Registration
@@ -147,6 +148,7 @@ class SliceState:
     is_refined: its calibration is as good as it gets. is_settled: a temperature has been measured
         against its baseline, so that the phase of its images may no longer change.
     forecaster: None where there is no target. power: all that the therapy device has said.
+    pose: of its first image.
     """
 
     masks: Mapping[str, NDArray[np.bool_]]
@@ -165,6 +167,28 @@ class SliceState:
     power: PowerLog = field(default_factory=PowerLog)
     following: Following | None = None
     motion: MotionMemory = field(default_factory=MotionMemory)
+    pose: Pose | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamDose:
+    """The dose of one image stream that a killed monitor left.
+
+    pose: of its first image. modelled: along the heat models' courses, in the order of regions.
+    """
+
+    pose: Pose | None
+    dose: DoseState | None
+    arrhenius: ArrheniusState | None
+    modelled: tuple[ModelDose, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inherited:
+    """All that is taken over; a stream that is not in it begins without dose, but interrupted."""
+
+    streams: Mapping[Stream, StreamDose] = field(default_factory=dict)
+    planes: Mapping[Stream, "PlaneDose"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,6 +200,7 @@ class PipelineState:
     place_lps_mm: the target's last known displacement in the patient, against the first image in
         which it was followed, whose pose is first_pose. delivery: radiation dose so
         far; None before the first frame. planes: of the pictures, by image stream.
+    inherited: from a session of the same treatment; None in one that goes on with none.
     """
 
     slices: Mapping[Stream, SliceState] = field(default_factory=dict)
@@ -187,6 +212,7 @@ class PipelineState:
     first_pose: Pose | None = None
     delivery: AccumulatorState | None = None
     planes: Mapping[Stream, "PlaneDose"] = field(default_factory=dict)
+    inherited: Inherited | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,6 +30,7 @@ from realtime.protocol import parse_protocol
 from realtime.protocol_files import read_dose_plan
 from realtime.refiner import Refiner
 from realtime.streams.mrd_header import parse_header
+from realtime.tuning import REHEARSING_LEVEL, SERVING_LEVEL, WorkerTuning, unpack_tuning
 from realtime.warm_up import warm_up
 from realtime.waveform_queue import unpack_waveforms
 from recon import Partial
@@ -261,8 +262,10 @@ def _noise(given: control.Configuration) -> pipeline.NoiseScan | None:
     return pipeline.NoiseScan(samples, given.noise_sample_time_us, given.imaging_sample_time_us)
 
 
-def serve(line: socket.socket, clock: Clock) -> None:
+def serve(line: socket.socket, clock: Clock, tuning: WorkerTuning | None = None) -> None:
     """Work until the gateway goes away."""
+    tuning = tuning or WorkerTuning()
+    tuning.apply()
     station: Station | None = None
     warming = warm_up(clock)
     next(warming)  # the commonest method before anybody is heard, the others before a session
@@ -272,13 +275,18 @@ def serve(line: socket.socket, clock: Clock) -> None:
         packet, fds, _, _ = socket.recv_fds(line, 1 << 16, 4)
         if not packet:
             return
-        station = _handle(packet, list(fds), station, line, clock)
+        station = _handle(packet, list(fds), station, line, clock, tuning)
         if station is not None:
             _advance(station, line)
 
 
 def _handle(
-    packet: bytes, fds: list[int], station: Station | None, line: socket.socket, clock: Clock
+    packet: bytes,
+    fds: list[int],
+    station: Station | None,
+    line: socket.socket,
+    clock: Clock,
+    tuning: WorkerTuning,
 ) -> Station | None:
     if packet == control.RING:
         return station
@@ -286,7 +294,7 @@ def _handle(
     if isinstance(order, control.Configure):
         if station is not None:
             station.refiner.close()
-        return _configure(order, fds, line, clock)
+        return _configure(order, fds, line, clock, tuning)
     if station is None:
         return None
     station.assign(order)
@@ -294,8 +302,13 @@ def _handle(
 
 
 def _configure(
-    order: control.Configure, fds: list[int], line: socket.socket, clock: Clock
+    order: control.Configure,
+    fds: list[int],
+    line: socket.socket,
+    clock: Clock,
+    tuning: WorkerTuning,
 ) -> Station | None:
+    tuning.go(REHEARSING_LEVEL)
     try:
         station, ready = _open_station(order, fds, clock)
     except (MonitorError, ValueError, MemoryError) as error:
@@ -307,6 +320,7 @@ def _configure(
     # what lives until the session ends need not be looked at by each collection
     gc.collect()
     gc.freeze()
+    tuning.go(SERVING_LEVEL)
     line.send(control.pack(ready))
     return station
 
@@ -346,4 +360,4 @@ if __name__ == "__main__":
     # Two kernel threads beside the gateway cost 3-10 times and ruin the tail.
     threadpoolctl.threadpool_limits(limits=1)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the gateway has gone first
-        serve(socket.socket(fileno=int(sys.argv[1])), MonotonicClock())
+        serve(socket.socket(fileno=int(sys.argv[1])), MonotonicClock(), unpack_tuning(sys.argv[2]))

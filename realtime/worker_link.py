@@ -8,6 +8,7 @@ import sys
 from messages import MonitorError
 from realtime import control
 from realtime.mailbox import anonymous_memory
+from realtime.tuning import UNTUNED, Tuning, pack_tuning
 
 # One thread per frame: pools of two cost 3-10 times and ruin the tail. Set before numpy loads.
 _ONE_THREAD = dict.fromkeys(
@@ -18,16 +19,18 @@ _ONE_THREAD = dict.fromkeys(
 class WorkerLink:
     """Starts a worker, speaks with it, and notices when it is gone. Never blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, tuning: Tuning = UNTUNED, *, number: int = 0) -> None:
+        """Start one. number: how many were started before it; they share the cores in turn."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self._line = ours
         self._n_sessions = 0
         self._unsent = b""
+        told = pack_tuning(tuning, core=tuning.core_of_worker(number))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "realtime.worker", str(theirs.fileno())],
+            [sys.executable, "-m", "realtime.worker", str(theirs.fileno()), told],
             pass_fds=[theirs.fileno()],
-            env={**os.environ, **_ONE_THREAD},
+            env={**os.environ, **_ONE_THREAD, **tuning.worker_environment()},
             process_group=0,  # Ctrl-C is for the gateway, which ends us in order
         )
         theirs.close()
@@ -42,7 +45,12 @@ class WorkerLink:
         return self._line.fileno()
 
     def configure(
-        self, configuration: control.Configuration, *, mailbox_fd: int, checkpoint_fd: int
+        self,
+        configuration: control.Configuration,
+        *,
+        mailbox_fd: int,
+        checkpoint_fd: int,
+        left_fd: int | None = None,
     ) -> None:
         """Begin a session; the answer is Ready or Refused."""
         content = control.pack_configuration(configuration)
@@ -52,7 +60,8 @@ class WorkerLink:
             self._n_sessions += 1
             self._unsent = b""  # of an earlier session
             order = control.pack(control.Configure(len(content), self._n_sessions))
-            socket.send_fds(self._line, [order], [mailbox_fd, fd, checkpoint_fd])
+            left = [] if left_fd is None else [left_fd]
+            socket.send_fds(self._line, [order], [mailbox_fd, fd, checkpoint_fd, *left])
         except (BrokenPipeError, ConnectionResetError, BlockingIOError):
             # dead, or deaf with a full line: `receive` will find it gone and another takes over
             self._process.kill()

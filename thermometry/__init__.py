@@ -14,13 +14,15 @@ from thermometry.dose.arrhenius import (
     accumulate_arrhenius,
     interrupt_arrhenius,
     start_arrhenius,
+    take_over_arrhenius,
 )
-from thermometry.dose.cem43 import DoseState, accumulate_dose, interrupt, start_dose
+from thermometry.dose.cem43 import DoseState, accumulate_dose, interrupt, start_dose, take_over
 from thermometry.dose.lesion import measure_lesion
 from thermometry.echoes.multi_echo import MultiEcho
 from thermometry.echoes.t1 import T1Thermometry
 from thermometry.echoes.water_fat import WaterFat
 from thermometry.heat.forecast import Forecaster, ForecastState
+from thermometry.heat.model_dose import ModelDose, take_over_model_dose
 from thermometry.kspace.hybrid import KSpaceHybrid
 from thermometry.library.hybrid import Hybrid
 from thermometry.library.multi_baseline import MultiBaseline
@@ -77,6 +79,7 @@ __all__ = [
     "Forecaster",
     "Hybrid",
     "KSpaceHybrid",
+    "ModelDose",
     "MultiBaseline",
     "MultiEcho",
     "Pca",
@@ -97,5 +100,8 @@ __all__ = [
     "phase_to_temperature_rad_per_c",
     "start_arrhenius",
     "start_dose",
+    "take_over",
+    "take_over_arrhenius",
+    "take_over_model_dose",
     "weighted_polynomial",
 ]

@@ -1,6 +1,6 @@
 """Displacement and monitor units → DeliveredDose."""
 
-from motion.dose.accumulator import Accumulator, AccumulatorState, resumed
+from motion.dose.accumulator import Accumulator, AccumulatorState, resumed, taken_over
 from motion.dose.dvh import Histogram
 from motion.dose.gamma import gamma, passing_percent
 from motion.dose.place import ImageField, Place
@@ -20,5 +20,6 @@ __all__ = [
     "gamma",
     "passing_percent",
     "resumed",
+    "taken_over",
     "whole_grid_gy",
 ]

@@ -52,6 +52,22 @@ def resumed(state: AccumulatorState) -> AccumulatorState:
     return replace(state, path=state.path.interrupted(), is_interrupted=True)
 
 
+def taken_over(state: AccumulatorState) -> AccumulatorState:
+    """Return the dose that another session left, for one with another clock and reference image.
+
+    What came between the two is counted as unplaced once the accelerator reports it.
+    """
+    counters = tuple(Counter(one.mu, math.nan, one.reported_mu) for one in state.counters)
+    return replace(
+        state,
+        counters=counters,
+        path=Path(),
+        arrived=(),
+        reported_s=-math.inf,
+        is_interrupted=True,
+    )
+
+
 class Accumulator:
     """A pure fold over frames: places of the tissue and reports of the beam."""
 

@@ -37,7 +37,8 @@ class Portion:
 class Counter:
     """How far one beam's monitor units have been placed.
 
-    mu: placed by until_s, NaN before the first report. reported_mu: the most that was reported.
+    mu: placed by until_s, NaN before the first report; above 0 then where another session placed
+    them. reported_mu: the most that was reported.
     """
 
     mu: float = 0.0
@@ -70,7 +71,8 @@ def delivered(counter: Counter, log: BeamLog, path: Path, *, beam: int, number: 
         return Counted(counter)
     counter = replace(counter, reported_mu=max(counter.reported_mu, float(mu[-1])))
     until_s = min(float(times[-1]), float(path.time_s[-1]))
-    started = counter if math.isfinite(counter.until_s) else Counter(0.0, float(times[0]))
+    is_started = math.isfinite(counter.until_s)
+    started = counter if is_started else replace(counter, until_s=float(times[0]))
     if until_s < started.until_s:
         return Counted(counter)
     knots = _knots(started, times, path.time_s, until_s)
@@ -132,6 +134,7 @@ def _reports(counter: Counter, log: BeamLog, *, number: int) -> tuple[Real, Real
         new = times > counter.until_s
         times = np.concatenate([[counter.until_s], times[new]])
         mu = np.concatenate([[counter.mu], mu[new]])
+    mu = np.maximum(mu, counter.mu)
     mu = np.maximum.accumulate(mu) if mu.size else mu
     is_last = np.append(np.diff(times) > 0, True)[: times.size]  # of several at one moment
     return times[is_last], mu[is_last]

@@ -36,6 +36,10 @@ def _hazard(title: str, advice: str) -> EventType:
     return EventType("high", latched=True, holds=True, title=title, advice=advice)
 
 
+def _stays(title: str, advice: str) -> EventType:
+    return EventType("medium", latched=True, holds=False, title=title, advice=advice)
+
+
 def _poor(title: str, advice: str) -> EventType:
     return EventType("medium", latched=False, holds=False, title=title, advice=advice)
 
@@ -186,6 +190,22 @@ EVENTS: Mapping[str, EventType] = {
     "permit-taken.inform": _notice(
         "A second treatment without a permit",
         "One treatment at a time may treat; begin this one again when the other has ended.",
+    ),
+    "monitor-restarted.hold": _hazard(
+        "The monitor was killed in a treatment",
+        "Look at what it had told and at the patient; let heated tissue cool; then acknowledge.",
+    ),
+    "dose-taken-over.warn": _stays(
+        "Dose of a killed run was taken over",
+        "Check that it is the same patient, lying as before. Tissue that is still warm reads as "
+        "body temperature from the new baseline on.",
+    ),
+    "dose-not-taken-over.warn": _stays(
+        "Dose of a killed run is not counted",
+        "For the same patient: add what the run's folder shows to the dose from here on.",
+    ),
+    "dose-not-kept.warn": _stays(
+        "Dose would not outlive the monitor", "Should the monitor be killed, its dose is lost."
     ),
     "page-lost.warn": EventType(
         "medium",

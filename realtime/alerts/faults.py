@@ -62,6 +62,26 @@ def client_refused(text: str) -> Finding:
     return Finding("client-refused", "inform", text)
 
 
+def restarted(text: str) -> Finding:
+    """Return the finding on a monitor that starts after one that was killed in a treatment."""
+    return Finding("monitor-restarted", "hold", text)
+
+
+def dose_taken_over(text: str) -> Finding:
+    """Return the finding on a treatment that goes on with the dose that a killed run left."""
+    return Finding("dose-taken-over", "warn", text)
+
+
+def dose_not_taken_over(text: str) -> Finding:
+    """Return the finding on a treatment after a killed run, whose dose it does not go on with."""
+    return Finding("dose-not-taken-over", "warn", text)
+
+
+def dose_not_kept(text: str) -> Finding:
+    """Return the finding on a treatment whose dose would not outlive a killed monitor."""
+    return Finding("dose-not-kept", "warn", text)
+
+
 def not_durable(text: str) -> Finding:
     """Return the finding on a journal that could not be written: alerts may not survive a crash."""
     return Finding("journal", "warn", text)

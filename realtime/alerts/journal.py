@@ -17,6 +17,8 @@ from pathlib import Path
 from messages import MonitorError
 
 MAX_BATCH = 256  # rows in one commit
+# a disk that stays full; the oldest are kept, so that what is on disk in the end has no gap
+MAX_REFUSED = 10_000
 _TABLE = """
 CREATE TABLE IF NOT EXISTS events (
     place INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -76,6 +78,18 @@ class Journal:
                 [(row.epoch, row.sequence, row.topic, row.header, row.utc) for row in rows],
             )
 
+    def recover(self, rows: Sequence[Row]) -> None:
+        """Write rows of earlier epochs that had not reached the disk; those that had stay.
+
+        Raises sqlite3.Error where the disk refuses them.
+        """
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO events (epoch, sequence, topic, header, utc) "
+                "VALUES (?, ?, ?, ?, ?)",
+                [(row.epoch, row.sequence, row.topic, row.header, row.utc) for row in rows],
+            )
+
     def since(self, epoch: str, sequence: int, *, limit: int = 10_000) -> list[Row]:
         """Return the rows after one that a subscriber has, oldest first, later epochs included.
 
@@ -94,12 +108,22 @@ class JournalWriter:
     No callbacks: `fileno` becomes readable when `drain` has something. Rows come back in the order
     of `submit`. The queue has no bound of its own: only alerts and run events go through it, never
     pixels, and a journal that stalls must not make the gateway wait.
+
+    A row that the disk refused comes back as not durable, and is tried again before the next ones:
+    what is on disk has no gap. recovered: rows of earlier epochs that had not reached the disk;
+    is_recovered: now they have.
     """
 
-    def __init__(self, path: Path, *, epoch: str) -> None:
+    def __init__(self, path: Path, *, epoch: str, recovered: Sequence[Row] = ()) -> None:
         self._journal = Journal(path, epoch=epoch)
         self.epoch = epoch
         self.warning = self._journal.warning
+        self.is_recovered = True
+        try:
+            self._journal.recover(recovered)
+        except sqlite3.Error:
+            self.is_recovered = False
+        self._refused: list[Row] = []
         self._waiting: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
         self._done: deque[Row] = deque()
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -139,7 +163,9 @@ class JournalWriter:
             self._done += self._commit(batch)
             os.eventfd_write(self._fd, 1)
             if is_over:
-                return
+                break
+        if self._refused:  # the disk may take by now what it refused
+            self._done += self._commit([])
 
     def _batch(self, first: Row) -> tuple[list[Row], bool]:
         batch = [first]
@@ -154,12 +180,15 @@ class JournalWriter:
         return batch, False
 
     def _commit(self, batch: Sequence[Row]) -> list[Row]:
+        whole = [*self._refused, *batch]
         try:
-            self._journal.append_all(batch)
+            self._journal.append_all(whole)
         except sqlite3.Error:
             # the rows go back as not durable; monitoring goes on, and the next batch tries again
+            self._refused = whole[:MAX_REFUSED]
             return list(batch)
-        return [replace(row, is_durable=True) for row in batch]
+        self._refused = []
+        return [replace(row, is_durable=True) for row in whole]
 
 
 def read_since(path: Path, epoch: str, sequence: int, *, limit: int = 10_000) -> list[Row]:
@@ -175,6 +204,24 @@ def read_since(path: Path, epoch: str, sequence: int, *, limit: int = 10_000) ->
         raise MonitorError(f"journal {path.name}: cannot be read: {error}") from error
 
 
+def read_epochs(path: Path, epochs: Sequence[str]) -> list[Row]:
+    """Return the rows of some epochs, in order; none where the file cannot be read."""
+    rows = []
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)
+        with contextlib.closing(connection):
+            for epoch in epochs:
+                found = connection.execute(
+                    "SELECT epoch, sequence, topic, header, utc FROM events "
+                    "WHERE epoch = ? ORDER BY sequence",
+                    (epoch,),
+                )
+                rows += _rows(found)
+    except sqlite3.Error:
+        return rows
+    return rows
+
+
 def _since(connection: sqlite3.Connection, epoch: str, sequence: int, limit: int) -> list[Row]:
     known = "SELECT max(place) FROM events WHERE epoch = ? AND sequence <= ?"
     first = "SELECT min(place) - 1 FROM events WHERE epoch = ?"
@@ -183,9 +230,13 @@ def _since(connection: sqlite3.Connection, epoch: str, sequence: int, limit: int
         f"WHERE place > coalesce(({known}), ({first}), 0) ORDER BY place LIMIT ?",
         (epoch, sequence, epoch, limit),
     )
+    return _rows(rows)
+
+
+def _rows(found: sqlite3.Cursor) -> list[Row]:
     return [
         Row(epoch, sequence, topic, header, utc, is_durable=True)
-        for epoch, sequence, topic, header, utc in rows
+        for epoch, sequence, topic, header, utc in found
     ]
 
 

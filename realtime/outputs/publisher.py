@@ -17,6 +17,7 @@ import zmq
 from messages import Alert, Heartbeat, MonitorError, RunStop
 from messages.codec import TOPICS, Noun, Part, encode
 from realtime.alerts.journal import JournalWriter, Row, read_since
+from realtime.alerts.spool import AlertSpool
 from realtime.clock import utc_now
 from realtime.outputs.run_folder import END
 from realtime.requests import Acknowledge, DeviceReport, Resume, read_request
@@ -57,17 +58,23 @@ class Publisher:
         *,
         journal_path: Path,
         epoch: str,
+        spool_folder: Path | None = None,
         is_patient: bool = False,
     ) -> None:
-        """`is_patient`: wait for the writer of run folders, as a replay at full speed may."""
+        """`is_patient`: wait for the writer of run folders, as a replay at full speed may.
+
+        spool_folder: in memory, for alerts that are on their way to the disk.
+        """
         self._context = context
         self._journal = journal
         self._journal_path = journal_path
         self.epoch = epoch
         self._sequences = dict.fromkeys(TOPICS.values(), 0)
         self._waiting: deque[_Waiting] = deque()
+        self._n_durable = 0
         self._events = self._bound(zmq.PUB, addresses.events, door=door)
         self.control = self._bound(zmq.ROUTER, addresses.control, door=door)
+        self._spool = AlertSpool(spool_folder, epoch=epoch)
         self._scribe: zmq.Socket[bytes] | None = None
         self._is_patient = is_patient
         # the run folder's process takes a second to start, and then may fall behind for a moment
@@ -106,7 +113,9 @@ class Publisher:
         if isinstance(noun, Alert):
             header = bytes(parts[1])
             utc = utc_now().isoformat(timespec="milliseconds")
-            self._journal.submit(Row(self.epoch, sequence, topic, header, utc))
+            row = Row(self.epoch, sequence, topic, header, utc)
+            self._spool.add(row)
+            self._journal.submit(row)
             self._waiting.append(_Waiting(sequence, parts, now_ns))
         else:
             self._send(parts)
@@ -129,6 +138,9 @@ class Publisher:
         for row in self._journal.drain():
             self._is_journal_sound = self._is_journal_sound and row.is_durable
             durable = max(durable, row.sequence)
+            self._n_durable = max(self._n_durable, row.sequence if row.is_durable else 0)
+        if self._n_durable == self._sequences["alert"]:
+            self._spool.clear()
         is_due = (
             one.sequence <= durable or now_ns - one.since_ns >= PATIENCE_NS for one in self._waiting
         )
@@ -167,7 +179,13 @@ class Publisher:
 
     def close(self) -> None:
         """Publish what waits, tell the run folder's process, and let go of journal and sockets."""
-        self._journal.close()
+        rows = self._journal.close()
+        if (
+            max([self._n_durable, *(row.sequence for row in rows if row.is_durable)])
+            == (self._sequences["alert"])
+        ):
+            self._spool.clear()
+        self._spool.close()
         self._release(len(self._waiting))
         self._hand_over(0 if self._is_patient else zmq.NOBLOCK)
         if self._scribe is not None:

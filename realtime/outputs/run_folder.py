@@ -4,15 +4,18 @@
 folder. Every row is flushed, so that whatever ends this process leaves readable files.
 """
 
+import contextlib
+import csv
 import json
 import os
 import signal
 import sys
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
+import msgspec
 import numpy as np
 import zmq
 
@@ -135,7 +138,7 @@ def _take(folders: dict[bytes, RunFolder], name: bytes, envelope: Envelope, noun
         if isinstance(noun, RunStop):
             folders.pop(name).close()
     elif isinstance(noun, RunStop):
-        write_run(Path(name.decode()), None, noun)
+        end_left_over(Path(name.decode()), noun)
 
 
 def write_run(folder: Path, start: RunStart | None, stop: RunStop | None) -> None:
@@ -150,6 +153,31 @@ def write_run(folder: Path, start: RunStart | None, stop: RunStop | None) -> Non
     new = folder / "run.json.new"
     new.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     new.replace(folder / "run.json")
+
+
+def end_left_over(folder: Path, stop: RunStop) -> None:
+    """Write the end of a run that is not open: it was refused, or its monitor was killed.
+
+    What was known of its start stays. Of a killed one the frames are those of its table.
+    """
+    start: RunStart | None = None
+    with contextlib.suppress(OSError, msgspec.MsgspecError, KeyError):
+        content = msgspec.json.decode((folder / "run.json").read_bytes())
+        start = msgspec.convert(content["start"], RunStart)
+    if stop.status == "killed":
+        stop = _counted(folder / "verdicts.csv", stop)
+    if folder.is_dir():
+        write_run(folder, start, stop)
+
+
+def _counted(table: Path, stop: RunStop) -> RunStop:
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            outcomes = [row.get("outcome") for row in csv.DictReader(file)]
+    except (OSError, csv.Error, UnicodeDecodeError):
+        return stop
+    late, fault = outcomes.count("LATE"), outcomes.count("FAULT")
+    return replace(stop, n_frames=len(outcomes), n_late=late, n_fault=fault)
 
 
 def main(address: str) -> None:

@@ -60,7 +60,7 @@ class Worker:
         self.mailbox: Mailbox | None = None
         self.configuration: control.Configuration | None = None
 
-    def configure(self, configuration, *, mailbox_fd, checkpoint_fd) -> None:
+    def configure(self, configuration, *, mailbox_fd, checkpoint_fd, left_fd=None) -> None:
         self.n_configured += 1
         self.has_had_frames = configuration.has_had_frames
         self.configuration = configuration

@@ -77,6 +77,15 @@ def interrupt_arrhenius(state: ArrheniusState) -> ArrheniusState:
     return replace(state, last_time_s=frozen(np.full(state.omega.shape, np.nan)))
 
 
+def take_over_arrhenius(state: ArrheniusState, left: ArrheniusState) -> ArrheniusState:
+    """Return a state at its start with the damage that another session left, as `take_over` does.
+
+    By another model's constants it would be another figure: then nothing is taken over.
+    """
+    is_same = left.model == state.model and left.omega.shape == state.omega.shape
+    return replace(state, omega=left.omega) if is_same else state
+
+
 def accumulate_arrhenius(
     state: ArrheniusState, temperature: TemperatureMap
 ) -> tuple[ArrheniusState, NDArray[np.float32]]:

@@ -70,6 +70,21 @@ def interrupt(state: DoseState) -> DoseState:
     return replace(state, last_time_s=never, interrupted=True)
 
 
+def take_over(state: DoseState, left: DoseState) -> DoseState:
+    """Return a state at its start with the dose that another session left, on the same pixels.
+
+    Its times are of another clock and stay behind. Another number of pixels takes nothing over.
+    """
+    if left.dose_min.shape != state.dose_min.shape:
+        return state
+    return replace(
+        state,
+        dose_min=left.dose_min,
+        variance_min2=left.variance_min2,
+        common_min=left.common_min,
+    )
+
+
 def accumulate_dose(state: DoseState, temperature: TemperatureMap) -> tuple[DoseState, ThermalDose]:
     """Dose after one more temperature map, on scanner time.
 

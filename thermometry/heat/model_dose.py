@@ -53,6 +53,11 @@ def start_model_dose(shape: tuple[int, int]) -> ModelDose:
     return ModelDose(zeros, zeros, zeros)
 
 
+def take_over_model_dose(left: ModelDose) -> ModelDose:
+    """Return the dose that another session left; what a degree now says of it is not known."""
+    return replace(left, per_c=np.zeros_like(left.per_c))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
     """What a frame taught of the temperature at its time; each (y, x).

@@ -65,6 +65,10 @@ SEVERITIES = {
     "readouts-unused": {"inform"},
     "time-stamps": {"inform"},
     "header-override": {"warn"},
+    "monitor-restarted": {"hold"},
+    "dose-taken-over": {"warn"},
+    "dose-not-taken-over": {"warn"},
+    "dose-not-kept": {"warn"},
     "page-lost": {"warn"},
     "journal": {"warn"},
 }
@@ -121,6 +125,7 @@ def test_the_hazards_to_the_patient_and_lost_equipment_latch():
         "reference-lost.hold",
         "delivery-doubt.hold",
         "fault.hold",
+        "monitor-restarted.hold",
         "stream-lost.hold",
     }
 

@@ -1,0 +1,1 @@
+"""What outlives a killed monitor: the dose, the alerts that stood, and who was being treated."""
