@@ -1,6 +1,6 @@
 """A monitor in a process of its own, which a benchmark may freeze or kill.
 
-`python benchmarks/_monitor_process.py FOLDER PROTOCOL live|lossless` prints its ports and the
+`python benchmarks/_monitor_process.py FOLDER PROTOCOL live|lossless|many` prints its ports and the
 worker's process id as one line of JSON, and serves until its standard input ends.
 """
 
@@ -52,7 +52,15 @@ class MonitorProcess:
     It starts while its maker goes on; whoever asks for its ports waits for them.
     """
 
-    def __init__(self, protocol: str = "mrgfus-demo", *, is_lossless: bool = False) -> None:
+    def __init__(
+        self,
+        protocol: str = "mrgfus-demo",
+        *,
+        is_lossless: bool = False,
+        serves_many: bool = False,
+        stderr: IO[bytes] | None = None,
+    ) -> None:
+        """serves_many: runs one after the other, as `mrmonitor serve` does. stderr: where to."""
         self._ports: Ports | None = None
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
@@ -61,10 +69,11 @@ class MonitorProcess:
                 str(Path(__file__).resolve()),
                 self._folder.name,
                 protocol,
-                "lossless" if is_lossless else "live",
+                "many" if serves_many else "lossless" if is_lossless else "live",
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=stderr,
         )
 
     def __enter__(self) -> "MonitorProcess":
@@ -133,15 +142,16 @@ class MonitorProcess:
         return Ports(**json.loads(line))
 
 
-def serve(folder: Path, protocol: str, until: IO[bytes], *, is_lossless: bool) -> None:
-    """Serve one run until `until` ends."""
+def serve(folder: Path, protocol: str, until: IO[bytes], *, kind: str) -> None:
+    """Serve one run, or many, until `until` ends."""
+    is_lossless = kind == "lossless"
     settings = Settings(
         folder / "run",
         load_protocol(protocol),
         tcp=("127.0.0.1", 0),
         zmq=None,
         addresses=Addresses(_FREE_PORT, _FREE_PORT),
-        is_single_run=True,
+        is_single_run=kind != "many",
         is_lossless=is_lossless,
         is_recording=not is_lossless,
     )
@@ -161,4 +171,4 @@ def serve(folder: Path, protocol: str, until: IO[bytes], *, is_lossless: bool) -
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2], sys.stdin.buffer, is_lossless=sys.argv[3] == "lossless")
+    serve(Path(sys.argv[1]), sys.argv[2], sys.stdin.buffer, kind=sys.argv[3])
