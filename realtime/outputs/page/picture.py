@@ -17,6 +17,7 @@ from messages import Maps
 _LAST_CODE = 65535
 _COLDEST_C = -20.0
 _STEP_C = 0.0025  # up to 143.8 °C
+_LEAST_STEP = 1e-30  # of an image without any signal
 _ALIGNMENT = 4
 
 Stream = tuple[str, int, int]
@@ -92,7 +93,7 @@ def _planes(maps: Maps) -> list[tuple[str, str, NDArray[np.uint16], float, float
     magnitude = maps.magnitude
     known = np.isfinite(magnitude)
     brightest = float(magnitude.max(initial=0.0, where=known))
-    step = brightest / (_LAST_CODE - 1) if brightest > 0 else 1.0
+    step = max(brightest / (_LAST_CODE - 1), _LEAST_STEP)
     planes = [("magnitude", "", _codes(magnitude, known, 0.0, step), 0.0, step)]
     if maps.temperature_c is not None:
         known = np.isfinite(maps.temperature_c)

@@ -72,10 +72,12 @@ def site(hosts: Collection[str], make_browser: MakeBrowser) -> Starlette:
         return Response(files[name], media_type=_TYPES[name], headers=_HEADERS | policy)
 
     routes = [Route(f"/{name}", file) for name in ("", *_TYPES)]
-    return Starlette(
+    app = Starlette(
         routes=[*routes, WebSocketRoute("/socket", socket)],
         middleware=[Middleware(_Guard, hosts=frozenset(hosts))],
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 class _Guard:

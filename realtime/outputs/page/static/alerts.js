@@ -27,7 +27,7 @@ export class Alerts {
     this.#epoch = message.epoch;
     this.#open = new Map(message.open.map((alert) => [alert.alert_id, alert]));
     if (!message.is_whole) this.#log("changes of alerts were missed that the monitor no longer tells");
-    for (const told of message.missed) this.#log(words(told.alert));
+    for (const told of message.missed) this.#log(words(told.alert), "before");
     this.#reach(message.last_alert);
     this.#show();
   }
@@ -85,9 +85,9 @@ export class Alerts {
     }
   }
 
-  #log(text) {
+  #log(text, when = new Date().toLocaleTimeString("en-GB")) {
     const log = document.getElementById("log");
-    log.prepend(element("li", `${new Date().toLocaleTimeString()}  ${text}`));
+    log.prepend(element("li", `${when}  ${text}`));
     while (log.children.length > MOST_LOGGED) log.lastChild.remove();
   }
 }

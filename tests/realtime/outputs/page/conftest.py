@@ -1,0 +1,30 @@
+import pytest
+
+from tests.realtime.outputs.page.monitor import Browser, Monitor, page_for
+
+
+@pytest.fixture(scope="module")
+def monitor():
+    it = Monitor()
+    yield it
+    it.close()
+
+
+@pytest.fixture(scope="module")
+def page(monitor):
+    with page_for(monitor) as process:
+        yield process
+
+
+@pytest.fixture
+def browsers(page):
+    """Opens browsers, and closes them after the test."""
+    opened = []
+
+    def open_one(**options):
+        opened.append(Browser(page.address, **options))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()

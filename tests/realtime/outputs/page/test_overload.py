@@ -1,0 +1,176 @@
+"""Each browser has the newest of all that it can take; one that does not read harms nobody."""
+
+import contextlib
+import itertools
+import json
+import socket
+import threading
+
+from websockets.exceptions import ConnectionClosed
+
+from tests.realtime.outputs.page.monitor import (
+    PATIENCE_S,
+    Browser,
+    alert,
+    farewell,
+    maps,
+    open_socket,
+    resident_mib,
+)
+
+_numbers = itertools.count(1000)
+
+
+def marked(monitor, browser, number):
+    """Wait until the page has heard all that was said before: an alert goes ahead of all else."""
+    monitor.say(alert(number))
+    while browser.wait("alert")["alert"]["alert_id"] != number:
+        pass
+
+
+class Frozen:
+    """Takes the handshake and never reads again."""
+
+    def __init__(self, page, *, receive_bytes=4096):
+        host, port = page.address.removeprefix("http://").rstrip("/").split(":")
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        line.settimeout(PATIENCE_S)
+        line.connect((host, int(port)))
+        self.line = line
+        line.sendall(
+            f"GET /socket HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: http://{host}:{port}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+        )
+        assert b" 101 " in line.recv(200).splitlines()[0]
+        self.say({"type": "hello"})
+
+    def say(self, word):
+        text = json.dumps(word).encode()
+        self.line.sendall(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)
+
+    def claim(self):
+        """Say that all has been seen."""
+        most = (1 << 53) - 1
+        self.say({"type": "seen", "stamp_ms": 1, "beat": most, "picture": most})
+
+
+def test_a_browser_that_falls_behind_gets_the_newest_next(monitor, browsers):
+    browser = browsers()
+    browser.wait_live()
+    monitor.say(maps(0))
+    first = browser.wait("picture")
+    browser.is_attentive = False
+    for frame_id in range(1, 30):
+        monitor.say(maps(frame_id))
+    marked(monitor, browser, next(_numbers))
+    browser.is_attentive = True
+    browser.see()
+    assert browser.wait("picture")["frame_id"] == 29
+    assert first["frame_id"] == 0
+    assert [one["frame_id"] for one in browser.heard if one["type"] == "picture"] == [0, 29]
+
+
+def test_frozen_browsers_cost_little_and_another_has_every_frame(monitor, page, browsers):
+    browser = browsers()
+    browser.wait_live()
+    mute, liar = Frozen(page), Frozen(page)
+    monitor.say(maps(0, n_pixels=256))
+    browser.wait("picture", frame_id=0)
+    before_mib = resident_mib(page.pid)
+    for frame_id in range(1, 60):
+        liar.claim()
+        monitor.say(maps(frame_id, n_pixels=256))
+        assert browser.wait("picture")["frame_id"] == frame_id
+    # 60 frames of 262 kB wait nowhere: one for each of two, and what the kernel holds
+    assert resident_mib(page.pid) - before_mib < 8
+    mute.line.close()
+    liar.line.close()
+
+
+def test_a_storm_of_acknowledgements_is_cut_off_and_nobody_waits(monitor, page, browsers):
+    browser = browsers()
+    browser.wait_live()
+    n_asked = len(monitor.asked)
+    with open_socket(page.address) as line:
+        line.send('{"type":"hello"}')
+        word = '{"type":"acknowledge","request":1,"alert_id":0,"who":"storm"}'
+
+        def blow():
+            try:
+                for _ in range(100_000):
+                    line.send(word)
+            except ConnectionClosed:
+                return
+
+        storm = threading.Thread(target=blow)
+        storm.start()
+        for frame_id in range(100, 120):
+            monitor.say(maps(frame_id))
+            assert browser.wait("picture")["frame_id"] == frame_id
+        storm.join(PATIENCE_S)
+        assert not storm.is_alive()
+        code, reason = farewell(line)
+        assert code == 1008
+        assert "a second" in reason
+    assert len(monitor.asked) - n_asked <= 20
+    assert browser.wait_live()["n_refused"] > 0
+
+
+def test_alerts_that_nobody_heard_are_fetched_and_reach_every_browser(monitor, browsers):
+    browser = browsers()
+    browser.wait_live()
+    numbers = [next(_numbers) for _ in range(5)]
+    for number in numbers:
+        monitor.say(alert(number), is_lost=True)
+    assert [browser.wait("alert")["alert"]["alert_id"] for _ in numbers] == numbers
+
+
+def test_a_browser_that_comes_back_gets_what_it_missed(monitor, browsers):
+    browser = browsers()
+    browser.wait_live()
+    marked(monitor, browser, next(_numbers))
+    last = browser.heard[-1]["sequence"]
+    browser.close()
+    numbers = [next(_numbers) for _ in range(4)]
+    for number in numbers:
+        monitor.say(alert(number))
+    monitor.say(alert(numbers[0], "withdrawn"))
+    witness = browsers()
+    witness.wait("alert", sequence=last + 5) if not _knows(witness, last + 5) else None
+    back = browsers(epoch=monitor.epoch, after=last).wait("welcome")
+    assert [one["alert"]["alert_id"] for one in back["missed"]] == [*numbers, numbers[0]]
+    assert back["is_whole"]
+    still_open = [one["alert_id"] for one in back["open"]]
+    assert numbers[0] not in still_open
+    assert set(numbers[1:]) <= set(still_open)
+
+
+def _knows(browser, sequence):
+    return browser.wait("welcome")["last_alert"] >= sequence
+
+
+def test_of_another_epoch_is_told_that_changes_are_missing(browsers):
+    assert browsers(epoch="another", after=7).wait("welcome")["is_whole"] is False
+
+
+def test_a_backlog_of_alerts_ends_the_conversation_and_loses_none(monitor, page, browsers):
+    witness = browsers()
+    witness.wait_live()
+    marked(monitor, witness, next(_numbers))
+    last = witness.heard[-1]["sequence"]
+    frozen = Frozen(page)
+    frozen.claim()
+    numbers = [next(_numbers) for _ in range(700)]
+    for number in numbers:
+        monitor.say(alert(number, text="x" * 12_000))
+    witness.wait("alert", sequence=last + 700)
+    frozen.line.settimeout(PATIENCE_S)
+    with contextlib.suppress(ConnectionResetError):  # the backlog was let go
+        while frozen.line.recv(1 << 20):
+            pass
+    back = Browser(page.address, epoch=monitor.epoch, after=last)
+    missed = back.wait("welcome")["missed"]
+    assert [one["alert"]["alert_id"] for one in missed] == numbers
+    back.close()

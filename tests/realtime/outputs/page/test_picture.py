@@ -1,0 +1,73 @@
+"""What is not valid stays so on its way to the screen."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from realtime.outputs.page.picture import draw
+from tests.realtime.outputs.page.monitor import maps, read_picture
+
+
+def planes(drawn):
+    header = read_picture(draw(drawn, number=1, now_ms=0.0).content)
+    return {plane["name"]: plane for plane in header["planes"]}
+
+
+def values(plane):
+    codes = plane["codes"].astype(np.float64)
+    return np.where(codes == 0, np.nan, plane["offset"] + plane["step"] * (codes - 1))
+
+
+def test_a_value_survives_to_the_step():
+    rng = np.random.default_rng(0)
+    shape = (2, 5, 7)
+    one = replace(
+        maps(3),
+        magnitude=rng.random(shape, np.float32) * 300,
+        temperature_c=(rng.random(shape, np.float32) * 60 + 20).astype(np.float32),
+        valid=np.ones(shape, np.bool_),
+    )
+    got = planes(one)
+    assert np.abs(values(got["magnitude"]) - one.magnitude).max() <= 300 / 65534
+    assert np.abs(values(got["temperature_c"]) - one.temperature_c).max() <= 0.0025
+
+
+def test_whatever_is_not_valid_has_the_code_that_is_no_value():
+    one = maps(1)
+    temperature, magnitude = one.temperature_c.copy(), one.magnitude.copy()
+    valid = one.valid.copy()
+    temperature[0, 0, :3] = np.nan, np.inf, -np.inf
+    valid[0, 1, 1] = False
+    magnitude[0, 2, :3] = np.nan, np.inf, -np.inf
+    got = planes(replace(one, temperature_c=temperature, magnitude=magnitude, valid=valid))
+    wrong = np.zeros(one.valid.shape, bool)
+    wrong[0, 0, :3] = wrong[0, 1, 1] = True
+    assert np.array_equal(got["temperature_c"]["codes"] == 0, wrong)
+    wrong = np.zeros(one.valid.shape, bool)
+    wrong[0, 2, :3] = True
+    assert np.array_equal(got["magnitude"]["codes"] == 0, wrong)
+    assert np.nanmax(values(got["magnitude"])) == 2.0
+
+
+def test_beyond_the_range_is_its_end_and_not_another_value():
+    one = maps(1)
+    temperature = one.temperature_c.copy()
+    temperature[0, 0, :2] = 1e30, -1e30
+    got = values(planes(replace(one, temperature_c=temperature))["temperature_c"])
+    assert got[0, 0, 0] > 143
+    assert got[0, 0, 1] == -20
+
+
+def test_an_image_without_any_signal_can_be_drawn():
+    one = maps(1)
+    for level in (0.0, np.nan, 1e-40, 1e-45):
+        dark = np.full_like(one.magnitude, level)
+        codes = planes(replace(one, magnitude=dark))["magnitude"]["codes"]
+        assert np.all(codes == 0) if np.isnan(level) else np.all(codes > 0)
+
+
+def test_a_map_that_the_therapy_has_not_is_not_there():
+    one = replace(maps(1), temperature_c=None, valid=None, target_mask=maps(1).valid)
+    got = planes(one)
+    assert set(got) == {"magnitude", "target"}
+    assert np.all(got["target"]["codes"] == 2)
