@@ -20,10 +20,11 @@ class Resume(msgspec.Struct, tag="resume", frozen=True, forbid_unknown_fields=Tr
 
 
 class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown_fields=True):
-    """A person has seen this alert."""
+    """A person has seen this alert; `epoch`, where it is given, must be the one that runs."""
 
     alert_id: int
     who: str
+    epoch: str = ""
 
 
 class PowerReport(msgspec.Struct, tag="power", frozen=True, forbid_unknown_fields=True):

@@ -153,7 +153,7 @@ class Publisher:
     def request(self) -> tuple[bytes, Acknowledge | DeviceReport] | None:
         """Return the next request and who asks, None where there is none.
 
-        A resume is answered here; a request that cannot be read is answered with what was wrong.
+        A resume is answered here, and so is what cannot be read or is meant for another epoch.
         """
         try:
             identity, *parts = self.control.recv_multipart(zmq.NOBLOCK)
@@ -166,6 +166,11 @@ class Publisher:
             return None
         if isinstance(request, Resume):
             self._replay(identity, request)
+            return None
+        if isinstance(request, Acknowledge) and request.epoch not in ("", self.epoch):
+            # it waited on its way while the monitor was started again; the alert is another now
+            text = f"alert {request.alert_id} is of epoch {request.epoch}, now it is {self.epoch}"
+            self.answer(identity, "refused", text)
             return None
         return identity, request
 

@@ -77,6 +77,19 @@ def test_an_unknown_alert_is_not_acknowledged(shared_gateway: Running, alert_id)
     assert said == {"status": "refused", "text": f"no open alert {alert_id}"}
 
 
+def test_an_acknowledgement_that_waited_for_a_restart_meets_no_other_alert(
+    shared_gateway: Running,
+):
+    mark = make_alerts(shared_gateway, 1)
+    alert = next(one for one in shared_gateway.since(mark, "alert") if one.state == "raised")
+    asked = {"type": "acknowledge", "alert_id": alert.alert_id, "who": "me"}
+    said = answer(shared_gateway.ask(request(**asked, epoch="another life")))
+    assert said["status"] == "refused"
+    assert "another life" in said["text"]
+    said = answer(shared_gateway.ask(request(**asked, epoch=shared_gateway.gateway.epoch)))
+    assert said == {"status": "done", "text": ""}
+
+
 def test_an_acknowledged_alert_is_told_to_everybody(shared_gateway: Running):
     mark = make_alerts(shared_gateway, 1)
     alert = shared_gateway.since(mark, "alert")[-1]

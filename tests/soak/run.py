@@ -160,6 +160,7 @@ class Soak:
             _, epoch, alert_id = self._due.pop(0)
             if epoch == self._epoch:
                 request = {"type": "acknowledge", "alert_id": alert_id, "who": "soak"}
+                request["epoch"] = epoch
                 self._acknowledged.write("acknowledged", epoch=epoch, alert_id=alert_id)
                 self._control.send(json.dumps(request).encode())
 
