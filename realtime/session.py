@@ -230,7 +230,7 @@ class Session:
         )
         if self._memory is not None:
             self._memory.close()
-            self._keeper.end()
+            self._keeper.end(status)
             self._memory = self._frames = None  # whoever keeps the alerts keeps no frames
 
     def _request_admission(self, first: Acquisition) -> None:

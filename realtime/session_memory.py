@@ -31,8 +31,8 @@ class Keeper(Protocol):
         """Note that the session has begun; return what people must know of it."""
         ...
 
-    def end(self) -> None:
-        """Note that the session has ended in order: nothing of it is kept."""
+    def end(self, status: str) -> None:
+        """Note that the session has ended, with the status of its RunStop."""
         ...
 
 
@@ -52,8 +52,9 @@ class NothingKept:
         del took_over
         return ()
 
-    def end(self) -> None:
+    def end(self, status: str) -> None:
         """Nothing is kept."""
+        del status
 
 
 class SessionMemory:

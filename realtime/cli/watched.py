@@ -1,11 +1,14 @@
 """What a watcher may believe of a monitor: lapsed lease, silence, being late itself mean HELD."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from messages import Alert, Heartbeat, Permit, RunStart, RunStop, Verdict
 from messages.codec import Envelope, Noun
 
 SILENCE_NS = 500_000_000  # five heartbeats
+CONFLICT_NS = 5_000_000_000  # so long nothing is believed after two monitors were heard as one
+_MOST_PAST = 16
 LATE_NS = SILENCE_NS  # what is heard so late is no better than silence
 
 
@@ -27,6 +30,10 @@ class Watched:
     _permit_ns: int = 0
     _heard_ns: int | None = None
     _least_lag_ns: int | None = None
+    _past: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_PAST))
+    _sequences: dict[type[Noun], int] = field(default_factory=dict)
+    _conflict: str = ""
+    _conflict_ns: int = 0
 
     @property
     def misses_alerts(self) -> bool:
@@ -34,7 +41,10 @@ class Watched:
         return self.heartbeat is not None and self.heartbeat.last_alert > self.last_alert
 
     def hear(self, envelope: Envelope, noun: Noun, *, now_ns: int) -> None:
-        """Take an event."""
+        """Take an event. One of an epoch that was over is of another monitor, and not taken."""
+        self._note_conflict(envelope, type(noun), now_ns)
+        if envelope.epoch in self._past:
+            return
         if envelope.epoch != self.epoch:
             self._begin(envelope.epoch)
         self._heard_ns = now_ns
@@ -58,6 +68,20 @@ class Watched:
             # one out of sequence comes again, in order, when the missed ones are asked for
             self.last_alert = envelope.sequence
             self.note(noun)
+
+    def _note_conflict(self, envelope: Envelope, kind: type[Noun], now_ns: int) -> None:
+        """Note where what is heard as one monitor must be two: sequences of one only rise."""
+        if envelope.epoch in self._past:
+            self._conflict = f"two monitors publish here: {envelope.epoch} and {self.epoch}"
+            self._conflict_ns = now_ns
+        elif envelope.epoch == self.epoch:
+            last, self._sequences[kind] = self._sequences.get(kind, 0), envelope.sequence
+            if envelope.sequence <= last:
+                self._conflict = f"two monitors publish as {self.epoch}: a sequence went back"
+                self._conflict_ns = now_ns
+        else:
+            self._past.extend([self.epoch] if self.epoch else [])
+            self._sequences = {kind: envelope.sequence}
 
     def _lateness_ns(self, envelope: Envelope, now_ns: int) -> int:
         """Return by how much later than the promptest event this one was heard.
@@ -95,6 +119,8 @@ class Watched:
             return "HELD", f"monitor silent for {(now_ns - self._heard_ns) / 1e9:.1f} s"
         if self.late_ns > LATE_NS:
             return "HELD", f"this watcher is {self.late_ns / 1e9:.1f} s behind the monitor"
+        if self._conflict and now_ns - self._conflict_ns <= CONFLICT_NS:
+            return "HELD", self._conflict
         if self._permit is None:
             return "HELD", "no permit heard yet" if self.run_id else "no treatment is running"
         if self._permit.state == "HELD":

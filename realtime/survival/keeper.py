@@ -40,6 +40,7 @@ class TreatmentKeeper:
         self._left: Killed | None = None
         self._others: list[Killed] = []
         self._is_anonymous = False
+        self._run: OpenRun | None = None
         self._lost = ""
         self._problem = ""
 
@@ -62,7 +63,7 @@ class TreatmentKeeper:
         self.goes_on = False
         self._close_left()
         told = [*self._of_left(took_over=took_over), *self._of_others()]
-        run = OpenRun(
+        self._run = run = OpenRun(
             self._run_id,
             self._identity,
             self._therapy,
@@ -80,12 +81,19 @@ class TreatmentKeeper:
             told.append(faults.dose_not_kept(self._problem))
         return tuple(told)
 
-    def end(self) -> None:
-        """Remove marker and state: the session has ended in order."""
+    def end(self, status: str) -> None:
+        """Remove marker and state: the session has ended in order.
+
+        Where one that went on with another's treatment was cut, the next one must not begin as if
+        there had been no dose: the marker stays, and says that it is lost.
+        """
         self._close_left()
-        self._survival.markers.remove(self._run_id)
         if self._survival.memory is not None and self._state:
             self._survival.memory.remove(self._state)
+        if self._run is not None and self._left is not None and status != "completed":
+            self._survival.lose(self._run)
+        else:
+            self._survival.markers.remove(self._run_id)
 
     def _digest(self, run_id: str, header: SessionHeader, first: Acquisition) -> str:
         return treatment_digest(run_id, self._protocol_hash, header, first)

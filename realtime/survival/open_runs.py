@@ -21,8 +21,9 @@ class OpenRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One treatment under way.
 
     identity: SHA-256, see `treatment_digest`. state: name of its file in memory, empty where none
-        is kept. version: of the program that wrote the state. killed_utc: when a later monitor
-        found it killed, empty before; is_acknowledged: a person has seen that.
+        is kept. version: of the program that wrote the state. killed_utc: when something of
+        it was last written, empty until a later monitor has found it killed; is_acknowledged: a
+        person has seen that.
     """
 
     run_id: str

@@ -23,6 +23,7 @@ from realtime.survival.open_runs import OpenRun, OpenRuns
 from realtime.survival.standing import standing
 
 KEPT_FOR = timedelta(hours=6)  # a day later it is another fraction, and its dose another sum
+SWEPT_AFTER = timedelta(hours=24)  # of other folders, by times that a mapped file hardly renews
 _MOST_NAMED = 5
 VERSION = metadata.version("mr-therapy-monitor")
 
@@ -50,7 +51,7 @@ class Survival:
         now = utc_now()
         try:
             self.memory = MemoryFolder(out, root=root)
-            self.memory.sweep(older_than_utc_s=(now - KEPT_FOR).timestamp())
+            self.memory.sweep(older_than_utc_s=(now - SWEPT_AFTER).timestamp())
         except MonitorError as error:
             self.problem = str(error)
         self.is_keeping = not self.problem
@@ -78,9 +79,10 @@ class Survival:
     def newly_killed(self) -> list[str]:
         """Return the runs whose end nobody has written yet, and note that somebody does now."""
         fresh = [one for one in self.killed if not one.run.killed_utc]
-        when = utc_now().isoformat(timespec="milliseconds")
+        now = utc_now()
         for one in fresh:
-            self._replace(one, killed_utc=when)
+            when = now - timedelta(seconds=one.silent_s)
+            self._replace(one, killed_utc=when.isoformat(timespec="milliseconds"))
         return [one.run.run_id for one in fresh]
 
     def told(self, rows: Sequence[Row], journal_warning: str | None) -> Finding | None:
@@ -116,6 +118,13 @@ class Survival:
         else:
             self._keep_unseen(one)
 
+    def lose(self, run: OpenRun) -> None:
+        """Note that a session ended whose dose the next one of the same treatment must miss."""
+        one = Killed(run, 0.0)
+        self.killed.append(one)
+        when = utc_now().isoformat(timespec="milliseconds")
+        self._replace(one, state="", killed_utc=when, is_acknowledged=True)
+
     def close(self) -> None:
         """Let go of the memory; what was left and not taken stays for the next start."""
         if self.memory is not None:
@@ -146,6 +155,8 @@ class Survival:
 
     def _silent_s(self, run: OpenRun, now: datetime) -> float:
         """Return for how long nothing of a run has been written; by the wall clock, for people."""
+        if run.killed_utc:  # a report that was made since is no sign of life
+            return (now - datetime.fromisoformat(run.killed_utc)).total_seconds()
         begun = datetime.fromisoformat(run.begun_utc).timestamp()
         folder = self._out / Path(run.run_id).name
         times = [begun]

@@ -123,3 +123,32 @@ def test_the_last_verdict_is_kept_until_the_next_run():
     )
     told.tell(start, at_ms=1)
     assert told.watched.verdict is None
+
+
+def test_two_monitors_that_take_turns_are_held_and_named():
+    told = Told()
+    told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=0)
+    told.tell(Permit("GRANTED", 60_000.0, "", 4), at_ms=1)
+    told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=100, epoch="two")
+    told.tell(Permit("GRANTED", 60_000.0, "", 4), at_ms=101, epoch="two")
+    assert told.permit(102)[0] == "GRANTED"  # a monitor that was started anew
+    told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=150, epoch="one")
+    state, reason = told.permit(151)
+    assert state == "HELD"
+    assert "two monitors" in reason
+    for at_ms in range(200, 5300, 100):
+        told.tell(Heartbeat(0, "GRANTED", "run"), at_ms=at_ms, epoch="two")
+    assert told.permit(5149)[0] == "HELD"
+    assert told.permit(5151)[0] == "GRANTED"  # the other has been silent for five seconds
+
+
+def test_a_sequence_that_goes_back_is_another_monitor_s():
+    told = Told()
+    told.tell(Permit("GRANTED", 60_000.0, "", 4), at_ms=0)
+    told.tell(Permit("GRANTED", 60_000.0, "", 5), at_ms=1)
+    assert told.permit(2)[0] == "GRANTED"
+    told.counts["Permit"] = 0
+    told.tell(Permit("GRANTED", 60_000.0, "", 6), at_ms=3)
+    state, reason = told.permit(4)
+    assert state == "HELD"
+    assert "sequence went back" in reason
