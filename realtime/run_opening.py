@@ -12,6 +12,7 @@ from realtime.echo import echo_time_and_frequency
 from realtime.protocol import Protocol, load_protocol, shipped_protocols
 from realtime.reception import Reception
 from realtime.session_setup import RunIdentity
+from realtime.streams.deidentified_stream import DeidentifiedStream
 from realtime.streams.recorder import Recorder
 
 # A stranger's refused sessions are kept, but must not fill the disk.
@@ -69,8 +70,11 @@ def _copy_files(protocol: Protocol, folder: Path) -> None:
 class RunFolders:
     """The folders of an epoch's runs: one each, or the one that a command was given."""
 
-    def __init__(self, out: Path, epoch: str, *, is_single_run: bool) -> None:
+    def __init__(
+        self, out: Path, epoch: str, *, is_single_run: bool, keeps_identity: bool = False
+    ) -> None:
         self._out = out
+        self._keeps_identity = keeps_identity
         self._epoch = epoch
         self._is_single_run = is_single_run
         self._n_runs = 0
@@ -94,6 +98,11 @@ class RunFolders:
         self.made.append(folder)
         return folder
 
+    def recorder(self, folder: Path) -> Recorder:
+        """Return what keeps a run's raw data. Raises MonitorError where it cannot be made."""
+        stream = None if self._keeps_identity else DeidentifiedStream(shipped_protocols())
+        return Recorder(folder / "raw.mrd", stream=stream)
+
     def keep_refused(self, reception: Reception, run_id: str) -> Path | None:
         """Record what a refused client has sent; None where it is not kept.
 
@@ -104,7 +113,7 @@ class RunFolders:
         folder = self._out / run_id
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            reception.record(Recorder(folder / "raw.mrd"))
+            reception.record(self.recorder(folder))
         except (OSError, MonitorError):
             return None
         return folder

@@ -51,16 +51,12 @@ class Door:
         # this process hears its own events
         self._own = z85.decode(self._pair.public)
         self._list = AllowList(keys / ALLOWED)
-        inbox = context.socket(zmq.REP)
-        inbox.bind(_ZAP)
-        self._thread = threading.Thread(
-            target=self._answer_all, args=(inbox,), name="door", daemon=True
-        )
-        self._thread.start()
 
     def guard(self, server: "zmq.Socket[bytes]") -> None:
         """Take only allowed keys on a socket that is going to be bound."""
         if self._pair is not None:
+            if self._thread is None:
+                self._thread = self._open()
             server.zap_domain = _DOMAIN
             server.curve_secretkey = self._pair.secret
             server.curve_server = True
@@ -99,6 +95,13 @@ class Door:
         self._thread.join()
         knock.close(linger=0)
         self._thread = None
+
+    def _open(self) -> threading.Thread:
+        inbox = self._context.socket(zmq.REP)
+        inbox.bind(_ZAP)
+        thread = threading.Thread(target=self._answer_all, args=(inbox,), name="door", daemon=True)
+        thread.start()
+        return thread
 
     def _answer_all(self, inbox: "zmq.Socket[bytes]") -> None:
         while len(request := inbox.recv_multipart()) > 1:

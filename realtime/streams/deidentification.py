@@ -63,10 +63,17 @@ def deidentified(
             yield _waveform(message, shift)
         elif message.kind == layout.CLOSE:
             yield message
-        elif message.kind == layout.CONFIG_FILE:
-            name = message.data[2:].partition(b"\0")[0].decode("utf-8", errors="replace")
-            if name.removesuffix(".xml").removesuffix(".toml") in config_names:
-                yield RecordedMessage(layout.CONFIG_FILE, encode_config_file(name))
+        elif message.kind == layout.CONFIG_FILE and (
+            config := kept_config(message.data[2:], config_names)
+        ):
+            yield RecordedMessage(layout.CONFIG_FILE, config)
+
+
+def kept_config(text: bytes, config_names: Collection[str]) -> bytes:
+    """Return the message that names a configuration, empty where the name may not stay."""
+    name = text.partition(b"\0")[0].decode("utf-8", errors="replace")
+    is_kept = name.removesuffix(".xml").removesuffix(".toml") in config_names
+    return encode_config_file(name) if is_kept else b""
 
 
 class _Shift:

@@ -1,8 +1,9 @@
-"""Keep the bytes of a session as they came, before anything is made of them.
+"""Keep the bytes of a session, before anything is made of them.
 
-A thread of its own writes, so a slow disk never holds up the one who receives. What does not fit
-its queue is lost and counted; from the first lost byte on nothing more is written, because a stream
-with a hole cannot be read beyond it, while one that is cut can be read up to the cut.
+They are kept as they came, or without what tells of the person, as the caller says. A thread of its
+own writes, so a slow disk never holds up the one who receives. What does not fit its queue is lost
+and counted; from the first lost byte on nothing more is written, because a stream with a hole
+cannot be read beyond it, while one that is cut can be read up to the cut.
 """
 
 import os
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from messages import MonitorError
+from realtime.streams.deidentified_stream import DeidentifiedStream
 
 _CAPACITY_BYTES = 64 << 20
 
@@ -26,10 +28,20 @@ class RecorderReport:
 
 
 class Recorder:
-    """Appends chunks to a new file; `record` never waits for the disk."""
+    """Appends chunks to a new file; `record` never waits for the disk.
 
-    def __init__(self, path: Path, *, capacity_bytes: int = _CAPACITY_BYTES) -> None:
+    stream: what takes the person out of the bytes, on the recorder's thread; None keeps all.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        capacity_bytes: int = _CAPACITY_BYTES,
+        stream: DeidentifiedStream | None = None,
+    ) -> None:
         """Create the file. Raises MonitorError where it exists or cannot be made."""
+        self._stream = stream
         self.path = path
         self._capacity_bytes = capacity_bytes
         self._pending: deque[bytes] = deque()
@@ -88,15 +100,18 @@ class Recorder:
     def _write_all(self) -> None:
         while chunk := self._next():
             try:
-                _write(self._fd, chunk)
-            except OSError as error:
+                kept = chunk if self._stream is None else self._stream.take(chunk)
+                _write(self._fd, kept)
+            except (OSError, MonitorError) as error:
                 self._fail(error)
                 break
             with self._changed:
-                self._n_written_bytes += len(chunk)
+                self._n_written_bytes += len(kept)
                 self._n_pending_bytes -= len(chunk)
                 self._changed.notify_all()
         try:
+            if self._stream is not None:
+                _write(self._fd, self._stream.end())
             os.fsync(self._fd)
         except OSError as error:
             self._fail(error)
@@ -110,9 +125,10 @@ class Recorder:
             self._pending.clear()
             return chunk
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError | MonitorError) -> None:
+        text = f"cannot write: {error.strerror}" if isinstance(error, OSError) else str(error)
         with self._changed:
-            self._problem = self._problem or f"cannot write: {error.strerror}"
+            self._problem = self._problem or text
             self._n_lost_bytes += self._n_pending_bytes
             self._n_pending_bytes = 0
             self._pending.clear()
