@@ -5,6 +5,7 @@ sends in pings and fragments; these two do.
 """
 
 import asyncio
+import socket
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -16,6 +17,7 @@ HANDSHAKE_S = 5.0
 MOST_CONNECTIONS = 64
 INBOUND_BYTES = (16384.0, 8192.0)  # at once, and a second; a page that is open says 2 kB/s
 _LAST_WORDS_S = 1.0
+_KERNEL_BYTES = 1 << 18
 _TOO_MUCH = 1008
 
 
@@ -27,6 +29,10 @@ class Request(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
         super().connection_made(transport)
+        # the kernel would keep megabytes for one who does not read
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES
+        )
         self._deadline = self.loop.call_later(HANDSHAKE_S, self._end)
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()

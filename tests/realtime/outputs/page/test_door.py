@@ -108,9 +108,12 @@ def test_a_socket_from_elsewhere_is_refused(page, origin):
 
 def test_a_socket_by_another_host_is_refused_though_its_origin_agrees(page):
     host, port = address_parts(page)
-    line = socket.create_connection((host, port), PATIENCE_S)
-    foreign = open_socket(f"http://evil.example:{port}/", sock=line)
-    with pytest.raises(InvalidStatus) as refused, foreign:
+    foreign = f"http://evil.example:{port}/"
+    with (
+        socket.create_connection((host, port), PATIENCE_S) as line,
+        pytest.raises(InvalidStatus) as refused,
+        open_socket(foreign, sock=line),
+    ):
         pass
     assert refused.value.response.status_code == 403
 
@@ -160,14 +163,13 @@ def test_a_message_is_refused_by_the_length_that_it_claims(page):
         assert farewell(line)[0] == 1009
 
 
-@pytest.mark.parametrize(
-    "frame", [b"\x89\x80" + bytes(4), b"\x01\x80" + bytes(4) + b"\x00\x80" + bytes(4)]
-)
-def test_pings_and_fragments_count_too(page, frame):
+@pytest.mark.parametrize(("first", "rest"), [(0x89, 0x89), (0x01, 0x00)])
+def test_pings_and_fragments_count_too(page, first, rest):
     with open_socket(page.address) as line:
+        line.socket.sendall(bytes([first, 0x80]) + bytes(4))
         with contextlib.suppress(OSError):
             for _ in range(100_000):
-                line.socket.sendall(frame * 100)
+                line.socket.sendall((bytes([rest, 0x80]) + bytes(4)) * 100)
         assert farewell(line) == (1008, "more than 8192 bytes a second")
 
 
