@@ -15,12 +15,13 @@ from _table import MeasurementError, Outcome, Table, Target, run
 from tests.soak.run import Report, SoakError, soak
 
 SECONDS_A_FAULT = 2.4
+_QUICK = 8
 _MOST_SHOWN = 30
 _wrong: list[str] = []
 
 
 def report_of(arguments: argparse.Namespace) -> Report:
-    n_faults = 10 if arguments.quick else arguments.faults
+    n_faults = _QUICK if arguments.quick else arguments.faults
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         folder = Path(arguments.keep or scratch).resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +44,7 @@ def measure(arguments: argparse.Namespace) -> Outcome:
     for text in report.wrong[:_MOST_SHOWN]:
         print(f"WRONG  {text}", file=sys.stderr)
     n_faults = sum(report.n_faults.values())
-    n_wanted = 10 if arguments.quick else arguments.faults
+    n_wanted = _QUICK if arguments.quick else arguments.faults
     is_enough = n_faults >= min(n_wanted, 500)
     if not is_enough:
         _wrong.append(f"only {n_faults} faults in the time")

@@ -5,6 +5,7 @@ from typing import Any
 
 Line = dict[str, Any]
 
+_RESTARTED = "monitor-restarted.hold"  # of no run: it holds them all
 _SLACK_S = 0.5  # how late the witness may be served on a busy machine
 
 
@@ -19,7 +20,7 @@ class _Epoch:
         self._due: Line | None = None  # a GRANTED whose verdict must come next
         self._newest: dict[str, int] = {}
         self._latched: dict[str, set[int]] = {}
-        self._n_alerts_seen = 0
+        self._restarted: set[int] = set()
 
     def take(self, line: Line) -> None:
         """Judge one event."""
@@ -34,7 +35,7 @@ class _Epoch:
 
     def acknowledged(self, alert_id: int) -> None:
         """A person has seen an alert."""
-        for alerts in self._latched.values():
+        for alerts in (*self._latched.values(), self._restarted):
             alerts.discard(alert_id)
 
     def _permit(self, line: Line, body: Line) -> None:
@@ -51,8 +52,8 @@ class _Epoch:
                 self._say(line, f"GRANTED by frame {frame}, though frame {newest} came before")
             if not 0.0 < body["lease_ms"] <= self._lease_ms:
                 self._say(line, f"a lease of {body['lease_ms']} ms")
-            if self._latched.get(run):
-                alerts = sorted(self._latched[run])
+            alerts = sorted(self._latched.get(run, set()) | self._restarted)
+            if alerts:
                 self._say(line, f"GRANTED though nobody acknowledged the alerts {alerts}")
         self._newest[run] = max(newest, frame)
 
@@ -76,7 +77,9 @@ class _Epoch:
 
     def _alert(self, line: Line, body: Line) -> None:
         is_hold = body["latched"] and body["event"].endswith(".hold")
-        if is_hold and body["state"] == "raised":
+        if body["event"] == _RESTARTED and body["state"] == "raised":
+            self._restarted.add(body["alert_id"])
+        elif is_hold and body["state"] == "raised":
             self._latched.setdefault(body["run_id"], set()).add(body["alert_id"])
         elif body["state"] in ("acknowledged", "withdrawn"):
             self.acknowledged(body["alert_id"])

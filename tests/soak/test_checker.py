@@ -207,6 +207,12 @@ def test_granted_beside_a_latched_hold_is_right_once_it_is_acknowledged():
     assert not any("acknowledged" in text for text in check(mended))
 
 
+def test_granted_after_a_restart_that_nobody_has_seen_is_seen():
+    told = {**alert(0, latched=True), "event": "monitor-restarted.hold", "run_id": ""}
+    wrong = check(with_log(_WITNESS, lambda log: log.insert(1, line("alert", 1, told, at_s=0.5))))
+    assert any("nobody acknowledged the alerts [0]" in text for text in wrong), wrong
+
+
 TABLES = {
     "a row twice": (((0, "COMPUTED", "GRANTED"),) * 2, "verdicts.csv has frame 0 twice"),
     "another outcome": (((1, "COMPUTED", "HELD"),), "says COMPUTED HELD of frame 1"),
