@@ -32,7 +32,8 @@ class Slots:
     """The gateway's book of the slots. It decides; it moves no data."""
 
     def __init__(self, n_slots: int, *, is_lossless: bool) -> None:
-        self._free = list(range(n_slots))
+        # the one used last is taken first: its memory is touched, and may still be in the cache
+        self._free = list(reversed(range(n_slots)))
         self._is_lossless = is_lossless
         self._tenants: dict[int, Tenant] = {}
         self.assigned: Tenant | None = None
@@ -76,7 +77,7 @@ class Slots:
             oldest = min(waiting, key=lambda one: one.frame_id)
             self.release(oldest)
             dropped.append(oldest.frame_id)
-        tenant = Tenant(frame_id, stream, self._free.pop(0))
+        tenant = Tenant(frame_id, stream, self._free.pop())
         self._tenants[frame_id] = tenant
         return tenant, dropped
 

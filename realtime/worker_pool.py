@@ -2,6 +2,7 @@
 
 import zmq
 
+from realtime.tuning import Tuning
 from realtime.worker_link import WorkerLink, WorkerLostError
 
 # A spare takes a core for seconds while it starts: not while a session is being admitted.
@@ -12,8 +13,10 @@ _HUNG_NS = 60_000_000_000
 class WorkerPool:
     """The workers that no session has. Starting one takes seconds, but nobody waits for it here."""
 
-    def __init__(self, poller: zmq.Poller, *, keeps_spare: bool) -> None:
+    def __init__(self, poller: zmq.Poller, tuning: Tuning, *, keeps_spare: bool) -> None:
         self._poller = poller
+        self._tuning = tuning
+        self._n_started = 0
         self._keeps_spare = keeps_spare
         self._free: list[WorkerLink] = []
         self._busy: dict[WorkerLink, int] = {}
@@ -84,6 +87,7 @@ class WorkerPool:
             self.discard(worker)
 
     def _start(self) -> WorkerLink:
-        worker = WorkerLink()
+        worker = WorkerLink(self._tuning, number=self._n_started)
+        self._n_started += 1
         self._poller.register(worker.fileno(), zmq.POLLIN)
         return worker

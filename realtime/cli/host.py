@@ -17,6 +17,7 @@ from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import Protocol
 from realtime.settings import Settings
+from realtime.tuning import UNTUNED, Tuning
 
 _FREE_PORT = "tcp://127.0.0.1:*"
 _LIVES_ON_NS = 20_000_000_000
@@ -38,6 +39,7 @@ def local_settings(
     is_lossless: bool = False,
     is_recording: bool = True,
     replayed: Path | None = None,
+    tuning: Tuning = UNTUNED,
 ) -> Settings:
     """Return settings of a gateway for one run in `out`, on free ports of this machine alone."""
     return Settings(
@@ -50,6 +52,7 @@ def local_settings(
         is_lossless=is_lossless,
         is_recording=is_recording,
         replayed=replayed,
+        tuning=tuning,
     )
 
 

@@ -26,6 +26,7 @@ from realtime.cli.option_group import grouped
 from realtime.clock import utc_now
 from realtime.outputs.report_record import VerdictRow, read_run
 from realtime.protocol import AUTO, Protocol, load_protocol, parse_protocol
+from realtime.tuning import Tuning
 
 _NAME = "latency"
 _DRAWN_FOR_PX = 128  # the demo's regions are given in pixels of this matrix
@@ -137,7 +138,7 @@ def latency(asked: Asked, out: Path | None) -> None:
 
 
 def _measure(out: Path, asked: Asked) -> tuple[Heard, Machine]:
-    settings = local_settings(out, _protocol_of(asked), is_recording=False)
+    settings = local_settings(out, _protocol_of(asked), is_recording=False, tuning=Tuning())
     with tempfile.TemporaryDirectory() as folder:
         order_path, heard_path = Path(folder) / "order.json", Path(folder) / "heard.json"
         with hosting(settings) as gateway, competing(asked.load):

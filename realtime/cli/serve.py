@@ -19,6 +19,7 @@ from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import load_protocol
 from realtime.settings import Settings
+from realtime.tuning import Tuning
 
 _PORT = click.IntRange(0, 65535)
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
@@ -77,6 +78,7 @@ def serve(
         keys=keys,
         scanners=where.scanners,
         keeps_identity=record_identified,
+        tuning=Tuning(),
     )
     gateway = Gateway(settings, MonotonicClock())
     page: PageProcess | None = None
@@ -119,6 +121,8 @@ def _announce(gateway: Gateway, host: str, page: PageProcess | None) -> None:
     if page is not None:
         _say(f"live page        {page.address}")
     _say(f"run folders      {gateway.settings.out}")
+    for refused in gateway.refused_tuning:
+        _say(f"not permitted    {refused}: the slowest frames take longer")
 
 
 def _serve(gateway: Gateway, reports: Reports | None, page: PageProcess | None) -> None:

@@ -1,0 +1,141 @@
+"""What the operating system is asked for, so that the slowest frames are hardly slower.
+
+Each step is asked for where it is permitted, and what was refused is told; nothing depends on it.
+Which step gains what: `benchmarks/tails.py`.
+"""
+
+import ctypes
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import zmq
+
+# The gateway before all workers: it holds the permit where one of them never ends. A worker that
+# rehearses waits for those that have frames.
+GATEWAY_LEVEL, SERVING_LEVEL, REHEARSING_LEVEL = 30, 20, 10
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+_CAP_IPC_LOCK = 14
+_KEPT_BYTES = 1 << 25  # the most that glibc takes for its threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Which steps are wanted; each is a part of what `benchmarks/tails.py` compares.
+
+    is_first: frames are computed before all ordinary work (SCHED_FIFO).
+    is_pinned: workers keep off the first core, each to one, so that caches stay warm.
+    is_locked: pages that were touched stay in memory (mlockall).
+    keeps_memory: what a frame frees is kept for the next, not given back to the system.
+    """
+
+    is_first: bool = True
+    is_pinned: bool = True
+    is_locked: bool = True
+    keeps_memory: bool = True
+
+    def core_of_worker(self, number: int) -> int | None:
+        """Return where the n-th worker runs; None: anywhere."""
+        others = sorted(os.sched_getaffinity(0))[1:]
+        return others[number % len(others)] if self.is_pinned and others else None
+
+    def worker_environment(self) -> dict[str, str]:
+        """Return what a worker's allocator must be told before it starts."""
+        if not self.keeps_memory:
+            return {}
+        kept = str(_KEPT_BYTES)
+        return {"MALLOC_MMAP_THRESHOLD_": kept, "MALLOC_TRIM_THRESHOLD_": str(8 * _KEPT_BYTES)}
+
+
+UNTUNED = Tuning(is_first=False, is_pinned=False, is_locked=False, keeps_memory=False)
+
+
+class WorkerTuning(msgspec.Struct, frozen=True):
+    """What a worker does with itself. core: None where it may run anywhere."""
+
+    is_first: bool = False
+    is_locked: bool = False
+    core: int | None = None
+
+    def apply(self) -> None:
+        """Take the core, and lock what the worker touches."""
+        if self.core is not None:
+            os.sched_setaffinity(0, {self.core})
+        if self.is_locked:
+            lock_memory()
+
+    def go(self, level: int) -> None:
+        """Be as urgent as what is done now."""
+        if self.is_first:
+            go_first(level)
+
+
+def pack_tuning(tuning: Tuning, *, core: int | None) -> str:
+    """Return what a worker is told of it when it is started."""
+    told = WorkerTuning(tuning.is_first, tuning.is_locked, core)
+    return msgspec.json.encode(told).decode()
+
+
+def unpack_tuning(told: str) -> WorkerTuning:
+    """Return what `pack_tuning` wrote."""
+    return msgspec.json.decode(told, type=WorkerTuning)
+
+
+def tuned_context(tuning: Tuning) -> "zmq.Context[zmq.Socket[bytes]]":
+    """Return a context whose own thread is as urgent as the gateway, where that is permitted."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    # libzmq aborts where it is refused
+    if tuning.is_first and may_go_first():
+        context.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
+        context.set(zmq.THREAD_PRIORITY, GATEWAY_LEVEL)
+    return context
+
+
+def tune_gateway(tuning: Tuning) -> list[str]:
+    """Apply the steps to this thread, all others having been started; return what was refused."""
+    refused = []
+    if tuning.is_first and not go_first(GATEWAY_LEVEL):
+        refused.append("real-time priority (SCHED_FIFO; rtprio in limits.conf, or CAP_SYS_NICE)")
+    if tuning.is_locked and not lock_memory():
+        refused.append("locked memory (mlockall; memlock in limits.conf, or CAP_IPC_LOCK)")
+    return refused
+
+
+def may_go_first() -> bool:
+    """Return whether a thread of ours may run before all ordinary work."""
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    is_permitted = go_first(GATEWAY_LEVEL)
+    if is_permitted:
+        os.sched_setscheduler(0, policy, parameter)
+    return is_permitted
+
+
+def go_first(level: int) -> bool:
+    """Run this thread before all ordinary work; what it starts runs as ordinary work."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(level))
+    except OSError:
+        return False
+    return True
+
+
+def lock_memory() -> bool:
+    """Keep in memory what has been touched, and what will be; return whether it was permitted."""
+    # below a limit it would succeed now, and later allocations would fail
+    if not (_is_capable(_CAP_IPC_LOCK) or _is_unlimited(resource.RLIMIT_MEMLOCK)):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    return bool(libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0)
+
+
+def _is_unlimited(limit: int) -> bool:
+    return resource.getrlimit(limit)[0] == resource.RLIM_INFINITY
+
+
+def _is_capable(capability: int) -> bool:
+    """Return whether this process has a capability of the kernel's."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    effective = next((line.split()[1] for line in lines if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> capability & 1)

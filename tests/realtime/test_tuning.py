@@ -1,0 +1,65 @@
+"""What is asked of the operating system, and that nothing depends on getting it."""
+
+import os
+import subprocess
+import sys
+
+from realtime import tuning
+from realtime.tuning import UNTUNED, Tuning, pack_tuning, unpack_tuning
+
+_GO_FIRST = """
+import os
+from realtime.tuning import GATEWAY_LEVEL, go_first
+told = go_first(GATEWAY_LEVEL)
+is_first = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO
+child = os.fork()
+if not child:
+    os._exit(os.sched_getscheduler(0) != os.SCHED_OTHER)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "a child is ordinary again"
+assert told == is_first, (told, is_first)
+"""
+
+
+def test_going_first_is_told_as_it_is_and_ends_with_the_process_that_asked():
+    done = subprocess.run([sys.executable, "-c", _GO_FIRST], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_kernel_that_refuses_is_told_and_nothing_fails(monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(tuning.os, "sched_setscheduler", refuse)
+    monkeypatch.setattr(tuning, "lock_memory", lambda: False)
+    refused = tuning.tune_gateway(Tuning())
+    assert len(refused) == 2
+    assert "SCHED_FIFO" in refused[0]
+    assert "mlockall" in refused[1]
+    tuning.tuned_context(Tuning()).destroy(linger=0)  # libzmq would abort here
+
+
+def test_untuned_asks_for_nothing(monkeypatch):
+    monkeypatch.setattr(tuning, "go_first", lambda _: 1 / 0)
+    monkeypatch.setattr(tuning, "lock_memory", lambda: 1 / 0)
+    assert tuning.tune_gateway(UNTUNED) == []
+    assert UNTUNED.core_of_worker(0) is None
+    assert UNTUNED.worker_environment() == {}
+
+
+def test_workers_share_all_cores_but_the_first_in_turn(monkeypatch):
+    monkeypatch.setattr(tuning.os, "sched_getaffinity", lambda _: {3, 0, 2})
+    assert [Tuning().core_of_worker(n) for n in range(3)] == [2, 3, 2]
+    monkeypatch.setattr(tuning.os, "sched_getaffinity", lambda _: {0})
+    assert Tuning().core_of_worker(0) is None
+
+
+def test_memory_is_locked_only_where_no_limit_would_break_later_allocations(monkeypatch):
+    monkeypatch.setattr(tuning, "_is_capable", lambda _: False)
+    monkeypatch.setattr(tuning, "_is_unlimited", lambda _: False)
+    assert not tuning.lock_memory()
+
+
+def test_a_worker_is_told_what_it_shall_do():
+    told = unpack_tuning(pack_tuning(Tuning(is_locked=False), core=2))
+    assert (told.is_first, told.is_locked, told.core) == (True, False, 2)
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER  # nothing was done here
