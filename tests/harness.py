@@ -268,10 +268,13 @@ class Client:
 class Listener:
     """A subscriber that keeps every event that it has seen."""
 
-    def __init__(self, events: str) -> None:
+    def __init__(
+        self, events: str, enter: Callable[["zmq.Socket[bytes]"], None] = lambda _: None
+    ) -> None:
         self._socket = zmq.Context.instance().socket(zmq.SUB)
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         self._socket.setsockopt(zmq.RCVHWM, 0)
+        enter(self._socket)
         self._socket.connect(events)
         self._clock = MonotonicClock()
         self.events: list[tuple[Envelope, str, Noun]] = []
@@ -377,7 +380,8 @@ class Running:
 
     def listen(self) -> Listener:
         """A new subscriber."""
-        self._listeners.append(Listener(self.gateway.publisher.endpoints.events))
+        gateway = self.gateway
+        self._listeners.append(Listener(gateway.publisher.endpoints.events, gateway.door.enter))
         return self._listeners[-1]
 
     def ask(self, request: bytes) -> list[list[bytes]]:
