@@ -12,7 +12,8 @@ from _mutated_session import BrokenLawError
 
 from messages import Heartbeat, RunStop, Verdict
 from messages.codec import Noun, decode
-from simulators.mrd import CLOSE, TEXT, ResultReader
+from realtime.streams.events import CloseReceived, Event, Text
+from realtime.streams.mrd_decoder import Decoder
 from simulators.mutations import mutant
 from simulators.whole_sessions import whole_sessions
 
@@ -38,7 +39,7 @@ class Through:
 
         Raises BrokenLawError where the gateway is deaf, or does not end with CLOSE.
         """
-        reader, results = ResultReader(), []
+        reader, told = Decoder(reads_replies=True), list[Event]()
         with socket.create_connection(("127.0.0.1", self._ports.mrd), PATIENCE_S) as link:
             try:
                 link.sendall(data)
@@ -49,14 +50,15 @@ class Through:
                 raise BrokenLawError("the gateway does not take the session") from error
             try:
                 while chunk := link.recv(1 << 16):
-                    results += reader.feed(chunk)
+                    reader.feed(chunk)
+                    told += reader.events()
             except ConnectionResetError:
                 pass
             except TimeoutError as error:
                 raise BrokenLawError("the gateway does not hang up") from error
-        if data and (not results or results[-1].identifier != CLOSE):
+        if data and not (told and isinstance(told[-1], CloseReceived)):
             raise BrokenLawError("CLOSE was not the last that the client got")
-        errors = [one.text for one in results if one.identifier == TEXT and "ERROR" in one.text]
+        errors = [one.text for one in told if isinstance(one, Text) and "ERROR" in one.text]
         if len(errors) > 1 or any("\n" in text or "Traceback" in text for text in errors):
             raise BrokenLawError(f"not one line: {errors}")
         return errors[0] if errors else ""

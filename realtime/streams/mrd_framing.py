@@ -184,6 +184,8 @@ def refuse_readout(readout: ReadoutHead, limits: Limits, offset: int) -> None:
 def readout_problem(readout: ReadoutHead, limits: Limits) -> str:
     """Say what is wrong with a readout's header in itself; empty where nothing is."""
     n_samples, n_channels = readout.number_of_samples, readout.active_channels
+    if readout.version > layout.VERSION:
+        return f"version is {readout.version}, expected {layout.VERSION}, or 0 where it is not set"
     if readout.flags & COMPRESSED_ZFP:
         return (
             "samples are compressed with ZFP (flag 53), "

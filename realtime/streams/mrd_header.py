@@ -23,6 +23,7 @@ from realtime.streams.header_xml import (
 __all__ = ["MAX_XML_BYTES", "parse_header", "require_thermometry"]
 
 MAX_PIXELS = 1 << 28  # 2 GiB of complex64 for one coil
+MAX_FOV_MM = 10_000.0  # ten times what any magnet images; beyond it pixels are no lengths
 GAMMA_BAR_HZ_PER_T = 42.577478518e6  # CODATA 2018, proton gyromagnetic ratio / 2π
 MAX_FIELD_DISAGREEMENT = 0.1  # nominal "3 T" beside 123.2 MHz differs by 4 %
 
@@ -181,9 +182,10 @@ def _space(
         value = number(
             required(extent, axis, f"{path}.fieldOfView_mm"), f"{path}.fieldOfView_mm.{axis}"
         )
-        if value <= 0:
+        if not 0 < value <= MAX_FOV_MM:
             raise HeaderError(
-                f"is {value:g}, expected above 0", field=f"{path}.fieldOfView_mm.{axis}"
+                f"is {value:g}, expected above 0 and at most {MAX_FOV_MM:g}",
+                field=f"{path}.fieldOfView_mm.{axis}",
             )
         extents.append(value)
     return (x, y, z), (extents[0], extents[1], extents[2])

@@ -43,6 +43,7 @@ UNSUPPORTED = {
 }
 DEPRECATED = frozenset({*range(1001, 1008), *range(1009, 1018), 1020, 1021})
 
+VERSION = 1  # of a readout's header; ismrmrd's own initialisers leave 0
 CONFIG_FILE_BYTES = 1024
 MAX_CHANNELS = 1024  # the width of channel_mask: 16 words of 64 bits
 MAX_TRAJECTORY_DIMENSIONS = 4

@@ -133,6 +133,14 @@ REFUSED = {
     "phase sign of two": (changed("phase_sign = 1", "phase_sign = 2"), "thermometry.phase_sign"),
     "lease shorter than deadline": (changed("4500.0", "100.0"), "protocol.lease_ms"),
     "no deadline": (changed("frame_deadline_ms = 100\n", ""), "protocol.frame_deadline_ms"),
+    "a deadline in seconds": (
+        changed("frame_deadline_ms = 100", "frame_deadline_s = 0.1"),
+        "protocol.frame_deadline_s",
+    ),
+    "a gate without a window": (
+        DESIGN.replace("gate_margin_mm = 3.0", "gate_margin_mm = 0.0"),
+        "motion.gate_margin_mm",
+    ),
     "zero deadline": (changed("_ms = 100\n", "_ms = 0\n"), "protocol.frame_deadline_ms"),
     "unknown region": (changed('region = "focus"', 'region = "nerve"'), "limit[0].region"),
     "unknown rule": (changed('"temperature-max"', '"temp-max"'), "limit[0].rule"),

@@ -360,6 +360,7 @@ CORRUPTIONS = [
     ({"sample_time_us": np.inf}, "sample_time_us is inf"),
     ({"number_of_samples": 4 * 64 + 1025}, "at most 1280 for the header's encodedSpace"),
     ({"flags": 1 << 52}, "compressed with ZFP [(]flag 53[)]"),
+    ({"version": 2}, "version is 2, expected 1, or 0 where it is not set"),
 ]
 
 

@@ -73,6 +73,7 @@ def test_a_frequency_of_0_is_an_unknown_frequency(header_xml: bytes) -> None:
         ("<x>400</x>", "<x>NaN</x>", "encoding[0].encodedSpace.fieldOfView_mm.x"),
         ("<x>400</x>", "<x>inf</x>", "encoding[0].encodedSpace.fieldOfView_mm.x"),
         ("<x>400</x>", "<x>-1</x>", "encoding[0].encodedSpace.fieldOfView_mm.x"),
+        ("<x>400</x>", "<x>1e30</x>", "encoding[0].encodedSpace.fieldOfView_mm.x"),
         ("<x>400</x>", "", "encoding[0].encodedSpace.fieldOfView_mm.x"),
         ("<x>200</x>", "<x>0</x>", "encoding[0].reconSpace.fieldOfView_mm.x"),
         ("<maximum>31</maximum>", "", "encodingLimits.kspace_encoding_step_1.maximum"),
