@@ -118,8 +118,11 @@ def test_what_is_no_key_folder_is_told_in_one_line(folders, tmp_path, what):
         (folder / "own.key_secret").write_bytes(os.urandom(200))
     else:
         (folder / "server.key").unlink()
-    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
-        with pytest.raises(MonitorError) as error:
-            keys.secure_client(socket, folder)
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as socket,
+        pytest.raises(MonitorError) as error,
+    ):
+        keys.secure_client(socket, folder)
     assert len(str(error.value).splitlines()) == 1
     assert str(folder) in str(error.value)
