@@ -93,8 +93,8 @@ def _message(
     result_type: ResultType,
     motion: MotionReading | None,
 ) -> bytes:
-    seen = pixels[np.isfinite(pixels)]
-    brightest = float(seen.max()) if seen.size else 1.0
+    # only what has no scale of its own is shown by its brightest pixel
+    brightest = _brightest(pixels) if series.window is None else 1.0
     step = 1.0
     if result_type == "int16":
         step = series.step or (brightest or 1.0) / _MOST_MAGNITUDE
@@ -115,6 +115,15 @@ def _message(
             stored.tobytes(),  # C order (z, y, x): x runs fastest
         )
     )
+
+
+def _brightest(pixels: NDArray[np.float32]) -> float:
+    """Return the largest finite value, 1 where there is none."""
+    largest = float(np.fmax.reduce(pixels, axis=None))
+    if np.isfinite(largest):
+        return largest
+    seen = pixels[np.isfinite(pixels)]
+    return float(seen.max()) if seen.size else 1.0
 
 
 def _counts(pixels: NDArray[np.float32], step: float) -> NDArray[np.int16]:

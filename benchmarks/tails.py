@@ -1,0 +1,83 @@
+"""What each step against slow frames gains: the same run with one of them left out."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import _path  # noqa: F401 - first of all that is not Python's own
+import numpy as np
+from _table import MeasurementError, Outcome, Table, run
+from numpy.typing import NDArray
+
+_HERE = Path(__file__).resolve().parent
+WORDS = {
+    "nothing": "with all of them",
+    "first": "without SCHED_FIFO for gateway and worker",
+    "pinned": "without a core of its own for the worker",
+    "locked": "without mlockall",
+    "kept-memory": "without keeping freed memory (malloc thresholds)",
+    "all-four": "without any of these four (`serve` where nothing is permitted)",
+    "frozen-collector": "all four, garbage collector not frozen",
+    "one-thread": "all four, thread pools as wide as the libraries like",
+}
+
+
+def ages_ms(step: str, *, load: int, n_frames: int) -> NDArray[np.float64]:
+    """Run the monitor in processes of their own; return the age of each verdict."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        out.mkdir()
+        paths = [str(_HERE / "_without"), os.environ.get("PYTHONPATH", "")]
+        environment = {
+            **os.environ,
+            "TAILS_WITHOUT": step,
+            "PYTHONPATH": os.pathsep.join(one for one in paths if one),
+        }
+        done = subprocess.run(
+            [sys.executable, str(_HERE / "_tails_case.py"), step, str(load), str(n_frames), out],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+            raise MeasurementError(f"{step}: {said[-1]}")
+        return np.array(json.loads((out / "ages.json").read_text()))
+
+
+def measure(arguments: argparse.Namespace) -> Outcome:
+    n_frames, n_rounds = (40, 1) if arguments.quick else (300, 2)
+    steps = ("nothing", "all-four") if arguments.quick else tuple(WORDS)
+    found: dict[tuple[str, int], list[NDArray[np.float64]]] = {}
+    for _ in range(n_rounds):
+        for step in steps:
+            for load in (0, 2):
+                ages = ages_ms(step, load=load, n_frames=n_frames)
+                found.setdefault((step, load), []).append(ages)
+                print(f"{step}, load {load}: median {np.median(ages):.2f} ms", flush=True)
+    rows = []
+    for step in steps:
+        cells = []
+        for load in (0, 2):
+            ages = np.concatenate(found[step, load])
+            cells += [f"{one:.2f}" for one in np.percentile(ages, (50, 99, 100))]
+        rows.append((WORDS[step], *cells))
+    columns = ("steps", "p50", "p99", "max", "loaded: p50", "p99", "max")
+    table = Table(
+        "Last readout received → verdict (ms), 128² × 8, 20 frames/s",
+        columns,
+        tuple(rows),
+        f"{n_rounds} rounds of {n_frames} frames each, all cases in turn. Loaded: as many "
+        "processes as there are cores compute without a pause, at normal priority. A step that "
+        "shows no gain beyond the spread between rounds is not promised to gain anything.",
+    )
+    return Outcome((), (table,))
+
+
+if __name__ == "__main__":
+    sys.exit(run("tails", measure, about=__doc__))
