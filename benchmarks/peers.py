@@ -35,6 +35,7 @@ class Case:
 
     @property
     def title(self) -> str:
+        """Return what is sent, as a person reads it."""
         return f"{self.matrix}² × {self.n_coils}, {self.rate_hz:g} frames/s"
 
 
@@ -158,9 +159,9 @@ def measure(arguments: argparse.Namespace) -> Outcome:
         "Last readout sent → image back at an MRD client over TCP (ms)",
         ("frames", "what", "p50", "p95", "p99", "max", "× bare"),
         tuple(rows),
-        "Both servers in turn, two rounds, the same client and bytes. The bare server (readout FFT "
-        "on arrival with scipy, root of squares, one image) does no thermometry, no safety work, no "
-        "record and serves one client. The monitor's magnitude goes back before it is measured; "
+        "Both servers in turn, two rounds, the same client and bytes. The bare server (readout "
+        "FFT on arrival with scipy, root of squares, one image) does no thermometry, no safety "
+        "work, no record and serves one client. The monitor's magnitude goes back before it is measured; "
         "temperature and dose follow the verdict.",
     )
     flood_table = Table(
