@@ -105,7 +105,7 @@ def decode(parts: Sequence[Part]) -> tuple[Envelope, Noun]:
         if envelope.schema != SCHEMA:
             raise MonitorError(f"event {topic}: schema {envelope.schema}, expected {SCHEMA}")
         noun: Noun = msgspec.json.decode(envelope.body, type=_TYPES[topic], dec_hook=from_reference)
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise MonitorError(f"event {topic}: {error}") from error
     return envelope, noun
 

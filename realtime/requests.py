@@ -22,7 +22,7 @@ class Resume(msgspec.Struct, tag="resume", frozen=True, forbid_unknown_fields=Tr
 class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown_fields=True):
     """A person has seen this alert; `epoch`, where it is given, must be the one that runs."""
 
-    alert_id: int
+    alert_id: Annotated[int, msgspec.Meta(ge=-_MAX_SEQUENCE, le=_MAX_SEQUENCE)]
     who: str
     epoch: str = ""
 
@@ -51,4 +51,7 @@ _requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 
 def read_request(text: bytes) -> Request:
     """Return what is asked. Raises ValueError, msgspec's among them, where it is no request."""
-    return _requests.decode(text)
+    try:
+        return _requests.decode(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error

@@ -161,7 +161,7 @@ class Publisher:
             return None
         try:
             request = read_request(parts[-1] if parts else b"")
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except ValueError as error:
             self.answer(identity, "refused", f"not a request: {error}")
             return None
         if isinstance(request, Resume):
