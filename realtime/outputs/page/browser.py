@@ -24,7 +24,8 @@ SILENCE_S = 5.0
 _WRITE_S = 5.0
 _MOST_REASON_BYTES = 123  # RFC 6455, 5.5
 _ACKNOWLEDGEMENTS = (20.0, 5.0)  # at once, and a second
-NOT_TEXT, NOT_OURS, TOO_MUCH, SILENT, OVERRUN = 1003, 1007, 1008, 4408, 4409
+NOT_TEXT, NOT_OURS, TOO_MUCH, TOO_LONG = 1003, 1007, 1008, 1009  # RFC 6455, 7.4.1
+SILENT, OVERRUN = 4408, 4409
 
 
 class _Farewell(Exception):  # noqa: N818 - the end of a conversation, not always an error
@@ -56,8 +57,8 @@ class Browser:
         except* _Farewell as farewells:
             self._news.n_refused += 1
             await self._close(farewells)
-        except* WebSocketDisconnect:
-            pass  # a page that was closed is no news
+        except* WebSocketDisconnect as gone:
+            self._news.n_refused += any(_was_cut_off(one) for one in gone.exceptions)
 
     async def _close(self, farewells: BaseExceptionGroup[_Farewell]) -> None:
         farewell = farewells.exceptions[0]
@@ -72,7 +73,10 @@ class Browser:
             await outbox.wake.wait()
             outbox.wake.clear()
             while (message := outbox.next(self._make_beat)) is not None:
-                await self._send(message)
+                try:
+                    await self._send(message)
+                except WebSocketDisconnect:
+                    return  # who hears will hear why
             if outbox.is_overrun:
                 raise _Farewell(OVERRUN, "too many alerts wait; come back and have them replayed")
 
@@ -120,3 +124,8 @@ class Browser:
             return read_word(text)
         except (ValueError, RecursionError) as error:
             raise _Farewell(NOT_OURS, f"not a word of this page: {error}") from error
+
+
+def _was_cut_off(gone: BaseException) -> bool:
+    """Return whether we ended it; a page that was closed is no news."""
+    return isinstance(gone, WebSocketDisconnect) and gone.code in (NOT_OURS, TOO_MUCH, TOO_LONG)

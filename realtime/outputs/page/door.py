@@ -7,7 +7,9 @@ sends in pings and fragments; these two do.
 import asyncio
 import socket
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime.clock import MonotonicClock
@@ -67,6 +69,13 @@ class Socket(WebSocketsSansIOProtocol):
             super().data_received(data)
         else:
             self._cut_off()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; once the conversation is over, that is no error of ours."""
+        await self.writable.wait()
+        if self.close_sent:
+            raise ClientDisconnected
+        await super().send(message)
 
     async def run_asgi(self) -> None:
         """Serve; a peer that does not take its last words is gone soon after."""

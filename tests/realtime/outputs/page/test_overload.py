@@ -175,6 +175,7 @@ def test_a_backlog_of_alerts_ends_the_conversation_and_loses_none(monitor, page,
     with contextlib.suppress(ConnectionResetError):  # the backlog was let go
         while frozen.line.recv(1 << 20):
             pass
+    frozen.line.close()
     back = Browser(page.address, epoch=monitor.epoch, after=last)
     missed = back.wait("welcome")["missed"]
     assert [one["alert"]["alert_id"] for one in missed] == numbers
