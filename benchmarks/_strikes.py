@@ -21,6 +21,8 @@ from realtime.clock import MonotonicClock
 from tests.soak.feeder import PERIOD_NS, Feeder
 from tests.soak.monitor import Monitor
 
+# SIGUSR2: what _stuck/sitecustomize.py does
+_SIGNALS = {"hung": signal.SIGSTOP, "stuck": signal.SIGUSR2, "killed": signal.SIGKILL}
 _MOST_KILLS = 3  # the loss after these ends a session
 _HEELS_NS = 20_000_000
 _PATIENCE_NS = 60_000_000_000
@@ -98,13 +100,13 @@ class Ward:
         struck_ns, next_frame = self._now_ns(), len(self._of_session.sent_ns)
         phase = (struck_ns - self._of_session.frame_ns) / PERIOD_NS % 1.0
         lapses_ns = self._heard.lapses_ns
-        os.kill(worker, signal.SIGSTOP if kind == "hung" else signal.SIGKILL)
+        os.kill(worker, _SIGNALS[kind])
         try:
             self._wait(self._is_read_as_held, "HELD")
-            if kind == "hung":
-                self._wait(lambda: self._heard.unanswered is not None, "LATE")
-            else:  # the FAULT of a frame that it had in hand comes on the heels of HELD
+            if kind == "killed":  # FAULT of what it had in hand comes on the heels of HELD
                 self._serve(lambda: False, until_ns=self._now_ns() + _HEELS_NS)
+            else:
+                self._wait(lambda: self._heard.unanswered is not None, "LATE")
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGCONT)

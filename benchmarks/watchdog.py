@@ -1,4 +1,4 @@
-"""Worker hung or killed at random moments: until a subscriber must read the permit as HELD."""
+"""Worker hung, stuck or killed at random moments: how long until HELD must be read."""
 
 import argparse
 import random
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from tests.soak.monitor import Monitor
 
 DEADLINE_MS = 100.0
-_ONE_KILL_IN = 20
+KINDS = ("hung", "stuck", "killed")
+_ONE_KILL_IN, _ONE_STUCK_IN = 20, 10
+_STUCK = Path(__file__).resolve().parent / "_stuck"
 _START_MS = 30_000
 _BINS_MS = (-np.inf, 0.0, 50.0, 90.0, 100.0, 101.0, 102.0, 105.0, 110.0, 120.0, 150.0, np.inf)
 _BAR = 40
@@ -28,14 +30,13 @@ def struck(n: int, *, seed: int) -> tuple[list[Strike], Ward]:
     rng = random.Random(seed)
     strikes: list[Strike] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        monitor = Monitor(Path(folder), deadline_ms=DEADLINE_MS)
+        monitor = Monitor(Path(folder), deadline_ms=DEADLINE_MS, python_path=_STUCK)
         monitor.start()
         ward = Ward(monitor, rng)
         try:
             _await_heartbeat(monitor)
             for index in range(n):
-                kind = "killed" if index % _ONE_KILL_IN == _ONE_KILL_IN // 2 else "hung"
-                strikes.append(ward.strike(kind))
+                strikes.append(ward.strike(_kind(index)))
                 if (index + 1) % 50 == 0:
                     print(f"  {index + 1} of {n}", file=sys.stderr, flush=True)
             ward.end_session()
@@ -43,6 +44,12 @@ def struck(n: int, *, seed: int) -> tuple[list[Strike], Ward]:
             ward.close()
             monitor.stop()
     return strikes, ward
+
+
+def _kind(index: int) -> str:
+    if index % _ONE_KILL_IN == _ONE_KILL_IN // 2:
+        return "killed"
+    return "stuck" if index % _ONE_STUCK_IN == _ONE_STUCK_IN - 1 else "hung"
 
 
 def _await_heartbeat(monitor: Monitor) -> None:
@@ -60,7 +67,7 @@ def _figures(values: NDArray[np.float64]) -> tuple[str, ...]:
 
 def _distribution(strikes: list[Strike]) -> Table:
     rows = []
-    for kind in ("hung", "killed"):
+    for kind in KINDS:
         of_kind = [one for one in strikes if one.kind == kind]
         if not of_kind:
             continue
@@ -78,30 +85,28 @@ def _distribution(strikes: list[Strike]) -> Table:
         "From the last readout of the struck frame, and from the strike, in ms",
         ("worker", "what", "times", "min", "p50", "p99", "p99.9", "max"),
         tuple(rows),
-        f"Deadline {DEADLINE_MS:.0f} ms. Hung: SIGSTOP. Killed: SIGKILL. Each at a moment "
+        f"Deadline {DEADLINE_MS:.0f} ms. Hung: SIGSTOP. Stuck: half a "
+        "second in one call that keeps the interpreter lock. Killed: SIGKILL. Each at a moment "
         "drawn evenly from the 100 ms of a frame's cycle; 70 ms pass from first to last readout. "
         "A strike between frames counts by the next frame; a negative time is before that "
-        "frame's last readout. Sender and subscriber are one process; its own delays count against the monitor.",
+        "frame's last readout. Sender and subscriber are one process; its own "
+        "delays count against the monitor.",
     )
 
 
 def _histogram(strikes: list[Strike]) -> Table:
-    values = {
-        kind: [one.from_readout_ms for one in strikes if one.kind == kind]
-        for kind in ("hung", "killed")
-    }
+    values = {kind: [one.from_readout_ms for one in strikes if one.kind == kind] for kind in KINDS}
     counts = {kind: np.histogram(of_kind, _BINS_MS)[0] for kind, of_kind in values.items()}
-    total = counts["hung"] + counts["killed"]
+    total = np.sum(list(counts.values()), axis=0)
     rows = [
         (
             f"{low:g} to {high:g}",
-            str(counts["hung"][n]),
-            str(counts["killed"][n]),
+            *(str(counts[kind][n]) for kind in KINDS),
             "█" * int(np.ceil(_BAR * total[n] / max(total.max(), 1))),
         )
         for n, (low, high) in enumerate(pairwise(_BINS_MS))
     ]
-    return Table("Last readout → read as HELD", ("ms", "hung", "killed", "both"), tuple(rows))
+    return Table("Last readout → read as HELD", ("ms", *KINDS, "all"), tuple(rows))
 
 
 def _strike_phases(strikes: list[Strike]) -> str:

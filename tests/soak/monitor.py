@@ -49,9 +49,19 @@ _MAILBOX = "/memfd:mailbox"
 
 
 class Monitor:
-    """One monitor and its folder; `start` again after it was killed."""
+    """One monitor and its folder; `start` again after it was killed.
 
-    def __init__(self, folder: Path, *, deadline_ms: float = 100.0, lease_ms: float = 4500.0):
+    python_path: where its Python looks first for modules.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        deadline_ms: float = 100.0,
+        lease_ms: float = 4500.0,
+        python_path: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.out = folder / "out"
         self._protocol = folder / "protocol.toml"
@@ -60,6 +70,9 @@ class Monitor:
         self.events = f"tcp://127.0.0.1:{events_port}"
         self.control = f"tcp://127.0.0.1:{control_port}"
         self._ports = (events_port, control_port)
+        self._environment = dict(os.environ)
+        if python_path is not None:
+            self._environment["PYTHONPATH"] = str(python_path)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -71,6 +84,7 @@ class Monitor:
             self._process = subprocess.Popen(
                 [*command, *(f"--{name}={value}" for name, value in options.items())],
                 cwd=Path(__file__).parents[2],
+                env=self._environment,
                 stdout=log,
                 stderr=log,
                 process_group=0,
