@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """Everything known before the first frame."""
+    """Everything known before the first frame.
+
+    admission_ms: what the dry run measured. recon_iterations: of the reconstruction's method, as
+        chosen at admission where the protocol leaves it a choice; None where it does not iterate.
+    """
 
     run_id: str
     protocol_name: str
@@ -21,6 +25,7 @@ class RunStart:
     frame_deadline_ms: float
     lease_ms: float
     admission_ms: dict[str, float]
+    recon_iterations: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,164 +1,115 @@
-"""A dry run before anybody is treated: whether this geometry can hold its deadline here.
+"""Whether a session may begin: can this geometry hold its deadline here, and with how much work."""
 
-It also compiles, plans and touches everything that the first frame would otherwise pay for.
-"""
-
-import math
-import statistics
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-from msgspec import structs
-
-import thermometry
-from messages import BeamLog, Frame, MonitorError, Pose, PowerLog
+from messages import MonitorError
 from realtime import pipeline
+from realtime.candidate import Candidate
 from realtime.clock import Clock
-from realtime.lines_left_out import whole_frames
-from realtime.protocol import Protocol
-from realtime.synthetic_frame import synthetic_frame
-from recon import Partial, Reconstructor
+from realtime.dry_run import ENOUGH_MS, LEARN, MOSTLY, OPEN, STAGES, TOTAL, WORST, rehearse
+from realtime.what_fits import SHARE, what_fits
 
-N_MEASURED, LEAST_MEASURED = 10, 3
-ENOUGH_MS: Final = 500.0  # of measured frames: slow ones are known after fewer
-# A mean of more images costs what one of a few does, only a library costs by its size.
-MOST_MEANT: Final = 3
-# of a followed target: images so far apart as a predictor needs them, and as many as it looks back
-FOLLOWED_PERIOD_S, FOLLOWED_FRAMES = 0.125, 32
-SHORT_TRAINING: Final = 4
-TOTAL, OPEN, LEARN = "total", "open", "learn"
 ONCE: Final = {OPEN: "the first frame of a slice", LEARN: "the last frame of the baseline"}
-_STAGES = ("absorb", "reconstruct", "measure", "judge")
 
 
-def rehearse(built: pipeline.Pipeline, pose: Pose, *, clock: Clock) -> dict[str, float]:
-    """Return the median of each stage over synthetic frames, in ms, and of their total.
+@dataclass(frozen=True, slots=True, eq=False)
+class Admission:
+    """A session that may begin.
 
-    Only the last readout's absorption counts: the others land while the frame is still acquired.
-    OPEN, LEARN: what the first frame takes, and the one that completes the baseline.
+    took_ms: what the dry run measured. iterations: of the reconstruction, None where it does not
+    iterate. expected_late: which frames will be late, mostly empty.
     """
-    built = replace(built, protocol=_quick_to_learn(built.protocol))
-    settings = built.protocol.thermometry
-    n_baseline = 0 if settings is None else settings.baseline_frames
-    n_whole = 0 if settings is None else whole_frames(settings)
-    first, later = synthetic_frame(built, pose, is_whole=n_whole > 0), synthetic_frame(built, pose)
-    # the heat model does its work once power flows
-    power = PowerLog(np.array([n_baseline + 0.5]), np.ones(1))
-    state, took = pipeline.PipelineState(), list[dict[str, float]]()
-    n_warm, measured_ms = n_baseline + 2 + _frames_to_learn(built, later), 0.0
-    period_s = 1.0 if built.protocol.motion is None else FOLLOWED_PERIOD_S
-    for number in range(n_warm + N_MEASURED):
-        # rules that look back need frames that follow one another in scanner time
-        frame = _at(first if number < n_whole else later, number, period_s=period_s)
-        beam = _delivering(built, number, period_s=period_s)
-        state, stages = _timed_step(built, state, frame, power, beam, clock)
-        took.append(stages)
-        measured_ms += sum(stages.values()) if number >= n_warm else 0.0
-        if number + 1 >= n_warm + LEAST_MEASURED and measured_ms > ENOUGH_MS:
-            break
-    medians = {stage: statistics.median(one[stage] for one in took[n_warm:]) for stage in _STAGES}
-    once = {OPEN: sum(took[0].values()), LEARN: sum(took[max(n_baseline - 1, 0)].values())}
-    return {**medians, TOTAL: sum(medians.values()), **(once if n_baseline else {})}
+
+    built: pipeline.Pipeline
+    took_ms: dict[str, float]
+    iterations: int | None = None
+    expected_late: str = ""
 
 
-def _frames_to_learn(built: pipeline.Pipeline, frame: Frame) -> int:
-    """Return how many frames pass before a method knows enough to cost what it will."""
-    if built.protocol.motion is not None:
-        return FOLLOWED_FRAMES
-    plan = built.reconstructor.plan
-    window = plan.settings.window_readouts
-    if window is not None:
-        return math.ceil(window / len(frame.readouts))
-    return 2 * (plan.encoding.acceleration[0] - 1)
+def admit(
+    candidate: Candidate, clock: Clock, *, is_deadline_enforced: bool, iterations: int | None = None
+) -> Admission:
+    """Return what begins. Raises MonitorError, with the figures and what would fit, if it cannot.
 
-
-def _at(frame: Frame, number: int, *, period_s: float) -> Frame:
-    """Return a frame as it would come later, its readouts one after another."""
-    rows = frame.readouts.copy()
-    rows["time_s"] = (number + np.arange(len(rows)) / len(rows)) * period_s
-    return replace(frame, readouts=rows, time_s=number * period_s)
-
-
-def _delivering(built: pipeline.Pipeline, number: int, *, period_s: float) -> BeamLog:
-    """Return reports of a beam that is on from the first frame to this one."""
-    if built.accumulator is None:
-        return BeamLog()
-    cloud, frames = built.accumulator.plan.clouds[0], np.arange(number + 2)
-    return BeamLog(
-        np.asarray(frames * period_s, np.float64),
-        np.full(len(frames), cloud.number),
-        np.ones(len(frames), np.bool_),
-        frames / (2 * FOLLOWED_FRAMES) * cloud.planned_mu,
+    iterations: as chosen before; None where they are to be chosen, if the protocol leaves a choice.
+    Where no deadline is enforced the most that it allows are taken, whatever this machine is.
+    """
+    began_ns = clock.now_ns()
+    deadline_ms = candidate.protocol.protocol.frame_deadline_ms
+    built = candidate.build()
+    settled, took_ms = candidate, None
+    if candidate.iterates(built):
+        if iterations is None and is_deadline_enforced:
+            iterations, took_ms = _fitting(candidate, clock, deadline_ms=deadline_ms)
+        settled = candidate.with_recon(iterations=iterations or candidate.most_iterations)
+        built, iterations = settled.build(), settled.most_iterations
+    else:
+        iterations = None
+    if took_ms is None:
+        enough_ms = ENOUGH_MS if is_deadline_enforced else 0.0
+        took_ms = rehearse(built, candidate.pose, clock=clock, enough_ms=enough_ms)
+    if not is_deadline_enforced:
+        return Admission(built, took_ms, iterations)
+    if took_ms[MOSTLY] > deadline_ms:
+        spent_s = (clock.now_ns() - began_ns) / 1e9
+        fits = what_fits(settled, built, took_ms, clock, spent_s=spent_s)
+        raise MonitorError(_too_slow(took_ms, fits, deadline_ms=deadline_ms))
+    return Admission(
+        built, took_ms, iterations, expected_late(took_ms, frame_deadline_ms=deadline_ms)
     )
 
 
-def _quick_to_learn(protocol: Protocol) -> Protocol:
-    """Return the protocol with as short a baseline and training as cost what long ones do."""
-    document = protocol.document
-    settings, motion = document.thermometry, document.motion
-    if motion is not None:
-        n_frames = min(motion.training_frames, SHORT_TRAINING)
-        # a place that is learned for ten seconds gates as one that is not
-        motion = structs.replace(motion, training_frames=n_frames, gate_center="reference")
-    if settings is not None and settings.method not in thermometry.KEEPS_LIBRARY:
-        n_frames = min(settings.baseline_frames, MOST_MEANT)
-        settings = structs.replace(settings, baseline_frames=n_frames)
-    document = structs.replace(document, thermometry=settings, motion=motion)
-    return replace(protocol, document=document)
-
-
-def refuse_too_slow(admission_ms: dict[str, float], *, frame_deadline_ms: float) -> None:
-    """Raise MonitorError, with the figures and what would fit, where the deadline cannot hold."""
-    total_ms = admission_ms[TOTAL]
-    if total_ms <= frame_deadline_ms:
-        return
-    stages = ", ".join(f"{stage} {admission_ms[stage]:.1f} ms" for stage in _STAGES)
-    raise MonitorError(
-        f"not admitted: a frame of this geometry takes {total_ms:.1f} ms here "
-        f"({stages}), protocol.frame_deadline_ms is {frame_deadline_ms:g}; "
-        f"raise it to at least {2 * total_ms:.0f}, or acquire a smaller matrix"
-    )
-
-
-def expected_late(admission_ms: dict[str, float], *, frame_deadline_ms: float) -> str:
-    """Say which frames will be late once, before anything is heated; nothing where none will."""
+def expected_late(took_ms: dict[str, float], *, frame_deadline_ms: float) -> str:
+    """Say which frames will be late, before anything is heated; nothing where none will."""
     slow = [
-        f"{words} takes {admission_ms[name]:.0f} ms here"
+        f"{words} takes {took_ms[name]:.0f} ms here"
         for name, words in ONCE.items()
-        if admission_ms.get(name, 0.0) > frame_deadline_ms
+        if took_ms.get(name, 0.0) > frame_deadline_ms
     ]
-    if not slow:
-        return ""
-    return f"{' and '.join(slow)}, protocol.frame_deadline_ms is {frame_deadline_ms:g}: LATE once"
+    deadline = f"protocol.frame_deadline_ms is {frame_deadline_ms:g}"
+    told = [f"{' and '.join(slow)}, {deadline}: LATE once"] if slow else []
+    if took_ms.get(WORST, 0.0) > frame_deadline_ms:
+        told.append(
+            f"the slowest frame of the dry run took {took_ms[WORST]:.0f} ms, {deadline}: some "
+            "frames will be LATE"
+        )
+    return "; ".join(told)
 
 
-def _timed_step(
-    built: pipeline.Pipeline,
-    state: pipeline.PipelineState,
-    frame: Frame,
-    power: PowerLog,
-    beam: BeamLog,
-    clock: Clock,
-) -> tuple[pipeline.PipelineState, dict[str, float]]:
-    reconstructor = built.reconstructor
-    found = state.slices.get(pipeline.stream_of(frame))
-    partial = reconstructor.start(None if found is None else found.calibration)
-    partial = _absorb(reconstructor, partial, frame, slice(None, -1))
-    times = [clock.now_ns()]
-    partial = _absorb(reconstructor, partial, frame, slice(-1, None))
-    times.append(clock.now_ns())
-    slice_state = pipeline.slice_of(built, state, frame)
-    slice_state, image = pipeline.reconstruct(built, slice_state, partial, frame)
-    times.append(clock.now_ns())
-    measured = pipeline.measure(slice_state, image)
-    times.append(clock.now_ns())
-    state, _, _ = pipeline.conclude(built, state, measured, frame, power, beam)
-    times.append(clock.now_ns())
-    took_ms = np.diff(times) / 1e6
-    return state, {stage: float(ms) for stage, ms in zip(_STAGES, took_ms, strict=True)}
+def _fitting(
+    candidate: Candidate, clock: Clock, *, deadline_ms: float
+) -> tuple[int, dict[str, float] | None]:
+    """Return the most iterations that stay within their share of the deadline, at least the least.
+
+    And what they take, where that was measured. One iteration costs what the next does: two dry
+    runs, of the least and of the most, tell all.
+    """
+    chosen = candidate.protocol.recon.iterations
+    if not isinstance(chosen, tuple):
+        return chosen, None
+    least, most = chosen
+    runs = {n: _rehearsed(candidate.with_recon(iterations=n), clock) for n in {least, most}}
+    few_ms, many_ms = runs[least][MOSTLY], runs[most][MOSTLY]
+    goal_ms = SHARE * deadline_ms
+    if many_ms <= goal_ms:
+        return most, runs[most]
+    each_ms = (many_ms - few_ms) / max(most - least, 1)
+    n_more = int((goal_ms - few_ms) / each_ms) if each_ms > 0 else 0
+    n = min(max(least + n_more, least), most)
+    return n, runs.get(n)
 
 
-def _absorb(reconstructor: Reconstructor, partial: Partial, frame: Frame, part: slice) -> Partial:
-    trajectory = None if frame.trajectory is None else frame.trajectory[part]
-    return reconstructor.absorb(partial, frame.readouts[part], frame.samples[part], trajectory)
+def _rehearsed(candidate: Candidate, clock: Clock) -> dict[str, float]:
+    return rehearse(candidate.build(), candidate.pose, clock=clock)
+
+
+def _too_slow(took_ms: dict[str, float], fits: list[str], *, deadline_ms: float) -> str:
+    stages = ", ".join(f"{stage} {took_ms[stage]:.1f} ms" for stage in STAGES)
+    others = f" What would, by dry runs here: {'; '.join(fits)}." if fits else ""
+    longest_ms = max(took_ms[WORST], took_ms[TOTAL] / SHARE)
+    return (
+        f"not admitted: a frame of this geometry takes {took_ms[TOTAL]:.1f} ms here, "
+        f"{took_ms[WORST]:.1f} ms at worst ({stages}); protocol.frame_deadline_ms is "
+        f"{deadline_ms:g} and would not hold.{others} Or raise it to at least {longest_ms:.0f}"
+    )

@@ -20,6 +20,7 @@ class Configuration(msgspec.Struct, frozen=True):
     """All that a worker needs for a session; it lies in memory, since headers can be large.
 
     awaits_refinement: the same bits at any speed, so frames wait for a better calibration.
+    iterations: as they were chosen before, by a worker that was lost or for a recording.
     has_had_frames: another worker had frames of this session before. A dose that it did not leave
         in the checkpoint is lost, and must say so.
     goes_on: with the treatment of a session that a killed monitor left, its dose known or lost.
@@ -38,6 +39,7 @@ class Configuration(msgspec.Struct, frozen=True):
     has_had_frames: bool = False
     awaits_refinement: bool = False
     goes_on: bool = False
+    iterations: int | None = None
 
 
 class Configure(msgspec.Struct, tag="configure", frozen=True):
@@ -58,7 +60,7 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
     """Admitted: what a dry run of this very geometry took.
 
     expected_late: which frames will be late once; mostly empty. took_over: the dose of the session
-    that it goes on with.
+    that it goes on with. iterations: of the reconstruction, None where it does not iterate.
     """
 
     admission_ms: dict[str, float]
@@ -67,6 +69,7 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
     session: int = 0
     expected_late: str = ""
     took_over: bool = False
+    iterations: int | None = None
 
 
 class Refused(msgspec.Struct, tag="refused", frozen=True):
@@ -148,7 +151,7 @@ def unpack_for_gateway(packet: bytes) -> ToGateway:
     """Return what the worker said. Raises MonitorError where it is no message of ours."""
     try:
         return _to_gateway.decode(packet)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:  # text that is not UTF-8 is no error of msgspec's
         raise MonitorError(f"worker: not a control message: {error}") from error
 
 
@@ -160,6 +163,13 @@ def pack_configuration(configuration: Configuration) -> bytes:
 def unpack_configuration(content: bytes) -> Configuration:
     """Return a configuration."""
     return _configuration.decode(content)
+
+
+def pinned(configuration: Configuration | None, ready: Ready) -> Configuration | None:
+    """Return the configuration with what admission chose: a next worker must not choose anew."""
+    if configuration is None:
+        return None
+    return msgspec.structs.replace(configuration, iterations=ready.iterations)
 
 
 def noise_of(configuration: Configuration) -> NDArray[np.complex64] | None:

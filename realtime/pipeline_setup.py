@@ -55,7 +55,7 @@ def build(
     )
     _refuse_navigator(protocol, header)
     settings = protocol.thermometry
-    name = _reconstruction_method(protocol, plan)
+    name = reconstruction_method(protocol, plan)
     reconstructor = _reconstructor(protocol, plan, name)
     if settings is None:
         if protocol.document.dose is not None and dose_plan is None:
@@ -123,11 +123,12 @@ def _refuse_window(protocol: Protocol) -> None:
         )
 
 
-def _reconstruction_method(protocol: Protocol, plan: recon.ReconstructionPlan) -> str:
+def reconstruction_method(protocol: Protocol, plan: recon.ReconstructionPlan) -> str:
+    """Return the name of the method that a session is reconstructed by."""
     name, settings = protocol.recon.method, protocol.thermometry
     if name != AUTO:
         return name
-    name = recon.method_for(plan.encoding)
+    name = recon.methods_for(plan.encoding)[0]
     # it fits the lines that came: filled up, there is nothing left for it to do
     is_folded = settings is not None and settings.method == FOR_FOLDED_IMAGES
     return "fft" if is_folded and name == "grappa" else name
@@ -136,7 +137,8 @@ def _reconstruction_method(protocol: Protocol, plan: recon.ReconstructionPlan) -
 def reconstruction_settings(protocol: Protocol) -> recon.ReconstructionSettings:
     """Return what [recon] says to the reconstruction: its fields carry the same names."""
     names = (one.name for one in fields(recon.ReconstructionSettings))
-    return recon.ReconstructionSettings(**{name: getattr(protocol.recon, name) for name in names})
+    told = {name: getattr(protocol.recon, name) for name in names}
+    return recon.ReconstructionSettings(**{**told, "iterations": protocol.recon.most_iterations})
 
 
 def open_slice(

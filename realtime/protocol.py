@@ -49,6 +49,7 @@ class Protocol:
     epi_reference: the scan that [recon] epi_reference names. rois: of each region that names one.
     hash: 16 hex digits over the content (files included), blind to comments and order of keys.
     text, folder: the TOML as written, and where its relative paths start.
+    iterations: the number that a recording was made with, which its replay takes again.
     """
 
     document: Document
@@ -58,6 +59,7 @@ class Protocol:
     folder: Path | None = field(default=None)
     epi_reference: recon.EpiReference | None = None
     rois: Mapping[str, Roi] = field(default_factory=dict)
+    iterations: int | None = None
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -21,6 +21,10 @@ Milliseconds = Annotated[float, Meta(gt=0.0, le=60_000.0)]
 Extent = Annotated[float, Meta(gt=0.0, le=10_000.0)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}$")]
 Pixels = Annotated[int, Meta(ge=1, le=4096)]
+Iterations = Annotated[int, Meta(ge=1, le=1000)]
+# not tuple[Iterations, Iterations]: beside a number with a range msgspec 0.22 takes a fixed tuple
+# apart wrongly, and a garbage collection meanwhile ends the process
+LeastAndMost = Annotated[tuple[Iterations, ...], Meta(min_length=2, max_length=2)]
 Matrix = tuple[Pixels, Pixels, Pixels]
 
 
@@ -62,6 +66,7 @@ class Recon(Struct, frozen=True, forbid_unknown_fields=True):
     sampling, encoded_matrix, recon_matrix: override the header where it lies; (x, y, z).
     readouts_per_frame and what follows: see `recon.ReconstructionSettings`. window_readouts: each
     image is made of so many, the last ones; a new image comes after each readouts_per_frame.
+    iterations: a number; or the least and the most, of which admission chooses what fits.
     epi_reference: a recording without phase encoding, in the protocol's folder.
     """
 
@@ -72,7 +77,7 @@ class Recon(Struct, frozen=True, forbid_unknown_fields=True):
     trajectory: TrajectorySource = _PLAIN.trajectory
     readouts_per_frame: Annotated[int, Meta(ge=1, le=65536)] | None = None
     window_readouts: Annotated[int, Meta(ge=1, le=65536)] | None = None
-    iterations: Annotated[int, Meta(ge=1, le=1000)] = _PLAIN.iterations
+    iterations: Iterations | LeastAndMost = _PLAIN.iterations
     regularisation: Annotated[float, Meta(ge=0.0, le=1.0)] = _PLAIN.regularisation
     wavelet_weight: Annotated[float, Meta(ge=0.0, le=1.0)] = _PLAIN.wavelet_weight
     coil_maps: CoilMapMethod = _PLAIN.coil_maps
@@ -81,6 +86,16 @@ class Recon(Struct, frozen=True, forbid_unknown_fields=True):
     epi_b0_correction: bool = _PLAIN.epi_b0_correction
     epi_reverse: EpiReverse = _PLAIN.epi_reverse
     epi_reference: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.iterations, tuple) and self.iterations[0] > self.iterations[1]:
+            least, most = self.iterations
+            raise ValueError(f"`iterations`: is [{least}, {most}], expected the least number first")
+
+    @property
+    def most_iterations(self) -> int:
+        """The number of iterations, the largest that may be chosen."""
+        return self.iterations[1] if isinstance(self.iterations, tuple) else self.iterations
 
 
 class Thermometry(Struct, frozen=True, forbid_unknown_fields=True):

@@ -182,8 +182,7 @@ class Session:
         self._worker = worker
         self._watch.begin(now_ns)
         if self._configuration is not None and self._memory is not None:
-            has_had_frames = self.answers.counts.n_frames > 0
-            again = replace(self._configuration, has_had_frames=has_had_frames)
+            again = replace(self._configuration, has_had_frames=self.answers.counts.n_frames > 0)
             self._memory.configure(worker, again, self._keeper)
 
     def tick(self, now_ns: int) -> None:
@@ -264,7 +263,7 @@ class Session:
         self._memory.configure(self._worker, self._configuration, self._keeper)
 
     def _begin(self, ready: control.Ready) -> None:
-        self.state = "running"
+        self.state, self._configuration = "running", control.pinned(self._configuration, ready)
         if self._frames is not None:
             self._frames.image_shape, self._frames.fov_mm = ready.image_shape, ready.fov_mm
         if self.n_workers_lost:

@@ -53,6 +53,7 @@ def start_of(
         frame_deadline_ms=protocol.protocol.frame_deadline_ms,
         lease_ms=protocol.protocol.lease_ms,
         admission_ms=ready.admission_ms,
+        recon_iterations=ready.iterations,
     )
 
 
@@ -126,6 +127,7 @@ def configuration(
         is_deadline_enforced=is_deadline_enforced,
         awaits_refinement=awaits_refinement,
         imaging_sample_time_us=first.sample_time_us,
+        iterations=protocol.iterations,
         noise=samples.tobytes(),
         noise_shape=(samples.shape[0], samples.shape[1]),
         noise_sample_time_us=sample_time_us,

@@ -8,8 +8,8 @@ import thermometry
 from messages import Encoding, EpiTiming, Pose, SessionHeader
 from motion.dose import DoseCloud, DoseGrid, DosePlan, Structure
 from realtime import pipeline
-from realtime.admission import rehearse
 from realtime.clock import Clock
+from realtime.dry_run import rehearse
 from realtime.protocol import parse_protocol
 
 # The smallest treatment that runs through every kernel.
@@ -115,7 +115,7 @@ def warm_up(clock: Clock) -> Iterator[str]:
             imaging_sample_time_us=_DWELL_US,
             dose_plan=None if is_thermal else _dose_plan(),
         )
-        rehearse(built, Pose(), clock=clock)
+        rehearse(built, Pose(), clock=clock, enough_ms=0.0)
         yield method
 
 

@@ -21,7 +21,8 @@ import recon
 from messages import Frame, FrameKey, MonitorError
 from messages.codec import to_json
 from realtime import control, pipeline
-from realtime.admission import expected_late, refuse_too_slow, rehearse
+from realtime.admission import admit
+from realtime.candidate import Candidate
 from realtime.checkpoint import CheckpointError, CheckpointMemory
 from realtime.clock import Clock, MonotonicClock
 from realtime.mailbox import KEY_FIELDS, Mailbox
@@ -192,32 +193,36 @@ def _open_station(
         given.protocol_text,
         folder=None if given.protocol_folder is None else Path(given.protocol_folder),
     )
-    built = pipeline.build(
+    candidate = Candidate(
         protocol,
         header,
         n_coils=given.layout.n_coils,
         n_samples=given.layout.n_samples,
+        pose=given.pose,
         noise=_noise(given),
         imaging_sample_time_us=given.imaging_sample_time_us,
         dose_plan=read_dose_plan(protocol.document, protocol.folder),
     )
     mailbox = Mailbox(given.layout, mailbox_fd)
     checkpoint = CheckpointMemory(checkpoint_fd)
-    took_ms = rehearse(built, given.pose, clock=clock)
-    deadline_ms, late = protocol.protocol.frame_deadline_ms, ""
-    if given.is_deadline_enforced:
-        refuse_too_slow(took_ms, frame_deadline_ms=deadline_ms)
-        late = expected_late(took_ms, frame_deadline_ms=deadline_ms)
+    admitted = admit(
+        candidate,
+        clock,
+        is_deadline_enforced=given.is_deadline_enforced,
+        iterations=given.iterations,
+    )
+    built = admitted.built
     state, took_over = _first_state(given, checkpoint, left_fds)
     plan = built.reconstructor.plan
     x, y, z = plan.recon_matrix
     ready = control.Ready(
-        took_ms,
+        admitted.took_ms,
         (z, y, x),
         plan.recon_fov_mm,
         order.session,
-        expected_late=late,
+        expected_late=admitted.expected_late,
         took_over=took_over,
+        iterations=admitted.iterations,
     )
     station = Station(
         built,

@@ -27,14 +27,18 @@ METHODS: dict[str, Callable[[ReconstructionPlan], Reconstructor]] = {
 }
 
 
-def method_for(encoding: Encoding) -> str:
-    """Return the name of the method that a header's sampling asks for."""
+ITERATIVE = frozenset({"l1-wavelet", "cg-sense"})
+
+
+def methods_for(encoding: Encoding) -> tuple[str, ...]:
+    """Return the names of the methods that a header's sampling can be given to, best first."""
     if encoding.trajectory in OFF_THE_GRID:
-        return "nufft"
-    return "grappa" if max(encoding.acceleration) > 1 else "fft"
+        return "nufft", "cg-sense"
+    return ("grappa", "sense", "l1-wavelet") if max(encoding.acceleration) > 1 else ("fft",)
 
 
 __all__ = [
+    "ITERATIVE",
     "METHODS",
     "OFF_THE_GRID",
     "CGSense",
@@ -53,7 +57,7 @@ __all__ = [
     "Sense",
     "SlidingWindow",
     "Whitening",
-    "method_for",
+    "methods_for",
     "plan",
     "whitening_from_noise",
 ]

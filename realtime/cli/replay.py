@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -41,6 +42,7 @@ def replay(
     protocol = load_protocol(protocol_name)
     header = parse_header(open_recording(file).header_xml)
     check_header(protocol, header)
+    protocol = _as_recorded(protocol, file, is_live=pace is not None)
     fresh_folder(out)
     settings = local_settings(
         out, protocol, is_lossless=pace is None, is_recording=record, replayed=file
@@ -57,6 +59,31 @@ def replay(
     problem = _failure(gateway, out) or problem
     if problem:
         raise MonitorError(problem)
+
+
+def _as_recorded(protocol: Protocol, file: Path, *, is_live: bool) -> Protocol:
+    """Return the protocol with the number of iterations that the recording's run was given.
+
+    Only where it leaves a choice: run.json beside the recording tells.
+    """
+    if not isinstance(protocol.recon.iterations, tuple):
+        return protocol
+    try:
+        start = json.loads((file.parent / "run.json").read_text(encoding="utf-8"))["start"]
+        same = start["protocol_hash"] == protocol.hash
+        iterations = start["recon_iterations"] if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        iterations = None
+    if isinstance(iterations, int):
+        click.echo(f"recon.iterations: {iterations}, as the recording's run.json tells", err=True)
+        return replace(protocol, iterations=iterations)
+    instead = "what fits here" if is_live else f"the most, {protocol.recon.most_iterations}"
+    click.echo(
+        f"recon.iterations: no run.json of this protocol beside {file.name} tells what was chosen; "
+        f"{instead}",
+        err=True,
+    )
+    return protocol
 
 
 def _play(
