@@ -8,12 +8,13 @@ OUT ?= runs/demo
 DEMO_OPTIONS ?=
 BENCH_OPTIONS ?=
 JOBS ?= 2
+SECONDS ?= 60
 FAULTS ?= 500
 SEED ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
 
-.PHONY: help setup demo test check lint bench soak clean
+.PHONY: help setup demo test check lint bench soak fuzz clean
 
 help:
 	@echo "make demo    a simulated treatment through the whole system; leaves $(OUT)/"
@@ -21,6 +22,7 @@ help:
 	@echo "make check   ruff, mypy --strict, import-linter and every test"
 	@echo "make bench   every table of docs/benchmarks.md"
 	@echo "make soak    $(FAULTS) random kills and pauses, then what they lost; up to 2.4 s a fault"
+	@echo "make fuzz    the MRD decoder under atheris; SECONDS=60"
 	@echo "make setup   only the environment, in $(VENV)"
 
 setup: $(STAMP)
@@ -56,6 +58,11 @@ bench: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python benchmarks/soak.py --faults $(FAULTS) $(if $(SEED),--seed $(SEED))
+
+# atheris is for this alone: it is not part of `make setup`.
+fuzz: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python tests/fuzz/fuzz_mrd_decoder.py $(SECONDS)
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
