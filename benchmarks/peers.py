@@ -161,8 +161,8 @@ def measure(arguments: argparse.Namespace) -> Outcome:
         tuple(rows),
         "Both servers in turn, two rounds, the same client and bytes. The bare server (readout "
         "FFT on arrival with scipy, root of squares, one image) does no thermometry, no safety "
-        "work, no record and serves one client. The monitor's magnitude goes back before it is measured; "
-        "temperature and dose follow the verdict.",
+        "work, no record and serves one client. The monitor's magnitude goes back before it is "
+        "measured; temperature and dose follow the verdict.",
     )
     flood_table = Table(
         "Source as fast as it goes",
