@@ -14,7 +14,7 @@ from messages import Finding, FrameKey, Maps, Permit, Verdict
 from messages.codec import Noun
 from messages.verdict import Outcome
 from realtime.alerts import faults
-from realtime.alerts.life_cycle import AlertBook, Changes, acknowledge, part, resolve, step
+from realtime.alerts.life_cycle import AlertBook, Changes, Entry, acknowledge, part, resolve, step
 from realtime.deadlines import Deadlines
 from realtime.permit import Lease
 from realtime.protocol import Protocol as TreatmentProtocol
@@ -127,9 +127,13 @@ class Answers:
         """
         return self._was_granted and bool(part(self._book, "stream-lost")[1])
 
-    def take_over(self, ended: "Answers") -> None:
+    def hand_over(self) -> tuple[Entry, ...]:
+        """Return the alert of the lost stream, which is from now on another treatment's."""
+        self._book, lost = part(self._book, "stream-lost")
+        return lost
+
+    def take_over(self, lost: tuple[Entry, ...]) -> None:
         """Go on with the lost stream of another treatment: held until it is acknowledged here."""
-        ended._book, lost = part(ended._book, "stream-lost")
         self._book = replace(self._book, entries=(*lost, *self._book.entries))
         self._was_granted = self._was_granted or bool(lost)
 
@@ -222,6 +226,11 @@ class Answers:
         """Raise the alert for something that is over as soon as it is told."""
         self.notice(finding)
         self._resolve(finding.rule)
+
+    def awaits(self, alert_id: int) -> bool:
+        """Whether an alert lives that nobody has acknowledged."""
+        states = {one.alert_id: one.state for one in self._book.living}
+        return states.get(alert_id, "acknowledged") != "acknowledged"
 
     def acknowledge(self, alert_id: int, who: str) -> bool:
         """Note that a person has seen an alert; False where there never was one of this id."""

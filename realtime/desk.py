@@ -3,9 +3,12 @@
 from collections import deque
 
 from messages import Finding
+from realtime.alerts import faults
 from realtime.answers import AlertIds, Answers, Sink
 
 _MAX_ENDED = 16
+_IDLE_NS = 1_000_000_000  # a storm of acknowledgements must not fill the journal
+_MAX_WHO = 80
 
 
 class Desk:
@@ -17,6 +20,7 @@ class Desk:
         self._restart = Answers(None, sink, alert_ids=self.alert_ids)
         self._ended: deque[Answers] = deque(maxlen=_MAX_ENDED)
         self._lost: Answers | None = None
+        self._n_idle = self._idle_due_ns = 0
 
     def stream_fault(self, text: str) -> None:
         """Raise the alert for a client that never came to a session; nobody has the permit."""
@@ -48,12 +52,28 @@ class Desk:
     def begin(self, treatment: Answers) -> None:
         """Let a treatment begin: held, where the one before was lost and nobody has seen it."""
         if self._lost is not None and treatment.may_treat:
-            treatment.take_over(self._lost)
+            treatment.take_over(self._lost.hand_over())
             self._ended.append(self._lost)
             self._lost = None
 
-    def acknowledge(self, alert_id: int, who: str, running: list[Answers]) -> bool:
-        """Note that a person has seen an alert; False where there never was one of this id."""
+    def acknowledge(self, alert_id: int, who: str, running: list[Answers], *, now_ns: int) -> bool:
+        """Note that a person has seen an alert; False where there never was one of this id.
+
+        The second time, and of what is over, nothing changes but for a line in the journal.
+        """
         lost = () if self._lost is None else (self._lost,)
         books = (*running, self._own, self._restart, *lost, *reversed(self._ended))
-        return any(answers.acknowledge(alert_id, who) for answers in books)
+        is_idle = not any(answers.awaits(alert_id) for answers in books)
+        is_known = any(answers.acknowledge(alert_id, who) for answers in books)
+        if is_idle:
+            self._tell_idle(f"alert {alert_id} by {who[:_MAX_WHO]}", now_ns)
+        return is_known
+
+    def _tell_idle(self, text: str, now_ns: int) -> None:
+        self._n_idle += 1
+        if now_ns < self._idle_due_ns:
+            return
+        n_more, self._n_idle, self._idle_due_ns = self._n_idle - 1, 0, now_ns + _IDLE_NS
+        more = f", and {n_more} more before it" if n_more else ""
+        told = f"acknowledged, but not open or acknowledged before: {text}{more}"
+        self._own.remark(faults.idle_acknowledgement(told))

@@ -22,6 +22,7 @@ from realtime.clients import Clients
 from realtime.clock import Clock, utc_now
 from realtime.desk import Desk
 from realtime.inquiries import respond
+from realtime.memory_watch import MemoryWatch
 from realtime.outputs.publisher import Publisher
 from realtime.reception import Reception
 from realtime.refusals import Refusals
@@ -88,6 +89,7 @@ class Gateway:
         self._desk = Desk(self)
         self._roster = Roster(1 if settings.is_single_run else settings.max_sessions)
         self._refusals = Refusals()
+        self._memory = MemoryWatch(settings.most_mib)
         self._recorders: deque[Recorder] = deque(maxlen=2 * settings.max_sessions)
         self._beat_ns = 0
         self._told: set[str] = set()
@@ -176,7 +178,7 @@ class Gateway:
         self.publisher.close()
         for recorder in self._recorders:
             recorder.close(timeout_s=60.0 if self.settings.is_lossless else 1.0)
-        self._workers.close(grace_s=1.0)
+        self._workers.close(grace_s=0.5)
         # a replay waits for its run folder; a live monitor that is told to stop, stops
         _reap(self._scribe, grace_s=60.0 if self.settings.is_lossless else 1.5)
         self.door.close()
@@ -259,6 +261,7 @@ class Gateway:
         self._workers.tick(now_ns)
         self.publisher.tick(now_ns)
         self._watch_outputs()
+        self._watch_memory(now_ns)
         if now_ns >= self._beat_ns:
             self._beat_ns = now_ns + HEARTBEAT_NS
             holder = self._roster.holder
@@ -269,7 +272,7 @@ class Gateway:
         session, reception = run.session, run.reception
         session.tick(now_ns)
         if reception.error is not None:
-            if not _still_computes(session, now_ns):
+            if not run.still_computes(now_ns):
                 status = "cut" if reception.is_cut else "failed"
                 self._finish(run, status, reception.error, now_ns)
         elif session.state == "over":
@@ -369,6 +372,14 @@ class Gateway:
             self._told.add(text)
             self._desk.notice(faults.not_durable(text))
 
+    def _watch_memory(self, now_ns: int) -> None:
+        """Tell of each process of ours that grows too large; replace a worker beyond its cap."""
+        runs = {run.worker.pid: run for run in self._runs}
+        for found in self._memory.look((os.getpid(), self._scribe.pid, *runs), now_ns=now_ns):
+            self._desk.remark(faults.memory(found.text))
+            if found.is_beyond and found.pid in runs:
+                self._replace_worker(runs[found.pid], found.text, now_ns)
+
     def _start_scribe(self) -> "subprocess.Popen[bytes]":
         address = self.publisher.open_scribe()
         command = [sys.executable, "-m", "realtime.outputs.run_folder", address]
@@ -381,20 +392,3 @@ def _reap(process: "subprocess.Popen[bytes]", *, grace_s: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _still_computes(session: Session, now_ns: int) -> bool:
-    """Whether a session whose stream broke off is busy with what had come.
-
-    A treatment ends at once. One that waits for its worker answers every frame that it has: how
-    much of a cut recording is computed must not depend on how fast this machine is.
-    """
-    if not _has_frames_to_compute(session):
-        return False
-    if not session.is_closing:
-        session.end(now_ns=now_ns)
-    return session.state != "over" and not session.is_hung(now_ns)
-
-
-def _has_frames_to_compute(session: Session) -> bool:
-    return session.is_patient and session.state in ("running", "recovering")

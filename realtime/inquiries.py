@@ -26,7 +26,7 @@ def respond(
     if not isinstance(request, Acknowledge):
         return _report(request, treated, now_ns=now_ns)
     running = [session.answers for session in sessions]
-    if desk.acknowledge(request.alert_id, request.who, running):
+    if desk.acknowledge(request.alert_id, request.who, running, now_ns=now_ns):
         return "done", ""
     return "refused", f"no open alert {request.alert_id}"
 

@@ -1,5 +1,7 @@
 """The treatment protocol: a TOML file, strictly read. Every error names the key at fault."""
 
+import contextlib
+import gc
 import math
 import re
 import tomllib
@@ -145,7 +147,8 @@ def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
         if not math.isfinite(number):
             raise ProtocolError(f"is {number}, expected a finite number", key=path)
     try:
-        document = msgspec.convert(content, Document)
+        with _without_collection():
+            document = msgspec.convert(content, Document)
     except msgspec.ValidationError as error:
         raise _as_protocol_error(str(error), content) from error
     refuse_unsafe(document)
@@ -157,6 +160,21 @@ def parse_protocol(text: str, *, folder: Path | None = None) -> Protocol:
     rois = read_rois(document, folder)
     digest = digest_of(document, masks, reference, rt_contents(document, folder))
     return Protocol(document, masks, digest, text, folder, reference, rois)
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keep the garbage collector out: msgspec 0.22 crashes where one falls into a type's first use.
+
+    It traverses the type's tables while they are half filled in.
+    """
+    is_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_on:
+            gc.enable()
 
 
 def _numbers(value: object, path: str) -> Iterator[tuple[str, float]]:

@@ -101,6 +101,23 @@ class Run:
         """Whether the client has been silent for so long that its place may go to another."""
         return now_ns >= self.holder(now_ns).lost_ns()
 
+    def still_computes(self, now_ns: int) -> bool:
+        """Whether a session whose stream broke off is busy with what had come.
+
+        A treatment ends at once. One that waits for its worker answers every frame that it has: how
+        much of a cut recording is computed must not depend on how fast this machine is.
+        """
+        session = self.session
+        if not self._has_frames_to_compute:
+            return False
+        if not session.is_closing:
+            session.end(now_ns=now_ns)
+        return session.state != "over" and not session.is_hung(now_ns)
+
+    @property
+    def _has_frames_to_compute(self) -> bool:
+        return self.session.is_patient and self.session.state in ("running", "recovering")
+
     def tell_unwritten(self, problem: str) -> None:
         """Tell people, once, what of this run is not written down; `problem` is everybody's."""
         if not problem and self.reception.recording_problem:

@@ -18,6 +18,7 @@ class Settings:
     out: parent of the run folders, or the one run folder itself with is_single_run.
     is_lossless: the source waits for the worker (replay at full speed), no deadline is enforced.
     max_sessions: how many are served at once; with is_single_run one at a time.
+    most_mib: what one process of ours may take beside the frames; a worker beyond it is replaced.
     keeps_spare: have a worker process ready for the session after the next.
     memory: a tmpfs, in which the state of a live treatment outlives the gateway.
     replayed: the recording that is played; the device's power may lie beside it.
@@ -36,6 +37,7 @@ class Settings:
     is_lossless: bool = False
     is_recording: bool = True
     max_sessions: int = 4
+    most_mib: int = 8192
     keeps_spare: bool = True
     memory: Path = SHARED_MEMORY
     replayed: Path | None = None

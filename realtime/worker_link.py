@@ -127,14 +127,16 @@ class WorkerLink:
         """Close the line, on which a healthy worker exits."""
         self._line.close()
 
-    def stop(self, *, grace_s: float) -> None:
-        """Wait for the process to end, its line closed; kill one that does not."""
+    def stop(self, *, grace_s: float) -> bool:
+        """Wait for the process to end, its line closed; False where it had to be killed."""
         self.hang_up()
         try:
             self._process.wait(grace_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+            return False
+        return True
 
 
 class WorkerLostError(MonitorError):

@@ -59,13 +59,14 @@ class WorkerPool:
         self._dying = [one for one in self._dying if not one.is_reaped()]
 
     def close(self, *, grace_s: float) -> None:
-        """End all workers that are here."""
+        """End all workers that are here; `grace_s` is for all of them together."""
         waiting = [*self._free, *self._busy]
         for worker in waiting:
             self._poller.unregister(worker.fileno())
             worker.hang_up()
         for worker in (*waiting, *self._dying):
-            worker.stop(grace_s=grace_s)
+            if not worker.stop(grace_s=grace_s):
+                grace_s = 0.0  # the others have had the same time
 
     def _look_after(self, worker: WorkerLink, now_ns: int) -> None:
         try:

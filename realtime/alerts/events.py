@@ -173,6 +173,17 @@ EVENTS: Mapping[str, EventType] = {
         "No valid verdict for too long",
         "Nothing, in a pause; else check scanner and network. The next valid verdict grants again.",
     ),
+    "memory.warn": EventType(
+        "medium",
+        latched=True,
+        holds=False,
+        title="A process takes too much memory",
+        advice="End the treatment in order and start the monitor again; beyond its cap a worker is "
+        "replaced.",
+    ),
+    "acknowledgement.inform": _notice(
+        "Somebody acknowledged what is not open", "Nothing; look whether the right alert was meant."
+    ),
     "client-refused.inform": _notice(
         "A client was sent away", "Another program tried to connect; the treatment goes on."
     ),

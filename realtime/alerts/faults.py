@@ -82,6 +82,16 @@ def dose_not_kept(text: str) -> Finding:
     return Finding("dose-not-kept", "warn", text)
 
 
+def memory(text: str) -> Finding:
+    """Return the finding on a process that takes nearly all the memory that it may."""
+    return Finding("memory", "warn", text)
+
+
+def idle_acknowledgement(text: str) -> Finding:
+    """Return the finding on an acknowledgement of what is not open: it changes nothing."""
+    return Finding("acknowledgement", "inform", text)
+
+
 def not_durable(text: str) -> Finding:
     """Return the finding on a journal that could not be written: alerts may not survive a crash."""
     return Finding("journal", "warn", text)

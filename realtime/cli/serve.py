@@ -36,6 +36,13 @@ _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 @click.option("--record/--no-record", default=True, help="Keep the raw data in raw.mrd.")
 @click.option("--record-identified", is_flag=True, help="Keep there what tells of the person.")
 @click.option("--report/--no-report", default=True, help="Write report.html after each run.")
+@click.option(
+    "--most-mib",
+    type=click.IntRange(256),
+    default=8192,
+    show_default=True,
+    help="Memory that one process may take; a worker beyond it is replaced.",
+)
 @click.option("--page/--no-page", "has_page", default=True, help="Show the live page.")
 @click.option("--page-port", type=_PORT, default=8090, show_default=True, help="The live page.")
 @click.option("--page-host", default="127.0.0.1", show_default=True, help="Its address.")
@@ -53,6 +60,7 @@ def serve(
     record: bool,
     record_identified: bool,
     report: bool,
+    most_mib: int,
     has_page: bool,
     page_port: int,
     page_host: str,
@@ -75,6 +83,7 @@ def serve(
         zmq=_endpoint(host, zmq_port),
         addresses=Addresses(_endpoint(host, events_port), _endpoint(host, control_port)),
         is_recording=record,
+        most_mib=most_mib,
         keys=keys,
         scanners=where.scanners,
         keeps_identity=record_identified,

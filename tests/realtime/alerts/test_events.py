@@ -60,6 +60,8 @@ SEVERITIES = {
     "fault": {"hold"},
     "stream-lost": {"hold"},
     "lease-lapsed": {"warn"},
+    "memory": {"warn"},
+    "acknowledgement": {"inform"},
     "client-refused": {"inform"},
     "permit-taken": {"inform"},
     "readouts-unused": {"inform"},
