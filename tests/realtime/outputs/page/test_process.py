@@ -36,10 +36,21 @@ def page(gateway):
 
 
 @pytest.fixture
-def browser(page):
-    it = Browser(page.address)
-    yield it
-    it.close()
+def treatment(gateway, page, scan):
+    """A client in mid-treatment and a browser that saw it begin to be granted."""
+    first = Browser(page.address)
+    first.wait_live()
+    first.close()
+    client = gateway.connect()
+    client.send(scan.opening())
+    for n in range(4):
+        client.send_frame(scan, n)
+    browser = Browser(page.address)
+    while browser.wait("permit")["state"] != "GRANTED":
+        pass
+    yield client, browser
+    browser.close()
+    client.hang_up()
 
 
 def acknowledge(browser, alert_id, request):
@@ -47,16 +58,10 @@ def acknowledge(browser, alert_id, request):
     return browser.wait("acknowledged", request=request)
 
 
-def test_a_treatment_is_shown_and_an_alert_acknowledged_once_and_again(gateway, browser, scan):
-    browser.wait_live()
-    client = gateway.connect()
-    client.send(scan.opening())
-    for n in range(4):
-        client.send_frame(scan, n)
+def test_a_treatment_is_shown_and_an_alert_acknowledged_once_and_again(gateway, treatment):
+    client, browser = treatment
     assert browser.wait("picture")["run_id"]
-    assert browser.wait("beat", run_id=gateway.gateway.sessions[0].run_id)["frame"]["regions"]
-    while browser.wait("permit")["state"] != "GRANTED":
-        pass
+    assert browser.wait("beat")["frame"]["regions"]
     client.hang_up()  # in mid-scan
     told = browser.wait("alert")["alert"]
     assert (told["event"], told["priority"]) == ("stream-lost.hold", "high")
@@ -90,14 +95,8 @@ def test_a_page_that_hears_nobody_says_so(tmp_path):
     process.close()
 
 
-def test_a_page_that_was_frozen_never_shows_what_was_granted_before(gateway, page, browser, scan):
-    browser.wait_live()
-    client = gateway.connect()
-    client.send(scan.opening())
-    for n in range(4):
-        client.send_frame(scan, n)
-    while browser.wait("permit")["state"] != "GRANTED":
-        pass
+def test_a_page_that_was_frozen_never_shows_what_was_granted_before(gateway, page, treatment):
+    client, browser = treatment
     browser.wait("beat")
     os.kill(page.pid, signal.SIGSTOP)
     mark = gateway.mark()
