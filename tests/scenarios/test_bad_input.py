@@ -12,6 +12,7 @@ import struct
 
 import numpy as np
 import pytest
+import zmq
 
 from simulators.mrd import ACQUISITION_HEAD, acquisition_message, acquisition_samples
 from tests.harness import Running, Scan, close_message, config_message, header_message
@@ -252,3 +253,47 @@ def test_an_unknown_protocol_name_is_said_where_no_protocol_is_given(shared_gate
         refused(shared_gateway, stream, r"config 'no-such-protocol' is none of")
     finally:
         shared_gateway.gateway.settings = was
+
+
+def test_a_frame_of_zeros_is_held_and_the_next_is_measured(shared_gateway: Running, scan: Scan):
+    mark = shared_gateway.mark()
+    client = shared_gateway.connect()
+    client.send(scan.opening())
+    for n in range(3):
+        client.send_frame(scan, n)
+    client.send(*(message[:342] + bytes(len(message) - 342) for message in scan.frame(3)))
+    client.read_until(lambda _: client.n_frames == 4)
+    client.send_frame(scan, 4)
+    client.send(close_message())
+    client.read_to_end()
+    client.hang_up()
+    shared_gateway.events.topic("run.stop", after=mark)
+    verdicts = {noun.frame_id: noun for noun in shared_gateway.since(mark, "verdict")}
+    assert verdicts[2].permit == "GRANTED"
+    assert verdicts[3].permit == "HELD"
+    assert verdicts[3].findings
+    assert verdicts[4].outcome == "COMPUTED"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[b""], [b"\x00"], [b"garbage"], [b"a", b"b", b"c"], [b"", b""], [b"\xff" * 100_000],
+     [b"\x01\x00"], [OPENING[:50], b"and more"]],
+    ids=["empty", "nul", "text", "three parts", "empty parts", "100 kB", "cut", "cut in parts"],
+)  # fmt: skip
+def test_garbage_over_zeromq_is_refused_and_the_next_client_served(
+    shared_gateway: Running, scan: Scan, parts
+):
+    with zmq.Context.instance().socket(zmq.DEALER) as dealer:
+        dealer.linger = 5000
+        dealer.connect(shared_gateway.gateway.zmq_endpoint)
+        dealer.send_multipart(parts)
+        if len(parts) == 1 and len(parts[0]) > 2:  # whole enough to be judged
+            assert dealer.poll(20_000)
+            assert b"ERROR" in b"".join(dealer.recv_multipart())
+    assert shared_gateway.ask(b"still there?")
+    client = shared_gateway.connect()
+    client.send(config_message("mrgfus-demo"), close_message())
+    client.read_to_end()
+    assert client.is_closed
+    client.hang_up()

@@ -1,0 +1,65 @@
+"""docs/bad_inputs.md: every input that must not harm has a row, and each row a test."""
+
+import ast
+import re
+
+import pytest
+
+INPUTS = (
+    "65535 x 65535 header", "trajectory 65535", "0 samples or channels",
+    "active > available channels", "discard_pre + post > samples",
+    "encoding_space_ref out of range", "k-space index beyond the matrix",
+    "matrix negative, NaN or huge", "field of view negative, NaN or huge", "TE missing or 0",
+    "field strength missing", "non-UTF-8 XML", "DOCTYPE", "100 MB XML", "unknown id",
+    "image before header", "second header", "CLOSE first", "missing LAST flags",
+    "version mismatch", "NaN samples", "all-zero frame",
+    "unknown key", "wrong unit", "lower above upper limit", "gate window 0", "non-finite number",
+    "replay of a truncated file", "replay of a locked file", "replay of a wrong group",
+    "replay of text", "replay of a zip", "replay of a 0-byte file",
+    "HDF5 external link", "HDF5 soft link out", "HDF5 huge chunk", "gzip bomb (1000:1)",
+    "../ path", "absolute path", "symlink", "port busy", "name clash",
+    "WebSocket: 100 MB text", "WebSocket: wrong Origin", "WebSocket: binary where JSON is due",
+    "WebSocket: acknowledgement storm",
+    "ZeroMQ: garbage multipart", "ZeroMQ: wrong key", "ZeroMQ: 4 GB frame",
+    "OpenIGTLink: body_size 2^63, bad CRC, mid-header close",
+    "DICOM peer: association rejected, abort in mid-store",
+)  # fmt: skip
+NOT_YET = "not in this version"
+
+
+@pytest.fixture(scope="module")
+def rows(root):
+    """What is said and which test shows it, by input."""
+    lines = (root / "docs" / "bad_inputs.md").read_text(encoding="utf-8").splitlines()
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("|")
+    ]
+    return {row[0]: row[1:] for row in cells if row[0] != "input" and set(row[0]) != {"-"}}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_each_input_has_a_row(rows, name):
+    assert name in rows
+
+
+def test_each_row_says_something_and_names_a_test_that_exists(rows, root):
+    for name, row in rows.items():
+        assert len(row) == 2, name
+        said, test = row
+        assert said, name
+        if said == NOT_YET:
+            continue
+        found = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", test)
+        assert found, f"{name}: {test}"
+        path = root / found[1]
+        assert path.is_file(), f"{name}: {test}"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
+        assert found[2] in names, f"{name}: {test}"
+
+
+def test_only_the_peers_of_later_versions_have_no_test(rows):
+    waiting = [name for name, (said, _) in rows.items() if said == NOT_YET]
+    assert [name.split(":")[0] for name in waiting] == ["OpenIGTLink", "DICOM peer"]
