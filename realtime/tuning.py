@@ -121,10 +121,15 @@ def go_first(level: int) -> bool:
     return True
 
 
+def may_lock_memory() -> bool:
+    """Return whether all our memory may be locked."""
+    # below a limit it would succeed now, and later allocations would fail
+    return _is_capable(_CAP_IPC_LOCK) or _is_unlimited(resource.RLIMIT_MEMLOCK)
+
+
 def lock_memory() -> bool:
     """Keep in memory what has been touched, and what will be; return whether it was permitted."""
-    # below a limit it would succeed now, and later allocations would fail
-    if not (_is_capable(_CAP_IPC_LOCK) or _is_unlimited(resource.RLIMIT_MEMLOCK)):
+    if not may_lock_memory():
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0)

@@ -17,8 +17,10 @@ from rich.text import Text
 
 from messages import MonitorError
 from realtime.cli.console import console
+from realtime.cli.machine import governor
 from realtime.clock import MonotonicClock
 from realtime.mailbox import anonymous_memory
+from realtime.tuning import may_go_first, may_lock_memory
 
 _PACKAGES = (
     "mr-therapy-monitor", "numpy", "scipy", "sigpy", "numba", "h5py", "pyzmq", "msgspec",
@@ -29,6 +31,7 @@ _LEAST_CORES = 2  # gateway and worker, one each
 _LEAST_MEMORY_GB = 2.0
 _LEAST_DISK_GB = 5.0  # an hour of raw data at 1 MB/s and its maps
 _COARSE_CLOCK_NS = 1_000_000
+_CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ def doctor(out: Path) -> None:
     """
     looks: list[Callable[[], Finding]] = [
         _versions, _cores, _memory, _clock, _shared_memory, _threads, _real_time_priority,
-        _descriptors, _ports, _fourier, _numba_cache, lambda: _disk(out),
+        _locked_memory, _frequency, _descriptors, _ports, _fourier, _numba_cache,
+        lambda: _disk(out),
     ]  # fmt: skip
     findings = [look() for look in looks]
     table = Table("", "what", "found", title="This machine", title_justify="left")
@@ -97,7 +101,11 @@ def _clock() -> Finding:
         if now_ns > then_ns:
             steps.append(now_ns - then_ns)
         then_ns = now_ns
-    text = f"CLOCK_MONOTONIC moves by {min(steps)} ns at least, {max(steps) / 1e3:.0f} µs at most"
+    source = _read(_CLOCK_SOURCE) or "unknown source"
+    text = (
+        f"CLOCK_MONOTONIC ({source}) moves by {min(steps)} ns at least, "
+        f"{max(steps) / 1e3:.0f} µs at most"
+    )
     if min(steps) > _COARSE_CLOCK_NS:
         return Finding("clock", "warn", f"{text}; too coarse to time stages")
     return Finding("clock", "ok", text)
@@ -119,10 +127,27 @@ def _threads() -> Finding:
 
 
 def _real_time_priority() -> Finding:
-    soft, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
-    if soft > 0 or os.geteuid() == 0:
-        return Finding("SCHED_FIFO", "ok", "allowed: `chrt -f 50 mrmonitor serve` trims the tail")
-    return Finding("SCHED_FIFO", "warn", "not allowed; other programs may delay a verdict")
+    if may_go_first():
+        return Finding("SCHED_FIFO", "ok", "permitted: gateway and worker go before other programs")
+    text = "refused; other programs may delay a verdict: rtprio in limits.conf, or CAP_SYS_NICE"
+    return Finding("SCHED_FIFO", "warn", text)
+
+
+def _locked_memory() -> Finding:
+    if may_lock_memory():
+        return Finding("locked memory", "ok", "permitted: pages that were touched stay")
+    text = "refused; a page that was taken away delays a frame: memlock in limits.conf"
+    return Finding("locked memory", "warn", text)
+
+
+def _frequency() -> Finding:
+    found = governor()
+    if not found:
+        return Finding("frequency governor", "ok", "cannot be read here")
+    if found == "performance":
+        return Finding("frequency governor", "ok", found)
+    text = f"{found}: a core that has idled is slow to begin; `performance` is not"
+    return Finding("frequency governor", "warn", text)
 
 
 def _descriptors() -> Finding:
@@ -159,8 +184,13 @@ def _fourier() -> Finding:
 def _numba_cache() -> Finding:
     given = os.environ.get("NUMBA_CACHE_DIR")
     folder = Path(given) if given else Path(__file__).parent
+    kernels = Path(given) if given else Path(__file__).resolve().parents[2] / "recon"
+    is_warm = next(kernels.rglob("*.nbi"), None) is not None
+    if is_warm:
+        return Finding("numba cache", "ok", "warm: a session compiles nothing")
     if _is_writable(folder):
-        return Finding("numba cache", "ok", f"{folder} can be written")
+        text = f"cold, {folder} can be written: the first start compiles for seconds"
+        return Finding("numba cache", "ok", text)
     text = f"{folder} cannot be written: each start compiles anew; set NUMBA_CACHE_DIR"
     return Finding("numba cache", "warn", text)
 
@@ -172,6 +202,13 @@ def _disk(out: Path) -> Finding:
     gigabytes = shutil.disk_usage(folder).free / 1e9
     state: Literal["ok", "warn"] = "ok" if gigabytes >= _LEAST_DISK_GB else "warn"
     return Finding("run folders", state, f"{gigabytes:.1f} GB free, {_LEAST_DISK_GB:g} wanted")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _is_writable(folder: Path) -> bool:

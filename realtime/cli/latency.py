@@ -15,13 +15,14 @@ from messages import MonitorError
 from realtime.cli.client import Client
 from realtime.cli.console import console, counted
 from realtime.cli.host import fresh_folder, hosting, local_settings, serve_client
-from realtime.cli.latency_bound import Machine, machine_of, write_bound
+from realtime.cli.latency_bound import write_bound
 from realtime.cli.latency_figures import Timing, ratios_of, table_of, timing_of, write_csv
 from realtime.cli.latency_flow import write_flow
 from realtime.cli.latency_load import competing
 from realtime.cli.latency_plot import write_plot
 from realtime.cli.latency_scan import Order
 from realtime.cli.latency_sender import Heard
+from realtime.cli.machine import Machine, machine_of
 from realtime.cli.option_group import grouped
 from realtime.clock import utc_now
 from realtime.outputs.report_record import VerdictRow, read_run
