@@ -92,7 +92,9 @@ def draw(maps: Maps, *, number: int, now_ms: float) -> Picture:
 def _planes(maps: Maps) -> list[tuple[str, str, NDArray[np.uint16], float, float]]:
     magnitude = maps.magnitude
     known = np.isfinite(magnitude)
-    brightest = float(magnitude.max(initial=0.0, where=known))
+    brightest = float(magnitude.max())
+    if not np.isfinite(brightest):
+        brightest = float(magnitude.max(initial=0.0, where=known))
     step = max(brightest / (_LAST_CODE - 1), _LEAST_STEP)
     planes = [("magnitude", "", _codes(magnitude, known, 0.0, step), 0.0, step)]
     if maps.temperature_c is not None:
@@ -109,9 +111,12 @@ def _planes(maps: Maps) -> list[tuple[str, str, NDArray[np.uint16], float, float
 def _codes(
     values: NDArray[np.float32], known: NDArray[np.bool_], offset: float, step: float
 ) -> NDArray[np.uint16]:
-    codes = (np.where(known, values, np.float32(offset)) - np.float32(offset)) / np.float32(step)
-    np.rint(codes, out=codes)
-    np.clip(codes, 0, _LAST_CODE - 1, out=codes)
-    codes += 1
+    # what is not known may overflow, and casts to any code; it is 0 in the end
+    with np.errstate(over="ignore", invalid="ignore"):
+        # half a code more, since a cast cuts off
+        scaled = values * np.float32(1 / step)
+        scaled += np.float32(1.5 - offset / step)
+        np.clip(scaled, 1, _LAST_CODE, out=scaled)
+        codes = scaled.astype("<u2")
     codes *= known
-    return codes.astype("<u2")
+    return codes
