@@ -1,5 +1,6 @@
 """The fold alone, in this process: a worker's station and the gateway's answers, frame by frame."""
 
+import gc
 import math
 import os
 import pickle
@@ -91,6 +92,8 @@ class Fold:
             session=1,
         )
         self.answers = Answers(protocol, Deaf())
+        gc.collect()
+        gc.freeze()  # as a worker does
 
     def step(self, number: int) -> None:
         """Hand one frame over, compute it, answer it, keep the state."""
@@ -137,14 +140,12 @@ class Fold:
         row["beam"]["is_on"][:n], row["beam"]["mu"][:n] = True, BEAM_MU_PER_S * times_s
 
     def _report_power(self, row: np.void, number: int) -> None:
-        """Let the transducer say when it was last switched on and off."""
-        period = len(self._scan.bank)
-        halves = number // (period // 2)
-        times_s = [(halves - 1) * (period // 2) * self._scan.frame_s,
-                   halves * (period // 2) * self._scan.frame_s]  # fmt: skip
+        """Let the transducer set its power anew with each frame, and say the last two steps."""
+        numbers = np.array([number - 1, number])
+        is_on = numbers // (len(self._scan.bank) // 2) % 2
         row["n_power"] = 2
-        row["power"]["time_s"][:2] = times_s
-        row["power"]["watts"][:2] = [POWER_W * ((halves - 1) % 2), POWER_W * (halves % 2)]
+        row["power"]["time_s"][:2] = numbers * self._scan.frame_s
+        row["power"]["watts"][:2] = is_on * (POWER_W + numbers % 2)
 
 
 def play(

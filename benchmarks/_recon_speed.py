@@ -10,10 +10,12 @@ from _bart import as_kspace, as_samples, as_trajectory, bart
 from _scan_frames import Played, play
 from numpy.typing import NDArray
 
-from messages import Frame
+from messages import Frame, ProtocolError
 from realtime.clock import MonotonicClock
-from recon import Partial, Reconstructor
+from recon import Partial, ReconstructionSettings, Reconstructor
 from recon.cg_sense import SenseCalibration
+from recon.device import Gpu
+from recon.settings import DeviceName
 from recon.toeplitz import CirculantInverse, ToeplitzKernel, ToeplitzNormal
 from simulators.scan import Scan
 from simulators.sequences import CATALOGUE, Radial
@@ -84,7 +86,7 @@ def iteration(size: int, n_spokes: int, n_samples: int, *, n_rounds: int) -> Ite
 
 
 def tails(size: int, n_spokes: int, *, n_frames: int) -> tuple[Tail, ...]:
-    """Time whole frames of each method that works while readouts land."""
+    """Time whole frames of each method that works while readouts land, on a GPU where one is."""
     matrix = (size, size)
     radial = Radial(matrix=matrix, n_frames=n_frames, spokes_per_frame=n_spokes)
     cases = (
@@ -93,14 +95,29 @@ def tails(size: int, n_spokes: int, *, n_frames: int) -> tuple[Tail, ...]:
         ("sense", f"R = 2, {size}²", CATALOGUE["grappa"](n_frames=n_frames, matrix=matrix)),
         ("nufft", f"{n_spokes} golden spokes, {size}²", radial),
     )
+    devices: tuple[DeviceName, ...] = ("cpu", "cuda") if _has_gpu() else ("cpu",)
     return tuple(
-        _tail(f"{name}: {what}", play(Scan(sequence, n_coils=N_COILS, snr=40.0)), name)
+        _tail(
+            f"{name}: {what}" + ("" if device == "cpu" else f", {device}"),
+            play(Scan(sequence, n_coils=N_COILS, snr=40.0)),
+            name,
+            device,
+        )
         for name, what, sequence in cases
+        for device in (devices if name in ("fft", "sense") else devices[:1])
     )
 
 
-def _tail(case: str, played: Played, name: str) -> Tail:
-    method = played.method(name)
+def _has_gpu() -> bool:
+    try:
+        Gpu()
+    except ProtocolError:
+        return False
+    return True
+
+
+def _tail(case: str, played: Played, name: str, device: DeviceName) -> Tail:
+    method = played.method(name, ReconstructionSettings(device=device))
     first = played.frames[0]
     known = method.calibrate(_absorbed(method, first, None, None), first)
     clock, absorbed, finished, recycled = MonotonicClock(), list[float](), list[float](), None

@@ -334,7 +334,7 @@ class Answers:
         self._book, changes = step(
             book, frame_id, findings, protocol_hash=self._hash, stream=stream
         )
-        self._ours |= range(self._ids.n_raised, self._book.n_raised)
+        self._ours |= set(range(self._ids.n_raised, self._book.n_raised))
         self._ids.n_raised = self._book.n_raised
         return changes
 

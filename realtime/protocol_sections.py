@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from realtime.alerts.limits import Limit
 from recon.settings import (
     CoilMapMethod,
+    DeviceName,
     EpiPhaseCorrection,
     EpiReverse,
     GradientDelay,
@@ -85,6 +86,7 @@ class Recon(Struct, frozen=True, forbid_unknown_fields=True):
     epi_phase_correction: EpiPhaseCorrection = _PLAIN.epi_phase_correction
     epi_b0_correction: bool = _PLAIN.epi_b0_correction
     epi_reverse: EpiReverse = _PLAIN.epi_reverse
+    device: DeviceName = _PLAIN.device
     epi_reference: str | None = None
 
     def __post_init__(self) -> None:

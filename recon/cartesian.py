@@ -7,7 +7,7 @@ import sigpy.linop
 from numpy.typing import NDArray
 
 from messages import Frame, Image
-from recon.coil_maps import combine, estimate_coil_maps
+from recon.coil_maps import estimate_coil_maps
 from recon.hybrid import CartesianCalibration, Hybrid, hybrid_of
 from recon.hybrid_rows import HybridRows
 from recon.reconstructor import Calibration, Partial
@@ -31,6 +31,8 @@ class CartesianFFT(HybridRows):
     was asked for and no navigator or reference came, they are left as they are and the image, with
     its ghost, is marked incomplete.
     """
+
+    knows_devices = True
 
     def operator(
         self,
@@ -70,14 +72,16 @@ class CartesianFFT(HybridRows):
     ) -> Image:
         """Return the image; `partial` is left alone, the arrays are fresh and read-only."""
         hybrid = hybrid_of(partial)
-        coil_pixels = self.coil_pixels(self.aligned_rows(hybrid, calibration), hybrid.n_averages)
+        there = self.coil_pixels(self.rows_there(hybrid, calibration), hybrid.n_averages)
+        coil_pixels = self.home(there)
         coil_pixels.flags.writeable = False
         maps = None if calibration is None else calibration.maps
         sampled_lines = self._lines_with_gaps(hybrid)
         has_whole = sampled_lines is None or maps is not None
         if maps is None:
             maps = estimate_coil_maps(coil_pixels)
-        image = self.image(hybrid, frame, combine(coil_pixels, maps), is_complete=has_whole)
+        pixels = self.home(self.combined(there, maps))
+        image = self.image(hybrid, frame, pixels, is_complete=has_whole)
         return replace(
             image,
             coil_pixels=coil_pixels,

@@ -1,6 +1,7 @@
 """A frame half reconstructed by a Cartesian method, and what such a method learns."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,7 @@ class Hybrid(Partial):
     space: encoding_space_ref of the image's lines.
     lines: calibration lines that make no image, (coil, x) by their counters.
     shot: of an echo train, what its navigators say.
+    there: the rows on a device, sent as they land; None on the host.
     """
 
     rows: NDArray[np.complex64]
@@ -55,6 +57,7 @@ class Hybrid(Partial):
     space: int = 0
     lines: dict[LineKey, Profile] = field(default_factory=dict)
     shot: Shot = field(default_factory=Shot)
+    there: Any = None
 
 
 def hybrid_of(partial: Partial) -> Hybrid:

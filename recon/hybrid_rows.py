@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import scipy.fft
 import sigpy
 import sigpy.linop
 from numpy.typing import NDArray
@@ -17,7 +16,9 @@ from messages.acquisition import (
     REVERSE,
 )
 from messages.header import ON_A_GRID
-from recon.coil_maps import IMAGE_AXES
+from recon.coil_maps import IMAGE_AXES, CoilMaps, combine
+from recon.device import Device, device_of, inverse_fft
+from recon.ending import Ending
 from recon.epi import Misalignment, Shot, misalignment, runs_backwards
 from recon.epi_leftover import Leftover, leftover
 from recon.hybrid import CartesianCalibration, Hybrid, LineKey, Profile, hybrid_of, leftover_of
@@ -28,9 +29,14 @@ from recon.reconstructor import Calibration, Partial
 
 
 class HybridRows:
-    """The first half of every Cartesian method, and the way from rows to coil images."""
+    """The first half of every Cartesian method, and the way from rows to coil images.
 
-    def __init__(self, plan: ReconstructionPlan) -> None:
+    device: None is the one that the plan's settings name.
+    """
+
+    knows_devices = False
+
+    def __init__(self, plan: ReconstructionPlan, device: Device | None = None) -> None:
         if not plan.encoding.is_on_grid:
             raise HeaderError(
                 f"is {plan.encoding.trajectory!r}, this recon.method expects one of "
@@ -38,6 +44,8 @@ class HybridRows:
                 field="encoding.trajectory",
             )
         self.plan = plan
+        device = device or device_of(plan.settings.device, is_known=self.knows_devices)
+        self.ending = None if device is None else Ending(device)
         self._placement = Placement(plan)
         self._transform = line_transform(plan, self._placement)
         _, n_ky, n_kz = plan.grid
@@ -62,6 +70,8 @@ class HybridRows:
                 buffer.fill(0)
             partial.filled.fill(False)
             partial.lines, partial.n_readouts, partial.first_line = {}, 0, -1
+            if partial.there is not None:
+                partial.there.fill(0)
         else:
             partial = Hybrid(
                 n_readouts=0,
@@ -70,6 +80,7 @@ class HybridRows:
                 noise=np.zeros((n_kz, n_ky), np.float32),
                 are_reverse=np.zeros((n_kz, n_ky), np.bool_),
                 filled=np.zeros((n_kz, n_ky), np.bool_),
+                there=None if self.ending is None else self.ending.device.zeros(shape),
             )
         partial.calibration = calibration
         partial.shot = Shot()
@@ -107,6 +118,8 @@ class HybridRows:
 
     def landed(self, hybrid: Hybrid, partition: int, line: int) -> None:
         """Do what can be done at once, now that a row (in FFT order) is measured."""
+        if self.ending is not None:
+            self.ending.send_row(hybrid, partition, line)
 
     def wants_lines(self, calibration: Calibration | None) -> bool:  # noqa: ARG002 - for others
         """Whether calibration lines that make no image are to be kept."""
@@ -115,19 +128,32 @@ class HybridRows:
     def coil_pixels(
         self, rows: NDArray[np.complex64], n_averages: NDArray[np.int32]
     ) -> NDArray[np.complex64]:
-        """Transform along ky and kz, and crop; complex64 (coil, z, y, x)."""
+        """Transform along ky and kz, and crop; complex64 (coil, z, y, x), where the rows lie."""
         if n_averages.max() > 1:
             weight = (1 / np.maximum(n_averages, 1)).astype(np.float32)
-            rows = rows * weight[..., None]
-        pixels: NDArray[np.complex64] = scipy.fft.ifft(rows, axis=2, norm="ortho")
+            rows = rows * np.asarray(weight[..., None], like=rows)
+        pixels = inverse_fft(rows, axis=2)
         _, n_y, n_z = self.plan.recon_matrix
         _, n_ky, n_kz = self.plan.grid
         if n_ky > n_y:
             pixels = pixels[:, :, n_ky // 2 - n_y // 2 :][:, :, :n_y]
         if n_kz > 1:
-            pixels = scipy.fft.ifft(pixels, axis=1, norm="ortho")
+            pixels = inverse_fft(pixels, axis=1)
             pixels = pixels[:, n_kz // 2 - n_z // 2 :][:, :n_z]
-        return np.ascontiguousarray(pixels)
+        return np.ascontiguousarray(pixels, like=pixels)
+
+    def rows_there(self, hybrid: Hybrid, calibration: Calibration | None) -> NDArray[np.complex64]:
+        """Return the aligned rows, on the device where there is one."""
+        rows = self.aligned_rows(hybrid, calibration)
+        return rows if self.ending is None else self.ending.rows(rows, hybrid)
+
+    def combined(self, coil_pixels: NDArray[np.complex64], maps: CoilMaps) -> NDArray[np.complex64]:
+        """Return the coils combined, where they lie."""
+        return combine(coil_pixels, maps if self.ending is None else self.ending.maps(maps))
+
+    def home(self, array: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Return an array on the host."""
+        return array if self.ending is None else self.ending.device.fetch(array)
 
     def noise_std(self, hybrid: Hybrid) -> float | None:
         """Return sqrt(E|n|²) of a coil's pixel, the same in all pixels; None without a noise scan.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from messages import Frame, HeaderError, is_imaging
 from recon.coil_maps import CoilMaps, estimate_coil_maps
 from recon.density import density, direction, is_spoke, ring_area
+from recon.device import device_of
 from recon.gradient_delay import GradientDelay, estimate_delay
 from recon.gridding import OVERSAMPLING, OversampledGrid
 from recon.nufft import NUFFT
@@ -82,6 +83,7 @@ class NonCartesian:
     is_weighted = True  # by areas; otherwise every sample counts 1 and nothing need be known
 
     def __init__(self, plan: ReconstructionPlan) -> None:
+        device_of(plan.settings.device, is_known=False)  # raises where it is not the host
         self.plan = plan
         self.trajectory = Trajectory(plan, self.name)
         if plan.settings.gradient_delay == "ring" and self.trajectory.is_spiral:

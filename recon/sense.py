@@ -13,7 +13,8 @@ from recon.calibration_lines import (
     center_of,
     pixels_of,
 )
-from recon.coil_maps import CALIBRATION_LINES, CoilMaps, combine, estimate_coil_maps
+from recon.coil_maps import CALIBRATION_LINES, CoilMaps, estimate_coil_maps
+from recon.device import Device
 from recon.espirit import espirit_maps
 from recon.hybrid import CartesianCalibration, Hybrid, hybrid_of
 from recon.hybrid_rows import HybridRows
@@ -46,8 +47,8 @@ class MappedRows(HybridRows):
     frames are merged as fill the centre, and until then images are marked incomplete.
     """
 
-    def __init__(self, plan: ReconstructionPlan) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: ReconstructionPlan, device: Device | None = None) -> None:
+        super().__init__(plan, device)
         if plan.encoding.acceleration[1] > 1:
             raise HeaderError(
                 f"is {plan.encoding.acceleration[1]}, recon.method expects 1: lines along ky only",
@@ -111,12 +112,12 @@ class MappedRows(HybridRows):
     def adjoint(
         self, hybrid: Hybrid, calibration: Calibration | None
     ) -> tuple[NDArray[np.complex64], CoilMaps]:
-        """Return the adjoint image (z, y, x), and the maps it was combined with."""
-        coil_pixels = self.coil_pixels(self.aligned_rows(hybrid, calibration), hybrid.n_averages)
+        """Return the adjoint image (z, y, x) where the rows lie, and the maps that made it."""
+        coil_pixels = self.coil_pixels(self.rows_there(hybrid, calibration), hybrid.n_averages)
         maps = None if calibration is None else calibration.maps
         if maps is None:
-            maps = estimate_coil_maps(coil_pixels)
-        return combine(coil_pixels, maps), maps
+            maps = estimate_coil_maps(self.home(coil_pixels))
+        return self.combined(coil_pixels, maps), maps
 
 
 class Sense(MappedRows):
@@ -130,8 +131,10 @@ class Sense(MappedRows):
     made when such a frame first comes, which that once takes longer than a frame.
     """
 
-    def __init__(self, plan: ReconstructionPlan) -> None:
-        super().__init__(plan)
+    knows_devices = True
+
+    def __init__(self, plan: ReconstructionPlan, device: Device | None = None) -> None:
+        super().__init__(plan, device)
         plan.check_coils()
         # Remembered, not learned: the same lines and maps always give the same weights.
         self._others: dict[tuple[int, bytes], tuple[CoilMaps, Unfolding]] = {}
@@ -153,10 +156,12 @@ class Sense(MappedRows):
         known = calibration if isinstance(calibration, SenseCalibration) else None
         if known is None or known.unfolding is None:
             is_whole = bool((hybrid.n_averages > 0).all())
-            return self.image(hybrid, frame, adjoint, is_complete=is_whole)
+            return self.image(hybrid, frame, self.home(adjoint), is_complete=is_whole)
         n_ky = hybrid.n_averages.shape[1]
         found, offset = self._unfolding_for(hybrid, frame, known)
-        image = self.image(hybrid, frame, found.image(adjoint, offset=offset, n_ky=n_ky))
+        there = found if self.ending is None else self.ending.unfolding(found)
+        pixels = self.home(there.image(adjoint, offset=offset, n_ky=n_ky))
+        image = self.image(hybrid, frame, pixels)
         if self.plan.whitening is None:
             return image
         is_measured: NDArray[np.bool_] = np.greater(hybrid.n_averages, 0)

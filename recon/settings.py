@@ -11,6 +11,7 @@ GradientDelay = Literal["off", "ring"]
 EpiPhaseCorrection = Literal["linear", "off"]
 EpiReverse = Literal["flags", "odd", "even"]
 CoilMapMethod = Literal["low-resolution", "espirit"]
+DeviceName = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class ReconstructionSettings:
     epi_phase_correction: odd against even lines, constant and linear, from the navigators.
     epi_b0_correction: field drift between the navigators; it eats real temperature, so it is off.
     epi_reverse: which lines run backwards: those so flagged, or every second by its counter.
+    device: where what is left after the last readout is computed.
     """
 
     trajectory: TrajectorySource = "header"
@@ -44,6 +46,7 @@ class ReconstructionSettings:
     epi_phase_correction: EpiPhaseCorrection = "linear"
     epi_b0_correction: bool = False
     epi_reverse: EpiReverse = "flags"
+    device: DeviceName = "cpu"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,7 +27,7 @@ class Unfolding:
     def image(
         self, adjoint: NDArray[np.complex64], *, offset: int = 0, n_ky: int = 1
     ) -> NDArray[np.complex64]:
-        """Return the image (z, y, x) of an adjoint image (z, y, x).
+        """Return the image (z, y, x) of an adjoint image (z, y, x), where it and `weights` lie.
 
         offset: of `n_ky` lines, by which this frame's lines lie further on than those that the
         unfolding was made for; exact where they are the same lines but for that.
@@ -36,13 +36,15 @@ class Unfolding:
             return self._unfolded(adjoint)
         y = np.arange(adjoint.shape[1])[:, None]
         turn = np.exp(2j * np.pi * offset / n_ky * y).astype(np.complex64)
+        turn = np.asarray(turn, like=adjoint)
         image: NDArray[np.complex64] = turn * self._unfolded(turn.conj() * adjoint)
         return image
 
     def _unfolded(self, adjoint: NDArray[np.complex64]) -> NDArray[np.complex64]:
         if self.shifts is None:
-            columns = np.ascontiguousarray(adjoint.swapaxes(1, 2))[..., None]
-            return np.ascontiguousarray((self.weights @ columns)[..., 0].swapaxes(1, 2))
+            columns = np.ascontiguousarray(adjoint.swapaxes(1, 2), like=adjoint)[..., None]
+            unfolded = (self.weights @ columns)[..., 0].swapaxes(1, 2)
+            return np.ascontiguousarray(unfolded, like=adjoint)
         image = np.zeros_like(adjoint)
         for weight, shift in zip(self.weights, self.shifts.tolist(), strict=True):
             here, there = _overlap(image.shape[1], shift)

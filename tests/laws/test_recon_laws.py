@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from messages import READOUT, Encoding, EncodingLimit, Frame, FrameKey, Pose, SessionHeader
 from messages.acquisition import PARALLEL_CALIBRATION_AND_IMAGING
 from recon import METHODS, plan, whitening_from_noise
+from tests.recon.devices import AT_HAND, METHODS_THERE
 
 N_COILS, N_KX, N_KY, N_X, N_Y = 3, 48, 32, 24, 30
 FOV_MM = (24.0, 30.0, 5.0)
@@ -24,11 +25,13 @@ ROUNDING = 2e-6  # of the largest pixel: a few float32 roundings
 LOOSE_ROUNDING = 1e-4
 MAPS_ROUNDING = 1e-5  # maps made of the frame itself round differently where it is turned
 
-methods = pytest.mark.parametrize("name", sorted(METHODS))
+EVERYWHERE = [*METHODS, *(f"{name} on {device}" for name in METHODS_THERE for device in AT_HAND)]
+methods = pytest.mark.parametrize("name", sorted(EVERYWHERE))
 
 
 def make_method(name):
     """Readouts oversampled twice; accelerated twice where the method can; spokes off the grid."""
+    name, _, device = name.partition(" on ")
     is_radial = name in OFF_THE_GRID
     encoded = (N_KX, N_X, 1) if is_radial else (N_KX, N_KY, 1)
     recon = (N_X, N_X, 1) if is_radial else (N_X, N_Y, 1)
@@ -54,7 +57,8 @@ def make_method(name):
         relative_receiver_noise_bandwidth=0.79,
     )
     header = SessionHeader(b"", (encoding,))
-    return METHODS[name](plan(header, n_coils=N_COILS, n_samples=N_KX, whitening=whitening))
+    planned = plan(header, n_coils=N_COILS, n_samples=N_KX, whitening=whitening)
+    return METHODS[name](planned, AT_HAND[device]()) if device else METHODS[name](planned)
 
 
 def complex_noise(rng, shape):
@@ -83,6 +87,7 @@ def coil_kspace(seed, ky, kx):
 
 
 def make_frame(name, seed):
+    name = name.partition(" on ")[0]
     rng = np.random.default_rng(seed)
     kx = (np.arange(N_KX) - N_KX // 2) / 2  # the readout spans twice the image
     if name in OFF_THE_GRID:
