@@ -25,6 +25,7 @@ from realtime.security.door import Door
 
 PATIENCE_NS = 100_000_000
 _HIGH_WATER = 1000
+_PING_MS = 1000  # ZeroMQ's own; a subscriber comes back by itself and asks for missed alerts
 _SCRIBE_HIGH_WATER = 200  # maps of half a megabyte each
 _MAX_UNWRITTEN = 50
 _MAX_REQUEST_BYTES = 1 << 16
@@ -249,6 +250,10 @@ class Publisher:
         bound = self._context.socket(kind)
         bound.setsockopt(zmq.SNDHWM, high_water)
         bound.setsockopt(zmq.SNDTIMEO, 10_000)
+        if kind == zmq.PUB:
+            # a subscriber that froze is let go, and with it what waits for it: maps are large
+            bound.setsockopt(zmq.HEARTBEAT_IVL, _PING_MS)
+            bound.setsockopt(zmq.HEARTBEAT_TIMEOUT, 2 * _PING_MS)
         # what is set after bind() counts for nobody who connects
         bound.setsockopt(zmq.MAXMSGSIZE, _MAX_REQUEST_BYTES)
         if door is not None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import zmq
 from click.testing import CliRunner
 
 from messages import Alert, MonitorError, Permit
@@ -106,6 +107,25 @@ def test_a_page_that_was_frozen_never_shows_what_was_granted_before(gateway, pag
     browser.wait("alert")
     assert browser.wait("beat")["permit"]["state"] == "HELD"
     assert [one["state"] for one in browser.heard if one["type"] == "permit"][-1] == "HELD"
+
+
+@pytest.mark.slow
+def test_a_frozen_page_is_let_go_by_the_gateway_and_comes_back(gateway, page):
+    # a subscriber that is not let go has a thousand events of megabytes waiting for it
+    browser = Browser(page.address)
+    browser.wait_live()
+    browser.close()
+    monitor = gateway.gateway.publisher._events.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    os.kill(page.pid, signal.SIGSTOP)
+    try:
+        assert monitor.poll(PATIENCE_S * 1000)
+    finally:
+        os.kill(page.pid, signal.SIGCONT)
+        gateway.gateway.publisher._events.disable_monitor()
+    back = Browser(page.address)
+    while (beat := back.wait("beat"))["silent_ms"] is None or beat["silent_ms"] > 500:
+        pass
+    back.close()
 
 
 @pytest.mark.slow
