@@ -253,6 +253,20 @@ def test_a_worker_lost_while_it_admits_still_begins_the_run_and_can_be_forgiven(
     assert bench.permit.state == "GRANTED"
 
 
+def test_the_next_worker_takes_as_many_iterations_as_the_first_has_chosen():
+    """Another number would turn the phase of its images against the baseline's."""
+    bench = Bench()
+    bench.send(1)
+    assert bench.worker.configuration.iterations is None
+    bench.says(structs.replace(READY, iterations=7))
+    (start,) = bench.sink.of(RunStart)
+    assert start.recon_iterations == 7
+    bench.session.worker_lost("worker process 7 is gone", now_ns=bench.now_ns)
+    bench.worker = Worker()
+    bench.session.worker_back(bench.worker, now_ns=bench.now_ns)
+    assert bench.worker.configuration.iterations == 7
+
+
 def test_the_next_worker_is_told_whether_there_were_frames_before_it():
     bench = Bench()
     bench.send(1)
