@@ -31,6 +31,7 @@ _START_NS = 60 * _S
 _CATCH_UP_NS = 60 * _S
 _SEEN_NS = 300_000_000  # how long a person takes to acknowledge
 _MEAN_GAP_S = 1.0
+_MUST = ("alerts journalled", "permits GRANTED")  # a soak without them has shown nothing
 
 
 class SoakError(Exception):
@@ -126,10 +127,11 @@ class Soak:
             list(lines(self._folder / "acknowledged.jsonl")),
             LEASE_MS,
         )
-        wrong = check(records)
+        wrong, facts = check(records), _facts(records)
+        wrong += [f"{what}: none, so nothing was tested" for what in _MUST if not facts[what]]
         if "Traceback" in self.monitor.log:
             wrong.append(f"a traceback: {self.monitor.log.partition('Traceback')[2][:2000]}")
-        return Report(dict(self.injector.counts), _facts(records), wrong)
+        return Report(dict(self.injector.counts), facts, wrong)
 
     def _all_have_all(self) -> bool:
         journal = read_journal(self.monitor.out)
