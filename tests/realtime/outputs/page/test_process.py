@@ -122,6 +122,7 @@ def test_a_frozen_page_is_let_go_by_the_gateway_and_comes_back(gateway, page):
     finally:
         os.kill(page.pid, signal.SIGCONT)
         gateway.gateway.publisher._events.disable_monitor()
+        monitor.close(linger=0)
     back = Browser(page.address)
     while (beat := back.wait("beat"))["silent_ms"] is None or beat["silent_ms"] > 500:
         pass
