@@ -49,9 +49,9 @@ class Mute:
     def ring(self) -> None:
         """Take a ring."""
 
-    def configure(self, _: control.Configuration, *, mailbox_fd: int, checkpoint_fd: int) -> None:
+    def configure(self, _: control.Configuration, **memory_fds: int | None) -> None:
         """Take a configuration and leave the memory alone."""
-        del mailbox_fd, checkpoint_fd
+        del memory_fds
 
     def send(self, message: object, *, is_droppable: bool = False) -> None:
         """Take an order, or words for the client."""
