@@ -7,6 +7,9 @@ from messages import HeaderError, SessionHeader
 from realtime.protocol_sections import Thermometry
 from realtime.streams.mrd_header import GAMMA_BAR_HZ_PER_T, require_thermometry
 
+# The gateway looks through a frame's echoes at each readout; a header that claims 65536 of them
+# would keep every other client waiting. Relaxometry takes 32.
+MAX_JOINED: Final = 64
 MAX_OVERRIDE_DISAGREEMENT: Final = 0.1  # as between the header's own frequency and field
 
 
@@ -54,11 +57,17 @@ def joined_contrasts(settings: Thermometry | None, header: SessionHeader) -> int
     """Return how many contrasts one frame joins: all that the header's limits name, or 1.
 
     header: what is in force. A method of `thermometry.JOINS_CONTRASTS` needs all at once; for any
-    other each contrast is a frame of its own.
+    other each contrast is a frame of its own. Raises HeaderError where it names too many.
     """
     if settings is None or settings.method not in thermometry.JOINS_CONTRASTS:
         return 1
-    return header.encodings[0].n_contrasts
+    n_joined = header.encodings[0].n_contrasts
+    if n_joined > MAX_JOINED:
+        raise HeaderError(
+            f"names {n_joined}, expected at most {MAX_JOINED} in an echo train",
+            field="encoding[0].encodingLimits.contrast",
+        )
+    return n_joined
 
 
 def echo_times_of(

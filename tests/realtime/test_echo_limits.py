@@ -5,6 +5,7 @@ import pytest
 from messages import Encoding, HeaderError, SessionHeader
 from realtime import pipeline
 from realtime.protocol import parse_protocol
+from realtime.session_setup import assembler_for
 
 PROTOCOL = """
 [protocol]
@@ -51,3 +52,12 @@ def test_water_and_fat_are_not_sought_in_too_few_echoes(echo_times_s):
 
 def test_three_echoes_are_enough():
     assert build(0.01, 0.013, 0.016).n_joined == 3
+
+
+def test_a_header_that_claims_thousands_of_echoes_is_refused_before_any_is_kept():
+    """Each readout looked through all of them: one client stopped the gateway for seconds."""
+    n, extent_mm = (32, 32, 1), (64.0, 64.0, 5.0)
+    encoding = Encoding(n, n, extent_mm, extent_mm, "cartesian", n_contrasts=65536)
+    header = SessionHeader(b"", (encoding,), echo_times_s=(0.01,), h1_frequency_hz=127.7e6)
+    with pytest.raises(HeaderError, match=r"contrast: names 65536, expected at most 64"):
+        assembler_for(parse_protocol(PROTOCOL), header)
