@@ -20,7 +20,7 @@ from tests.soak.subscriber import Log
 RISES_C = (*(0.0,) * 4, 30.0, 30.0, *(0.0,) * 7, None, *(0.0,) * 2)
 _N_COLD = 4
 _N_FRAMES = 80
-_PATIENCE_S = 30.0
+_PATIENCE_S = 90.0
 _BACK_OFF_S = (0.05, 0.1, 0.2, 0.4)
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends RST
 
@@ -33,13 +33,13 @@ def session(port: int, clock: MonotonicClock, log: Log) -> None:
     """Send frames until all are sent, or until the connection breaks, from either side."""
     with socket.create_connection(("127.0.0.1", port), 10.0) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(_PATIENCE_S)  # a session that is being admitted does not read
         feeder = Feeder(connection, now_ns=clock.now_ns(), rises_c=RISES_C, n_cold=_N_COLD)
         name, is_whole = f"tcp:127.0.0.1:{connection.getsockname()[1]}", False
         try:
             while len(feeder.sent_ns) < _N_FRAMES and _hears_on(connection, feeder, clock):
                 feeder.send(clock.now_ns())
             feeder.close()
-            connection.settimeout(_PATIENCE_S)
             while connection.recv(1 << 20):
                 pass
             is_whole = len(feeder.sent_ns) == _N_FRAMES
