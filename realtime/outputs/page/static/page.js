@@ -5,6 +5,7 @@ import { Link } from "./link.js";
 import { drawPicture, drawScale, readPicture } from "./picture.js";
 
 const LOOK_MS = 50;
+const OLD_MS = 5000; // where no lease says how long a frame holds
 let stale_ms = 500;
 let beat = null;
 let permit = null; // told at once when it changes; never believed longer than the beats are
@@ -61,7 +62,9 @@ function listStreams(newest) {
 
 function drawStream() {
   drawn = pictures.get(document.getElementById("stream").value) ?? null;
-  if (drawn) drawPicture(document.getElementById("picture"), drawn);
+  if (!drawn) return;
+  drawPicture(document.getElementById("picture"), drawn);
+  document.body.classList.toggle("cold", !drawn.planes.temperature_c);
 }
 
 // Age of a picture or verdict: what it was when the last beat was true, and what has passed since.
@@ -99,7 +102,7 @@ function showFrame() {
   show("frame-id", frame ? `${frame.frame_id} ${frame.outcome}` : "none");
   show("frame-age", frame ? seconds(ageMs(frame.heard_ms) + frame.age_ms) : "none");
   const picture_ms = drawn && beat ? ageMs(drawn.heard_ms) : 0;
-  const isOld = drawn !== null && (!beat?.run_id || picture_ms > beat.lease_ms);
+  const isOld = drawn !== null && picture_ms > (beat?.lease_ms || OLD_MS);
   document.body.classList.toggle("old", isOld);
   show("picture-frame", drawn ? `frame ${drawn.frame_id}, ${seconds(picture_ms)} old${isOld ? ", NOT CURRENT" : ""}` : "");
 }
