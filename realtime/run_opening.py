@@ -28,7 +28,7 @@ def choose_protocol(given: Protocol | None, name: str, *, is_chosen: bool) -> Pr
     """
     if is_chosen and given is not None:
         return given
-    bare = Path(name).stem if name.endswith((".toml", ".xml")) else name
+    bare = name.removesuffix(".xml").removesuffix(".toml")  # a name, never a path
     if bare in shipped_protocols():
         return load_protocol(bare)
     if given is not None:
