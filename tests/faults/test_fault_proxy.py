@@ -54,8 +54,8 @@ def test_without_a_toxic_everything_passes_both_ways_and_so_does_the_end(line: L
     assert line.received(len(SENT) + 1) == SENT  # and then the end of the stream
     line.server.sendall(b"answer")
     assert line.client.recv(100) == b"answer"
-    assert line.proxy.n_bytes("passed") == len(SENT)
-    assert line.proxy.n_bytes("passed", "down") == 6
+    line.proxy.wait(lambda it: it.n_bytes("passed") == len(SENT))
+    line.proxy.wait(lambda it: it.n_bytes("passed", "down") == 6)
 
 
 @pytest.mark.parametrize(

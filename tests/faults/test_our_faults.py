@@ -47,6 +47,7 @@ def acknowledge(gateway: Running, alert_id: int, who: str = "me") -> dict:
     return json.loads(gateway.ask(json.dumps(body).encode())[-1][0])
 
 
+@pytest.mark.slow
 def test_22_a_process_that_grows_is_told_and_a_worker_beyond_its_cap_replaced(
     tmp_path, monkeypatch
 ):

@@ -2,6 +2,7 @@
 
 import socket
 
+import numpy as np
 import pytest
 
 from simulators.mrd import acquisition_message
@@ -196,6 +197,32 @@ def test_06_a_frame_with_missing_lines_measures_nothing_and_holds(gateway: Runni
     client.read_to_end()
     client.hang_up()
     assert gateway.events.topic("run.stop", after=mark).n_incomplete == 1
+
+
+SPOILT = {
+    "nan": lambda k: np.where(np.arange(k.shape[-1]) == 40, np.nan, k),
+    "infinite": lambda k: np.where(np.arange(k.shape[-1]) == 40, np.inf, k),
+    "all zero": np.zeros_like,
+    "noise alone": lambda k: k - k + np.random.default_rng(1).normal(size=k.shape),
+    "almost no signal": lambda k: k * 1e-3 + np.random.default_rng(2).normal(size=k.shape),
+}
+
+
+@pytest.mark.parametrize("damage", SPOILT)
+def test_19_a_frame_that_shows_nothing_is_never_shown_as_normal(gateway: Running, damage: str):
+    client = granted(gateway, gateway.port)
+    mark = gateway.mark()
+    kspace = SPOILT[damage](SCAN.kspace(3)).astype(np.complex64)
+    client.send(*(acquisition_message(SCAN.head(3, n), kspace[n]) for n in SCAN.lines))
+    verdict = verdict_of(gateway, 3, mark)
+    assert verdict.permit == "HELD"
+    holds = [one.rule for one in verdict.findings if one.severity == "hold"]
+    assert holds, verdict.findings
+    maps = gateway.events.wait(lambda t, n: t == "map" and n.frame_id == 3, after=mark)
+    assert np.isnan(maps.temperature_c[~maps.valid]).all()
+    focus = verdict.regions[0]
+    assert focus.n_valid < focus.n_pixels or "noise" in holds or "temperature-max" in holds
+    client.hang_up()
 
 
 @pytest.mark.parametrize(
