@@ -74,8 +74,9 @@ def refuse_open_page(host: str, *, is_unencrypted: bool) -> None:
     if not is_loopback(host) and not is_unencrypted:
         raise MonitorError(
             f"--page-host {host}: the page has no encryption and asks for no password: anybody "
-            "there could look, and acknowledge alerts; let a TLS proxy or SSH tunnel end on this "
-            "machine; --i-know-this-is-unencrypted allows it all the same"
+            "there could look, and acknowledge alerts; an SSH tunnel on the same port number "
+            "(ssh -L 8090:127.0.0.1:8090) is safe; --i-know-this-is-unencrypted allows it all the "
+            "same"
         )
 
 
