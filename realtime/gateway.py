@@ -51,10 +51,10 @@ class Gateway:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self._clock = clock
-        self._context = tuned_context(settings.tuning)
-        self.door = Door(self._context, settings.keys, settings.scanners)
         self.epoch = f"{utc_now():%Y%m%dT%H%M%S}-{os.getpid()}"
         self._premises = Premises(settings, epoch=self.epoch)
+        self._context = tuned_context(settings.tuning)
+        self.door = Door(self._context, settings.keys, settings.scanners)
         self._journal = self._premises.journal
         self._poller = zmq.Poller()
         try:
@@ -382,7 +382,7 @@ class Gateway:
 
     def _start_scribe(self) -> "subprocess.Popen[bytes]":
         address = self.publisher.open_scribe()
-        command = [sys.executable, "-m", "realtime.outputs.run_folder", address]
+        command = [sys.executable, "-m", "realtime.outputs.run_folder", address, str(os.getpid())]
         return subprocess.Popen(command, process_group=0)  # Ctrl-C is for the gateway alone
 
 

@@ -1,7 +1,7 @@
 """The run folder, written by a process of its own that may be slow and may die.
 
-`python -m realtime.outputs.run_folder ADDRESS` pulls events from the gateway, each with its run's
-folder. Every row is flushed, so that whatever ends this process leaves readable files.
+`python -m realtime.outputs.run_folder ADDRESS PARENT` pulls events from the gateway, each with its
+run's folder. Every row is flushed, so that whatever ends this process leaves readable files.
 """
 
 import contextlib
@@ -180,11 +180,13 @@ def _counted(table: Path, stop: RunStop) -> RunStop:
     return replace(stop, n_frames=len(outcomes), n_late=late, n_fault=fault)
 
 
-def main(address: str) -> None:
-    """Write run folders until the gateway says that it is over."""
+def main(address: str, parent: int) -> None:
+    """Write run folders until the gateway says that it is over, or is gone.
+
+    parent: its process id; it may be gone before this line is reached.
+    """
     # Ctrl-C reaches the whole group; the gateway says when we are done
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
     context = zmq.Context()
     inbox = context.socket(zmq.PULL)
     inbox.connect(address)
@@ -208,7 +210,7 @@ def main(address: str) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1])
+        main(sys.argv[1], int(sys.argv[2]))
     except (OSError, RuntimeError) as error:
         # a full disk: one line, and no last words from the files that HDF5 cannot close
         print(f"run folder: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)  # noqa: T201
