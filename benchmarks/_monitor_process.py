@@ -24,6 +24,7 @@ from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import load_protocol
 from realtime.settings import Settings
+from realtime.tuning import Tuning
 from simulators.device_line import Monitor
 
 _FREE_PORT = "tcp://127.0.0.1:*"
@@ -154,6 +155,7 @@ def serve(folder: Path, protocol: str, until: IO[bytes], *, kind: str) -> None:
         is_single_run=kind != "many",
         is_lossless=is_lossless,
         is_recording=not is_lossless,
+        tuning=Tuning(),
     )
     gateway = Gateway(settings, MonotonicClock())
     try:

@@ -11,7 +11,7 @@ from realtime.mailbox import anonymous_memory
 from realtime.tuning import UNTUNED, Tuning, pack_tuning
 
 # One thread per frame: pools of two cost 3-10 times and ruin the tail. Set before numpy loads.
-_ONE_THREAD = dict.fromkeys(
+ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
 
@@ -30,7 +30,7 @@ class WorkerLink:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "realtime.worker", str(theirs.fileno()), told],
             pass_fds=[theirs.fileno()],
-            env={**os.environ, **_ONE_THREAD, **tuning.worker_environment()},
+            env={**os.environ, **ONE_THREAD, **tuning.worker_environment()},
             process_group=0,  # Ctrl-C is for the gateway, which ends us in order
         )
         theirs.close()

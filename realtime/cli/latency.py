@@ -70,6 +70,7 @@ class Asked:
         )  # fmt: skip
 
 
+_TUNING = Tuning()  # as `serve` has it
 _KEYS = tuple(Asked.__dataclass_fields__)
 _OPTIONS = (
     click.option("--matrix", type=click.IntRange(32, 512), default=128, show_default=True),
@@ -121,7 +122,7 @@ def latency(asked: Asked, out: Path | None) -> None:
     """
     out = fresh_folder(out or Path("runs") / f"latency-{utc_now():%Y%m%d-%H%M%S}")
     click.echo(f"{asked.title}: {asked.frames} frames, {asked.frames / asked.rate:.0f} s", err=True)
-    heard, machine = _measure(out, asked)
+    heard, machine = measured(out, asked)
     timings, rows = timings_of(out, heard)
     if not timings:
         raise MonitorError("no frame was computed in time; see verdicts.csv in the run folder")
@@ -138,8 +139,9 @@ def latency(asked: Asked, out: Path | None) -> None:
     _refuse_unanswered(rows, n_sent=asked.frames)
 
 
-def _measure(out: Path, asked: Asked) -> tuple[Heard, Machine]:
-    settings = local_settings(out, _protocol_of(asked), is_recording=False, tuning=Tuning())
+def measured(out: Path, asked: Asked, *, tuning: Tuning = _TUNING) -> tuple[Heard, Machine]:
+    """Run what is asked into a folder; return what the sender heard, and on what machine."""
+    settings = local_settings(out, _protocol_of(asked), is_recording=False, tuning=tuning)
     with tempfile.TemporaryDirectory() as folder:
         order_path, heard_path = Path(folder) / "order.json", Path(folder) / "heard.json"
         with hosting(settings) as gateway, competing(asked.load):
