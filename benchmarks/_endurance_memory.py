@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 MB = 1e6
 PER_FRAMES = 100_000
-WARM_SHARE = 0.2  # of the frames: pools, caches and histories fill before
+# Of the frames. The logs of power and beam fill in thousands, CPython's free lists of tuples in tens
+# of thousands: up to then memory grows by ten bytes a frame, and a short run shows nothing else.
+WARM_SHARE = 0.2
 LEAST_SAMPLES = 12
 N_BLOCKS = 12
 
