@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 MB = 1e6
 PER_FRAMES = 100_000
-# Of the frames. The logs of power and beam fill in thousands, CPython's free lists of tuples in tens
-# of thousands: up to then memory grows by ten bytes a frame, and a short run shows nothing else.
+# Of the frames. The logs of power and beam fill in thousands, CPython's free lists of tuples in
+# tens of thousands: up to then memory grows by ten bytes a frame, and a short run shows only that.
 WARM_SHARE = 0.2
 LEAST_SAMPLES = 12
 N_BLOCKS = 12
