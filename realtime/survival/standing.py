@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
-from messages import Alert
+from messages import Alert, MonitorError
 from messages.codec import decode
 from realtime.alerts.journal import Row
 
@@ -18,7 +16,7 @@ def standing(rows: Iterable[Row]) -> tuple[Alert, ...]:
     for row in rows:
         try:
             _, alert = decode([row.topic.encode(), row.header])
-        except (msgspec.MsgspecError, ValueError, KeyError):
+        except MonitorError:
             continue
         if not isinstance(alert, Alert):
             continue
