@@ -15,6 +15,7 @@ from _monitor_process import MonitorProcess
 from _table import MeasurementError, Outcome, Table, Target, run
 
 from realtime.cli.latency import protocol_for
+from realtime.tuning import SCANNER_LEVEL, go_first
 
 N_WARM = 10
 MOST_GROWTH = 1.5  # of the median lag from the first half of a flood to its second
@@ -147,6 +148,7 @@ def _row(title: str, name: str, values: list[float], bare: list[float]) -> tuple
 
 def measure(arguments: argparse.Namespace) -> Outcome:
     targets, rows, floods = list[Target](), list[tuple[str, ...]](), list[tuple[str, ...]]()
+    go_first(SCANNER_LEVEL)  # the client
     with BareServer() as bare_port:
         for case in CASES:
             found, figures = paced(case, bare_port, quick=arguments.quick)
@@ -159,7 +161,8 @@ def measure(arguments: argparse.Namespace) -> Outcome:
         "Last readout sent → image back at an MRD client over TCP (ms)",
         ("frames", "what", "p50", "p95", "p99", "max", "× bare"),
         tuple(rows),
-        "Both servers in turn, two rounds, the same client and bytes. The bare server (readout "
+        "Both servers in turn, two rounds, the same client and bytes, all before ordinary work "
+        "where that is permitted. The bare server (readout "
         "FFT on arrival with scipy, root of squares, one image) does no thermometry, no safety "
         "work, no record and serves one client. The monitor's magnitude goes back before it is "
         "measured; temperature and dose follow the verdict.",

@@ -16,6 +16,8 @@ import zmq
 # The gateway before all workers: it holds the permit where one of them never ends. A worker that
 # rehearses waits for those that have frames.
 GATEWAY_LEVEL, SERVING_LEVEL, REHEARSING_LEVEL = 30, 20, 10
+# a simulated scanner stands for another machine: it waits for no ordinary work of this one
+SCANNER_LEVEL = 15
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK = 14
 _KEPT_BYTES = 1 << 25  # the most that glibc takes for its threshold

@@ -14,6 +14,7 @@ import zmq
 
 from realtime.cli.latency_scan import Order, departures_s, ready_scan
 from realtime.clock import MonotonicClock
+from realtime.tuning import SCANNER_LEVEL, Tuning, go_first, tuned_context
 from simulators.mrd import IMAGE, ResultReader, close_message, config_message, header_message
 
 _LAST_WORD_NS = 10_000_000_000
@@ -48,7 +49,7 @@ class _Sender:
     def __init__(self, order: Order) -> None:
         self._order, self._clock = order, MonotonicClock()
         self.heard = Heard()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = tuned_context(Tuning())
         self._events = self._context.socket(zmq.SUB)
         self._events.subscribe("verdict")
         self._events.connect(order.events)
@@ -150,4 +151,5 @@ def main(order_path: Path, out_path: Path) -> None:
 
 
 if __name__ == "__main__":
+    go_first(SCANNER_LEVEL)
     main(Path(sys.argv[1]), Path(sys.argv[2]))
