@@ -46,8 +46,8 @@ class Case:
 
 
 CASES = {
-    "cartesian-128": Case(128, 8, 20.0),
-    "cartesian-256": Case(256, 32, 8.0),
+    "cartesian-128": Case(128, 8, 10.0),
+    "cartesian-256": Case(256, 32, 5.0),
     "radial-34": Case(128, 8, 20.0, spokes=34),
     "radial-89": Case(256, 8, 10.0, spokes=89),
 }
