@@ -1,6 +1,7 @@
 """Two replays of one recording at full speed agree bit for bit, whatever the machine does."""
 
 import csv
+import json
 
 import h5py
 import pytest
@@ -11,6 +12,7 @@ from realtime.cli.open_loop import OpenLoop, write_recording
 from simulators import Treatment, TreatmentSimulator
 
 TIMED = ("age_ms", "_ms")  # what a clock says is not of the data
+RUNS_OWN = ("epoch", "run_id")
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +52,15 @@ def test_verdicts_and_readings_are_the_same_but_for_the_clock(runs):
     assert len(verdicts[0]) == 9
     assert verdicts[0] == verdicts[1]
     assert readings[0] == readings[1]
+
+
+def test_alerts_are_the_same_but_for_the_clock(runs):
+    one, two = (
+        [
+            {key: value for key, value in json.loads(line).items() if key not in RUNS_OWN}
+            for line in (out / "alerts.jsonl").read_text().splitlines()
+        ]
+        for out in runs
+    )
+    assert any(alert["state"] == "raised" for alert in one)  # it was heated beyond its limit
+    assert one == two
