@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import ismrmrd
+import numpy as np
 from _table import MeasurementError
 
 from realtime.clock import MonotonicClock
 from simulators import GradientEcho, Treatment, TreatmentSimulator
-from simulators.mrd import close_message, config_message, header_message
+from simulators.mrd import (
+    ACQUISITION_HEAD,
+    LAST_IN_MEASUREMENT,
+    close_message,
+    config_message,
+    header_message,
+)
 from simulators.static_frames import static_frame_bytes
 
 _IMAGE, _TEXT, _CLOSE = 1022, 5, 4
@@ -71,10 +78,21 @@ class ImageClient:
     def flat_out(self, *, n_frames: int) -> Heard:
         """Send frames as fast as they are taken."""
         self._open()
-        for index, message in enumerate(self._imaging(n_frames)):
-            self._send(message)
-            if index % self._n_rows == self._n_rows - 1:
-                self.heard.sent_ns[index // self._n_rows] = self._clock.now_ns()
+        messages = list(self._imaging(1))
+        whole = bytearray().join(messages)
+        readout = np.dtype(
+            {"names": ["head"], "formats": [ACQUISITION_HEAD], "offsets": [2],
+             "itemsize": len(messages[0])}
+        )  # fmt: skip
+        heads = np.frombuffer(whole, readout)["head"]
+        heads["flags"] &= np.uint64(~LAST_IN_MEASUREMENT & (1 << 64) - 1)
+        frame_ticks = round(self._step_ns * self._n_rows / 1e3)  # the treatment's stamps are in µs
+        for frame in range(n_frames):
+            self._send(whole)
+            self.heard.sent_ns[frame] = self._clock.now_ns()
+            heads["idx"]["repetition"] += 1
+            heads["scan_counter"] += self._n_rows
+            heads["acquisition_time_stamp"] += frame_ticks
         return self._finish()
 
     def _open(self) -> int:
@@ -90,7 +108,7 @@ class ImageClient:
             else:
                 yield message
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: bytes | bytearray) -> None:
         """Send all of it, hearing what comes meanwhile."""
         view = memoryview(message)
         while view:

@@ -32,21 +32,25 @@ class Case:
     n_coils: int
     rate_hz: float
     spokes: int = 0
+    has_heat_model: bool = True
 
     def options(self) -> list[str]:
         """Return the command's options."""
         asked = [f"--matrix={self.matrix}", f"--coils={self.n_coils}", f"--rate={self.rate_hz:g}"]
+        asked += [] if self.has_heat_model else ["--no-heat-model"]
         return [*asked, "--trajectory=radial", f"--spokes={self.spokes}"] if self.spokes else asked
 
     @property
     def title(self) -> str:
         """What is played, in words."""
         sampling = f"{self.spokes} spokes" if self.spokes else "Cartesian"
-        return f"{self.matrix}² × {self.n_coils}, {sampling}, {self.rate_hz:g} frames/s"
+        model = "" if self.has_heat_model else ", without heat model"
+        return f"{self.matrix}² × {self.n_coils}, {sampling}, {self.rate_hz:g} frames/s{model}"
 
 
 CASES = {
     "cartesian-128": Case(128, 8, 10.0),
+    "cartesian-128-no-heat-model": Case(128, 8, 10.0, has_heat_model=False),
     "cartesian-256": Case(256, 32, 5.0),
     "radial-34": Case(128, 8, 20.0, spokes=34),
     "radial-89": Case(256, 8, 10.0, spokes=89),

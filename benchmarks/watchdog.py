@@ -14,6 +14,7 @@ from _strikes import Strike, Ward
 from _table import MeasurementError, Outcome, Table, Target, run
 from numpy.typing import NDArray
 
+from realtime.tuning import SCANNER_LEVEL, go_first
 from tests.soak.monitor import Monitor
 
 DEADLINE_MS = 100.0
@@ -116,6 +117,7 @@ def _strike_phases(strikes: list[Strike]) -> str:
 
 
 def measure(arguments: argparse.Namespace) -> Outcome:
+    go_first(SCANNER_LEVEL)  # who watches stands in another machine
     n = 20 if arguments.quick else arguments.strikes
     strikes, ward = struck(n, seed=arguments.seed)
     late_ms = np.array([one.from_readout_ms for one in strikes]) - DEADLINE_MS

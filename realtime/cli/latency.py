@@ -47,6 +47,7 @@ class Asked:
     method: str = AUTO
     load: int = 0
     images: bool = False
+    heat_model: bool = True
 
     @property
     def title(self) -> str:
@@ -59,6 +60,7 @@ class Asked:
             f"{self.rate:g} frames/s",
         ]
         parts += [] if self.method == AUTO else [self.method]
+        parts += [] if self.heat_model else ["without heat model"]
         parts += [f"{counted(self.load, 'core')} loaded"] if self.load else []
         return ", ".join(parts)
 
@@ -107,6 +109,9 @@ _OPTIONS = (
         help="Processes that compete for the cores meanwhile.",
     ),
     click.option("--images", is_flag=True, help="Also time the images that come back."),
+    click.option(
+        "--heat-model/--no-heat-model", default=True, help="As in mrgfus-demo; it costs most."
+    ),
 )
 
 
@@ -162,10 +167,10 @@ def measured(out: Path, asked: Asked, *, tuning: Tuning = _TUNING) -> tuple[Hear
 
 
 def _protocol_of(asked: Asked) -> Protocol:
-    return protocol_for(asked.matrix, method=asked.method)
+    return protocol_for(asked.matrix, method=asked.method, has_heat_model=asked.heat_model)
 
 
-def protocol_for(matrix: int, *, method: str = AUTO) -> Protocol:
+def protocol_for(matrix: int, *, method: str = AUTO, has_heat_model: bool = True) -> Protocol:
     """Return the demo's protocol with its regions scaled to another matrix."""
     scale = matrix / _DRAWN_FOR_PX
 
@@ -175,6 +180,7 @@ def protocol_for(matrix: int, *, method: str = AUTO) -> Protocol:
         return f"{found[1]} = [{y}, {x}]"
 
     text = load_protocol("mrgfus-demo").text.replace('name = "mrgfus-demo"', f'name = "{_NAME}"')
+    text = text.replace("heat_model = true", f"heat_model = {str(has_heat_model).lower()}")
     text = text.replace('method = "fft"', f'method = "{method}"')
     # stamps run as fast as frames are sent, whatever the header's repetition time
     text = text.replace('time_stamp_unit = "auto"', 'time_stamp_unit = "us"')
