@@ -18,6 +18,7 @@ import zmq
 from _table import MeasurementError
 
 from realtime.clock import MonotonicClock
+from realtime.tuning import Tuning, tuned_context
 from tests.soak.feeder import PERIOD_NS, Feeder
 from tests.soak.monitor import Monitor
 
@@ -66,7 +67,7 @@ class Ward:
     def __init__(self, monitor: Monitor, rng: random.Random) -> None:
         self._monitor, self._rng = monitor, rng
         self._now_ns = MonotonicClock().now_ns
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = tuned_context(Tuning())  # a stuck worker must not delay who watches
         self._events = self._context.socket(zmq.SUB)
         self._events.setsockopt(zmq.RCVHWM, 0)
         for topic in _HEARD:
