@@ -8,7 +8,6 @@ from realtime.answers import AlertIds, Answers, Sink
 
 _MAX_ENDED = 16
 _IDLE_NS = 1_000_000_000  # a storm of acknowledgements must not fill the journal
-_MAX_WHO = 80
 
 
 class Desk:
@@ -66,7 +65,7 @@ class Desk:
         is_idle = not any(answers.awaits(alert_id) for answers in books)
         is_known = any(answers.acknowledge(alert_id, who) for answers in books)
         if is_idle:
-            self._tell_idle(f"alert {alert_id} by {who[:_MAX_WHO]}", now_ns)
+            self._tell_idle(f"alert {alert_id} by {who}", now_ns)
         return is_known
 
     def _tell_idle(self, text: str, now_ns: int) -> None:

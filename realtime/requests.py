@@ -9,6 +9,9 @@ _MOST_WATTS = 1e5  # fifty times what a transducer or an applicator takes
 _MAX_BEAM_NUMBER = (1 << 31) - 1  # DICOM PS3.5 6.2: an integer string has 32 bits
 _MOST_MU = 1e5  # ten times the largest fraction
 
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Of a person: it is told to everybody and kept."""
+
 _Time = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 
 
@@ -23,7 +26,7 @@ class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown
     """A person has seen this alert; `epoch`, where it is given, must be the one that runs."""
 
     alert_id: Annotated[int, msgspec.Meta(ge=-_MAX_SEQUENCE, le=_MAX_SEQUENCE)]
-    who: str
+    who: Name
     epoch: str = ""
 
 

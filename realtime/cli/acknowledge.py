@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from realtime.cli.control_line import ask
 from realtime.cli.open_host import keys_option
+from realtime.control_line import ask
 
 
 @click.command()

@@ -15,10 +15,10 @@ from messages import Alert, MonitorError, Verdict
 from messages.codec import decode
 from realtime.cli import verdict_words
 from realtime.cli.console import console
-from realtime.cli.control_line import ask, connect, unheard
 from realtime.cli.open_host import keys_option
-from realtime.cli.watched import Watched
 from realtime.clock import Clock, MonotonicClock
+from realtime.control_line import ask, connect, unheard
+from realtime.watched import Watched
 
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 _FIRST_WORD_MS = 2000  # twenty heartbeats

@@ -7,8 +7,8 @@ import pytest
 import zmq
 
 from messages import MonitorError
-from realtime.cli.control_line import ask
 from realtime.cli.open_host import LOOPBACK, listening
+from realtime.control_line import ask
 from realtime.security import keys
 from realtime.security.door import Door, network
 from realtime.streams.links import open_link
@@ -82,7 +82,7 @@ def test_nobody_else_hears_a_word_or_is_heard(guarded, folders, which, who):
         if kind == zmq.SUB:
             client.subscribe("")
         if who != "no key":
-            keys.secure_client(client, folders / "stranger")
+            keys.secure_client(client, folders / ("friend" if who == "wrong server" else who))
         if who == "wrong server":
             client.curve_serverkey = zmq.curve_keypair()[0]
         client.connect(address)
@@ -95,7 +95,6 @@ def test_nobody_else_hears_a_word_or_is_heard(guarded, folders, which, who):
 
 
 def test_a_stranger_s_key_is_told_by_its_fingerprint(guarded, folders):
-    mark = guarded.mark()
     context = zmq.Context()
     try:
         client = context.socket(zmq.DEALER)
@@ -109,7 +108,25 @@ def test_a_stranger_s_key_is_told_by_its_fingerprint(guarded, folders):
         context.destroy(linger=0)
     assert keys.fingerprint(keys.read_pair(folders / "stranger").public) in alert.text
     assert "127.0.0.1" in alert.text
-    assert mark
+
+
+def test_without_keys_mrd_over_zeromq_comes_from_the_scanner_alone(tmp_path):
+    with running(tmp_path, scanners=(network("127.0.0.9"),)) as gateway:
+        endpoint = gateway.gateway.zmq_endpoint
+        context = zmq.Context()
+        try:
+            stranger, scanner = context.socket(zmq.DEALER), context.socket(zmq.DEALER)
+            stranger.connect(endpoint)
+            scanner.connect(endpoint.replace("//", "//127.0.0.9:0;"))
+            for one in (stranger, scanner):
+                one.send(struct.pack("<H", 4))
+            assert scanner.poll(PATIENCE_S * 1000)
+            assert not stranger.poll(SHORT_MS)
+        finally:
+            context.destroy(linger=0)
+        assert "127.0.0.1" in gateway.events.topic("alert").text
+        # whoever listens and asks is no scanner
+        assert "no open alert 999" in asked(gateway, None)
 
 
 def test_a_revoked_key_is_refused_at_its_next_connection(guarded, folders, tmp_path):
@@ -125,9 +142,13 @@ def test_a_revoked_key_is_refused_at_its_next_connection(guarded, folders, tmp_p
 
 def test_a_gateway_with_an_open_secret_does_not_start(tmp_path, folders):
     with zmq.Context() as context:
-        with pytest.raises(MonitorError, match=r"own\.key_secret"):
+        with pytest.raises(MonitorError, match=r"own\.key_secret: No such file"):
             Door(context, tmp_path)
         keys.new_pair(tmp_path / "keys")
+        (tmp_path / "keys" / "own.key_secret").chmod(0o644)
+        with pytest.raises(MonitorError, match="others can read"):
+            Door(context, tmp_path / "keys")
+        (tmp_path / "keys" / "own.key_secret").chmod(0o600)
         (tmp_path / "keys").chmod(0o777)
         with pytest.raises(MonitorError, match="others can write"):
             Door(context, tmp_path / "keys")
@@ -166,6 +187,7 @@ def test_only_the_scanner_may_send_over_tcp(tmp_path):
         ({"keys": True, "scanners": ["10.0.0.9"]}, "tunnel"),
         ({"keys": True, "scanners": ["10.0.0.999"], "is_unencrypted": True}, "10.0.0.999"),
         ({"keys": True, "host": "console.example.org"}, "IP address"),
+        ({"host": "::1"}, "IPv4"),
     ],
 )
 def test_a_network_is_listened_to_only_with_all_that_it_takes(tmp_path, options, told):

@@ -106,7 +106,7 @@ class Browser:
                 raise _Farewell(NOT_OURS, "hello is said once")
 
     async def _acknowledge(self, word: Acknowledge, outbox: Outbox) -> None:
-        status, text = await self._line.acknowledge(word.alert_id, word.who)
+        status, text = await self._line.acknowledge(word.alert_id, word.who, epoch=word.epoch)
         outbox.keep(write(Acknowledged(word.request, word.alert_id, status, text)))
 
     async def _word(self) -> Word:

@@ -5,10 +5,10 @@ from itertools import islice
 
 from messages import Alert, Heartbeat, Maps, Permit, RunStart, RunStop, Verdict
 from messages.codec import Envelope, Noun
-from realtime.cli.watched import Watched
 from realtime.outputs.page.outbox import Outbox
 from realtime.outputs.page.picture import Picture, Stream, draw
 from realtime.outputs.page.wire import Beat, FrameWord, Hello, PermitWord, Told, Welcome, write
+from realtime.watched import Watched
 
 STALE_MS = 500
 MOST_LOGGED = 1000

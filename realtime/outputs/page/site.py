@@ -1,4 +1,4 @@
-"""What the page's address serves: five files from the package, and the socket of the browsers.
+"""What the page's address serves: its own files from the package, and the browsers' socket.
 
 Every request must name us as its host (else a foreign name could be bound to this address), and a
 browser's socket must come from our own page: 403 otherwise.

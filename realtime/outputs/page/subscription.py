@@ -10,8 +10,8 @@ import zmq
 
 from messages import Alert, Maps, MonitorError
 from messages.codec import Part, decode
-from realtime.cli.control_line import ask, connect
 from realtime.clock import Clock
+from realtime.control_line import ask, connect
 from realtime.outputs.page.news import News
 from realtime.outputs.page.picture import Stream, stream_of
 
@@ -57,11 +57,14 @@ class Subscription:
                 async with asyncio.timeout(_LOOK_S):
                     await ready.wait()
 
-    async def acknowledge(self, alert_id: int, who: str) -> tuple[str, str]:
-        """Pass an acknowledgement on; return `done` or `refused`, and why."""
+    async def acknowledge(self, alert_id: int, who: str, *, epoch: str) -> tuple[str, str]:
+        """Pass an acknowledgement on; return `done` or `refused`, and why.
+
+        epoch: of the alert that was shown. A monitor that began anew meanwhile refuses it.
+        """
         if self._n_asked >= _MOST_ASKED:
             return "refused", "too many acknowledgements wait for the monitor; try again"
-        request = {"type": "acknowledge", "alert_id": alert_id, "who": who}
+        request = {"type": "acknowledge", "alert_id": alert_id, "who": who, "epoch": epoch}
         try:
             await self._ask(request)
         except MonitorError as error:

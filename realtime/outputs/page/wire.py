@@ -8,12 +8,12 @@ from typing import Annotated
 import msgspec
 
 from messages import Alert, RegionReading
+from realtime.requests import Name
 
 MOST_INBOUND_BYTES = 4096
 _MOST = (1 << 53) - 1  # the largest integer that JavaScript counts to
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class Hello(msgspec.Struct, tag="hello", frozen=True, forbid_unknown_fields=True):
@@ -32,11 +32,12 @@ class Seen(msgspec.Struct, tag="seen", frozen=True, forbid_unknown_fields=True):
 
 
 class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown_fields=True):
-    """A person has seen this alert; the answer bears the same `request`."""
+    """A person has seen this alert of this epoch; the answer bears the same `request`."""
 
     request: _Count
+    epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     alert_id: _Count
-    who: _Name
+    who: Name
 
 
 Word = Hello | Seen | Acknowledge

@@ -29,7 +29,7 @@ export class Link {
   drawn(number) { this.#seen.picture = number; this.#sayAlive(); }
 
   acknowledge(request, alertId, who) {
-    return this.#say({ type: "acknowledge", request, alert_id: alertId, who });
+    return this.#say({ type: "acknowledge", request, epoch: this.#known.epoch, alert_id: alertId, who });
   }
 
   #open() {

@@ -96,7 +96,8 @@ def test_permit_and_alerts_are_told_and_acknowledged_by_a_key(live, monitor):
     live.press("#who", "Tab")
     live.press("body", "a")
     live.wait_for_selector("#answer:text-is('alert 1 acknowledged')")
-    assert monitor.asked[-1] == {"type": "acknowledge", "alert_id": 1, "who": "Ada"}
+    asked = {"type": "acknowledge", "alert_id": 1, "who": "Ada", "epoch": monitor.epoch}
+    assert monitor.asked[-1] == asked
 
 
 def test_it_says_that_it_is_not_live_within_500_ms_of_the_last_beat(tab, page, monitor):

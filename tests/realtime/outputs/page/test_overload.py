@@ -93,7 +93,7 @@ def test_a_storm_of_acknowledgements_is_cut_off_and_nobody_waits(monitor, page, 
     n_asked = len(monitor.asked)
     with open_socket(page.address) as line:
         line.send('{"type":"hello"}')
-        word = '{"type":"acknowledge","request":1,"alert_id":0,"who":"storm"}'
+        word = '{"type":"acknowledge","request":1,"epoch":"one","alert_id":0,"who":"storm"}'
 
         def blow():
             try:

@@ -54,8 +54,9 @@ def treatment(gateway, page, scan):
     client.hang_up()
 
 
-def acknowledge(browser, alert_id, request):
-    browser.say({"type": "acknowledge", "request": request, "alert_id": alert_id, "who": "Ada"})
+def acknowledge(browser, alert_id, request, *, epoch):
+    word = {"type": "acknowledge", "request": request, "epoch": epoch, "alert_id": alert_id}
+    browser.say({**word, "who": "Ada"})
     return browser.wait("acknowledged", request=request)
 
 
@@ -67,11 +68,16 @@ def test_a_treatment_is_shown_and_an_alert_acknowledged_once_and_again(gateway, 
     told = browser.wait("alert")["alert"]
     assert (told["event"], told["priority"]) == ("stream-lost.hold", "high")
     number = told["alert_id"]
-    assert acknowledge(browser, number, 1)["status"] == "done"
+    epoch = gateway.gateway.epoch
+    # one that waited while the monitor was started anew meets no other alert
+    stale = acknowledge(browser, number, 0, epoch="another life")
+    assert stale["status"] == "refused"
+    assert "another life" in stale["text"]
+    assert acknowledge(browser, number, 1, epoch=epoch)["status"] == "done"
     gateway.events.wait(lambda t, n: t == "alert" and n.acknowledged_by == "Ada")
     # again, and of one that never was: answered, and nothing else happens
-    assert acknowledge(browser, number, 2)["status"] in ("done", "refused")
-    never = acknowledge(browser, 999, 3)
+    assert acknowledge(browser, number, 2, epoch=epoch)["status"] in ("done", "refused")
+    never = acknowledge(browser, 999, 3, epoch=epoch)
     assert never["status"] == "refused"
     assert "no open alert 999" in never["text"]
     permits = [n for n in gateway.events.all("permit") if isinstance(n, Permit)]
@@ -210,7 +216,8 @@ def test_with_keys_the_page_has_its_own_and_is_let_in(tmp_path, scan):
         process = PageProcess("127.0.0.1", 0, gateway.gateway.publisher.endpoints, keys)
         browser = Browser(process.address)
         browser.wait_live()
-        assert "no open alert" in acknowledge(browser, 5, 1)["text"]
+        told = acknowledge(browser, 5, 1, epoch=gateway.gateway.epoch)
+        assert "no open alert" in told["text"]
         browser.close()
         process.close()
     assert (keys / "allowed" / "mrmonitor-page.key").exists()

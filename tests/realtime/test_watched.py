@@ -2,7 +2,7 @@
 
 from messages import Alert, FrameKey, Heartbeat, Permit, RunStart, RunStop, Verdict
 from messages.codec import decode, encode
-from realtime.cli.watched import Watched
+from realtime.watched import Watched
 
 MS = 1_000_000
 
