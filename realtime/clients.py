@@ -38,12 +38,12 @@ class Clients:
         context: "zmq.Context[zmq.Socket[bytes]]",
         poller: zmq.Poller,
         begin: Begin,
-        door: Door | None = None,
+        door: Door,
     ) -> None:
         self._poller = poller
         self._begin = begin
         self._listener = None if tcp is None else _listen(tcp)
-        self._door = Door(context) if door is None else door
+        self._door = door
         self._router = None if zmq_address is None else _bind(context, zmq_address, self._door)
         self._receptions: dict[int | bytes, Reception] = {}
         self._over_ns: dict[int | bytes, int] = {}
@@ -300,7 +300,7 @@ def _bind(
     context: "zmq.Context[zmq.Socket[bytes]]", address: str, door: Door
 ) -> "zmq.Socket[bytes]":
     router = context.socket(zmq.ROUTER)
-    door.guard(router)
+    door.guard(router, is_for_scanners=True)
     router.setsockopt(zmq.MAXMSGSIZE, _MAX_ZMQ_MESSAGE_BYTES)
     router.setsockopt(zmq.ROUTER_MANDATORY, 1)
     try:

@@ -22,7 +22,7 @@ class _Line(msgspec.Struct, frozen=True, array_like=True):
 class AlertSpool:
     """A file that takes each alert before anybody is told, and is emptied when the disk has all.
 
-    folder: in memory; None where there is none, and nothing is kept.
+    folder: in memory; where there is none, or no room in it, nothing is kept: the disk alone does.
     """
 
     def __init__(self, folder: Path | None, *, epoch: str) -> None:
@@ -31,7 +31,10 @@ class AlertSpool:
         self._is_empty = True
         if self._path is not None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW
-            self._fd = os.open(self._path, flags, 0o600)
+            try:
+                self._fd = os.open(self._path, flags, 0o600)
+            except OSError:
+                self._path = None
 
     def add(self, row: Row) -> None:
         """Keep a row; costs microseconds."""

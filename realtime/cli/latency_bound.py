@@ -82,7 +82,9 @@ def _under(machine: Machine, protocol: Protocol, *, n_frames: int) -> str:
         ("frequency governor", machine.governor or "not readable"),
         ("gateway", machine.gateway),
         ("worker", machine.worker or "gone before it was asked"),
+        ("sender", "before ordinary work where permitted: it stands for another machine"),
         ("competing load", competing),
+        ("left out", "recording, page, other subscribers; `serve` has the first two by default"),
         ("protocol", f"{protocol.protocol.name}, hash {protocol.hash}"),
         ("frames", f"{n_frames}, after the warm-up; each begins at a moment of its own"),
     )

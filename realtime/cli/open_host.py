@@ -33,6 +33,8 @@ def listening(
 
     is_unencrypted: somebody has written that nothing needs to be encrypted.
     """
+    if ":" in host:
+        raise MonitorError(f"--host {host}: expected an IPv4 address, IPv6 is not served")
     networks = tuple(network(one) for one in scanners) or None
     if is_loopback(host):
         return Listening(host, networks)

@@ -107,8 +107,7 @@ def serve(
 
 
 def _endpoint(host: str, port: int) -> str:
-    bare = f"[{host}]" if ":" in host else host
-    return f"tcp://{bare}:{port or '*'}"
+    return f"tcp://{host}:{port or '*'}"
 
 
 def _stop_on_signals(gateway: Gateway) -> None:

@@ -5,6 +5,8 @@ it is on disk, or after PATIENCE_NS where the disk takes longer.
 """
 
 import contextlib
+import os
+import secrets
 from collections import deque
 from dataclasses import dataclass
 from itertools import takewhile
@@ -98,8 +100,13 @@ class Publisher:
         return self._journal.warning or ""
 
     def open_scribe(self) -> str:
-        """Return the address that the run folder's process pulls from."""
-        self._scribe = self._bound(zmq.PUSH, "tcp://127.0.0.1:*", high_water=_SCRIBE_HIGH_WATER)
+        """Return the address that the run folder's process pulls from.
+
+        What one puller takes no other gets, so nobody else may come: the kernel tells whose the
+        process is.
+        """
+        address = f"ipc://@mrmonitor-{secrets.token_hex(8)}"
+        self._scribe = self._bound(zmq.PUSH, address, high_water=_SCRIBE_HIGH_WATER)
         return endpoint_of(self._scribe)
 
     def publish(self, noun: Noun, *, now_ns: int, folder: Path | None = None) -> list[Part]:
@@ -256,6 +263,7 @@ class Publisher:
             bound.setsockopt(zmq.HEARTBEAT_TIMEOUT, 2 * _PING_MS)
         # what is set after bind() counts for nobody who connects
         bound.setsockopt(zmq.MAXMSGSIZE, _MAX_REQUEST_BYTES)
+        bound.setsockopt(zmq.IPC_FILTER_UID, os.getuid())
         if door is not None:
             door.guard(bound)
         try:

@@ -1,8 +1,11 @@
-"""The gateway's door: public keys over ZeroMQ, addresses over TCP.
+"""The gateway's door: public keys over ZeroMQ, addresses of scanners.
 
 ZeroMQ asks by ZAP (RFC 27) about each new connection, after it has itself checked that the peer
 holds the key that it names. A thread answers, because the list lies on a disk; it holds nothing
 that the gateway's loop waits for. Where it does not answer, nobody comes in.
+
+It asks without keys too. A socket that nobody is asked about takes ZMTP 1.0, which has no greeting:
+then the bytes of an HTTP request are frames, and a web page could acknowledge an alert.
 """
 
 import ipaddress
@@ -19,8 +22,7 @@ from realtime.security.allow_list import AllowList
 from realtime.security.keys import ALLOWED, fingerprint, read_pair, refuse_writable
 
 _ZAP = "inproc://zeromq.zap.01"
-_DOMAIN = b"mrmonitor"
-_CURVE_REQUEST_PARTS = 7  # version, id, domain, address, identity, mechanism, key
+_DOMAIN, _SCANNERS = b"mrmonitor", b"mrmonitor.scanners"
 _MOST_REFUSALS = 1000  # between two turns of the loop; more are not told
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,7 +31,7 @@ class Door:
     """Says who may come in, and notes who was refused.
 
     keys: the monitor's folder of keys, None for sockets without encryption. scanners: the networks
-    that MRD over TCP is taken from, None for any.
+    that MRD without encryption is taken from, None for any.
     """
 
     def __init__(
@@ -52,12 +54,12 @@ class Door:
         self._own = z85.decode(self._pair.public)
         self._list = AllowList(keys / ALLOWED)
 
-    def guard(self, server: "zmq.Socket[bytes]") -> None:
-        """Take only allowed keys on a socket that is going to be bound."""
+    def guard(self, server: "zmq.Socket[bytes]", *, is_for_scanners: bool = False) -> None:
+        """Have everybody asked about who comes to a socket that is going to be bound."""
+        if self._thread is None:
+            self._thread = self._open()
+        server.zap_domain = _SCANNERS if is_for_scanners else _DOMAIN
         if self._pair is not None:
-            if self._thread is None:
-                self._thread = self._open()
-            server.zap_domain = _DOMAIN
             server.curve_secretkey = self._pair.secret
             server.curve_server = True
 
@@ -68,14 +70,14 @@ class Door:
             client.curve_secretkey = self._pair.secret
 
     def admits(self, address: str) -> bool:
-        """Return whether MRD over TCP is taken from an address; a refusal is noted."""
+        """Return whether MRD without encryption is taken from an address; a refusal is noted."""
         if self._scanners is None:
             return True
         one = ipaddress.ip_address(address.partition("%")[0])
         if any(one in network for network in self._scanners):
             return True
         self._refused.append(
-            f"{address} wanted to send MRD over TCP and is none of the addresses that may "
+            f"{address} wanted to send MRD and is none of the addresses that may "
             "(`serve --scanner`)"
         )
         return False
@@ -105,14 +107,22 @@ class Door:
 
     def _answer_all(self, inbox: "zmq.Socket[bytes]") -> None:
         while len(request := inbox.recv_multipart()) > 1:
-            version, number, address = request[0], request[1], request[3]
-            key = request[6] if len(request) == _CURVE_REQUEST_PARTS else b""
-            is_allowed = key == self._own or self._list.permits(key)
-            if not is_allowed:
-                self._note(address.decode(errors="replace"), key)
+            version, number, domain = request[:3]
+            address = request[3].decode(errors="replace")
+            if self._pair is None:
+                is_allowed = domain != _SCANNERS or self.admits(address)
+            else:
+                is_allowed = self._knows(request[6:], address)
             status, text = (b"200", b"OK") if is_allowed else (b"400", b"not allowed")
             inbox.send_multipart([version, number, status, text, b"", b""])
         inbox.close(linger=0)
+
+    def _knows(self, credentials: list[bytes], address: str) -> bool:
+        key = credentials[0] if credentials else b""
+        is_known = key == self._own or self._list.permits(key)
+        if not is_known:
+            self._note(address, key)
+        return is_known
 
     def _note(self, address: str, key: bytes) -> None:
         shown = fingerprint(z85.encode(key)) if key else "none"

@@ -6,7 +6,7 @@
     allowed/NAME.key a monitor's: the clients that may come in
 
 The files have the form of CZMQ and pyzmq (`zmq.auth`). A secret that others can read is no secret
-and is refused.
+and is refused, and so is what belongs to somebody else.
 """
 
 import hashlib
@@ -125,11 +125,14 @@ def refuse_writable(folder: Path) -> None:
 
 def _mode(path: Path) -> int:
     try:
-        return path.stat().st_mode & 0o7777
+        found = path.stat()
     except OSError as error:
         raise MonitorError(
             f"{path}: {error.strerror}; `mrmonitor keys new` makes a pair"
         ) from error
+    if found.st_uid not in (os.getuid(), 0):
+        raise MonitorError(f"{path}: belongs to user {found.st_uid}, expected you or root")
+    return found.st_mode & 0o7777
 
 
 def _read(path: Path) -> str:

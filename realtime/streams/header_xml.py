@@ -12,6 +12,7 @@ from messages import HeaderError
 
 MAX_XML_BYTES = 16 << 20
 MAX_ELEMENTS = 10_000  # a 32-channel Siemens header has about 400; 20 ms to read
+MAX_PIECES = 100_000  # the parser hands each end of a line and each entity over by itself
 MAX_MATRIX = 65535  # MRD counts samples and lines in 16 bits
 
 Element = ElementTree.Element
@@ -33,6 +34,8 @@ def parse_root(xml: bytes) -> Element:
     # an MRD header has none but namespaces; a million of them take seconds to read
     if text.count("=") > 2 * MAX_ELEMENTS:
         raise HeaderError(f"more than {MAX_ELEMENTS} attributes", field="xml")
+    if sum(text.count(one) for one in "\n\r&") > MAX_PIECES:
+        raise HeaderError(f"more than {MAX_PIECES} lines and entities", field="xml")
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

@@ -14,7 +14,8 @@ class FolderLock:
 
     def __init__(self, out: Path) -> None:
         try:
-            self._fd = os.open(out / _NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            # 0600: whoever may open it may lock it
+            self._fd = os.open(out / _NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise MonitorError(f"folder {out}: {_NAME}: {error.strerror}") from error
         try:

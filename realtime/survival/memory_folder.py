@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from messages import MonitorError
@@ -112,9 +113,9 @@ def _make_ours(path: Path) -> None:
     _refuse_foreign(path.lstat(), stat.S_ISDIR, 0o700)
 
 
-def _refuse_foreign(found: os.stat_result, is_kind: object, mode: int) -> None:
-    is_right = callable(is_kind) and is_kind(found.st_mode)
-    if not is_right or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & ~mode:
+def _refuse_foreign(found: os.stat_result, is_kind: Callable[[int], bool], mode: int) -> None:
+    is_ours = found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & ~mode
+    if not (is_ours and is_kind(found.st_mode)):
         raise PermissionError(1, f"is not ours alone, expected mode {mode:o}")
 
 

@@ -7,6 +7,7 @@ be missing.
 
 import contextlib
 import os
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -65,13 +66,8 @@ class OpenRuns:
         found: list[OpenRun] = []
         unreadable: list[str] = []
         for path in sorted(self._folder.glob("*.json")):
-            try:
-                with path.open("rb") as file:
-                    run = msgspec.json.decode(file.read(_MOST_BYTES), type=OpenRun)
-            except (OSError, msgspec.MsgspecError):
-                unreadable.append(path.name)
-                continue
-            if path == self._path(run.run_id):
+            run = _read(path)
+            if run is not None and path == self._path(run.run_id):
                 found.append(run)
             else:
                 unreadable.append(path.name)
@@ -85,3 +81,14 @@ class OpenRuns:
 
     def _path(self, run_id: str) -> Path:
         return self._folder / f"{Path(run_id).name}.json"
+
+
+def _read(path: Path) -> OpenRun | None:
+    """Return a marker, None where a file is none, its times included."""
+    try:
+        with path.open("rb") as file:
+            run = msgspec.json.decode(file.read(_MOST_BYTES), type=OpenRun)
+        times = [datetime.fromisoformat(one) for one in (run.begun_utc, run.killed_utc) if one]
+    except (OSError, ValueError, msgspec.MsgspecError):
+        return None
+    return run if times and all(one.tzinfo for one in times) else None

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 
 import pytest
 import zmq
@@ -15,6 +16,7 @@ from realtime.streams.deidentified_stream import DeidentifiedStream
 from realtime.streams.links import open_link
 from realtime.streams.player import PlayerSettings, play
 from realtime.streams.recordings import open_recording
+from realtime.survival.folder_lock import FolderLock
 from simulators.mrd import CLOSE, IMAGE, TEXT, ResultReader
 from tests.harness import (
     ANYWHERE,
@@ -83,8 +85,12 @@ def test_a_port_in_use_is_said_in_a_line_and_leaves_nothing(shared_gateway: Runn
     settings = Settings(
         tmp_path, None, tcp=("127.0.0.1", shared_gateway.port), zmq=None, addresses=anywhere
     )
-    with pytest.raises(MonitorError, match="choose another port"):
+    before = [one.name for one in threading.enumerate()]
+    where = rf"127\.0\.0\.1:{shared_gateway.port}: Address already in use; choose another port"
+    with pytest.raises(MonitorError, match=where):
         Gateway(settings, MonotonicClock())
+    assert [one.name for one in threading.enumerate()] == before
+    FolderLock(tmp_path).close()  # another monitor may have it
 
 
 def verdicts_since(gateway: Running, mark: int) -> list:

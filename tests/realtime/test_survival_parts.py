@@ -15,6 +15,7 @@ from realtime.alerts.spool import AlertSpool, read_spool
 from realtime.pipeline_inheritance import with_inheritance
 from realtime.pipeline_state import PipelineState, SliceState
 from realtime.streams.mrd_decoder import Decoder
+from realtime.survival.folder_lock import FolderLock
 from realtime.survival.identity import treatment_digest
 from realtime.survival.memory_folder import MemoryFolder
 from realtime.survival.open_runs import OpenRun, OpenRuns
@@ -124,12 +125,21 @@ def test_markers_that_cannot_be_read_are_named_and_kept(tmp_path):
     runs = OpenRuns(tmp_path)
     run = OpenRun("e-001", "digest", "mrgfus", "a.state", "1", UTC)
     runs.write(run)
-    for name, text in (("bad.json", "{"), ("other.json", '{"run_id": "e-001"}')):
-        (tmp_path / "open-runs" / name).write_text(text)
-    assert runs.read() == ([run], ["bad.json", "other.json"])
+    whole = (tmp_path / "open-runs" / "e-001.json").read_bytes()
+    bad = {
+        "bad.json": b"{",
+        "e-002.json": whole,  # another's
+        "no-time.json": whole.replace(b"e-001", b"no-time").replace(UTC.encode(), b"yesterday"),
+        "no-zone.json": whole.replace(b"e-001", b"no-zone").replace(b"+00:00", b""),
+        "not-utf8.json": whole.replace(b"e-001", b"\xff"),
+        "other.json": b'{"run_id": "e-001"}',
+    }
+    for name, text in bad.items():
+        (tmp_path / "open-runs" / name).write_bytes(text)
+    assert runs.read() == ([run], list(bad))
     runs.set_aside("bad.json")
     runs.remove("e-001")
-    assert runs.read() == ([], ["other.json"])
+    assert runs.read() == ([], list(bad)[1:])
     assert (tmp_path / "open-runs" / "bad.unreadable").read_text() == "{"
 
 
@@ -161,6 +171,19 @@ def test_a_spool_keeps_what_is_not_on_disk_and_survives_half_a_line(tmp_path):
     journal.recover([row(2), row(3)])
     journal.close()
     assert [one.sequence for one in read_since(tmp_path / "j.db", "e", 0)] == [1, 2, 3]
+
+
+def test_where_memory_has_no_room_for_a_spool_the_disk_alone_keeps_alerts(tmp_path):
+    spool = AlertSpool(tmp_path / "none", epoch="e")
+    spool.add(row(1))
+    spool.clear()
+    spool.close()
+
+
+def test_nobody_else_can_lock_a_folder_of_runs(tmp_path):
+    lock = FolderLock(tmp_path)
+    assert (tmp_path / "monitor.lock").stat().st_mode & 0o077 == 0
+    lock.close()
 
 
 def test_units_are_counted_on_and_what_came_meanwhile_is_unplaced():

@@ -15,6 +15,7 @@ from messages.codec import to_json
 from realtime import clients
 from realtime.answers import Answers
 from realtime.reception import Reception
+from realtime.security.door import Door
 from realtime.streams import mrd_layout as layout
 from realtime.streams.recorder import Recorder
 from simulators.mrd import acquisition_message
@@ -207,7 +208,8 @@ def test_a_flood_on_zeromq_takes_little_of_a_turn(monkeypatch):
     monkeypatch.setattr(clients, "Reception", Taker)
     with zmq.Context() as context, context.socket(zmq.DEALER) as flooder:
         poller = zmq.Poller()
-        it = clients.Clients(None, "tcp://127.0.0.1:*", context, poller, Reception)
+        door = Door(context)
+        it = clients.Clients(None, "tcp://127.0.0.1:*", context, poller, Reception, door)
         flooder.connect(it.zmq_endpoint)
         for _ in range(40):
             flooder.send(bytes(1 << 16))
@@ -217,6 +219,7 @@ def test_a_flood_on_zeromq_takes_little_of_a_turn(monkeypatch):
             assert 0 < len(taken) - before <= 5
         poller.unregister(it._router)
         it._router.close(linger=0)
+        door.close()
 
 
 def test_a_message_of_tens_of_megabytes_is_taken_in_pieces(monkeypatch):
@@ -239,7 +242,8 @@ def test_a_message_of_tens_of_megabytes_is_taken_in_pieces(monkeypatch):
     monkeypatch.setattr(clients, "Reception", Taker)
     with zmq.Context() as context, context.socket(zmq.DEALER) as sender:
         poller = zmq.Poller()
-        it = clients.Clients(None, "tcp://127.0.0.1:*", context, poller, Reception)
+        door = Door(context)
+        it = clients.Clients(None, "tcp://127.0.0.1:*", context, poller, Reception, door)
         sender.connect(it.zmq_endpoint)
         whole = os.urandom((5 << 20) + 7)
         sender.send(whole)
@@ -255,6 +259,7 @@ def test_a_message_of_tens_of_megabytes_is_taken_in_pieces(monkeypatch):
         assert not it.is_pressed
         poller.unregister(it._router)
         it._router.close(linger=0)
+        door.close()
 
 
 def test_an_ended_session_leaves_no_readouts_behind(gateway: Running):

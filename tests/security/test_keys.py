@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import zmq
+import zmq.auth
 from click.testing import CliRunner
 from zmq.utils import z85
 
@@ -45,6 +46,20 @@ def test_a_folder_that_others_can_write_to_is_refused(folders, mode):
     folders[0].chmod(mode)
     with pytest.raises(MonitorError, match=r"others can write to it .*expected 0700"):
         keys.refuse_writable(folders[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "judge"), [("", keys.refuse_writable), ("own.key_secret", keys.read_pair)]
+)
+def test_what_belongs_to_another_user_is_refused(folders, monkeypatch, name, judge):
+    """Its owner could read it, or let anybody in, whatever its mode."""
+    path = folders[0] / name
+    if os.getuid() == 0:
+        os.chown(path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
+    with pytest.raises(MonitorError, match="belongs to user"):
+        judge(folders[0])
 
 
 def test_no_key_is_ever_overwritten(folders):

@@ -78,17 +78,18 @@ BOMB = b"".join(
 
 
 @pytest.mark.parametrize(
-    "xml",
+    ("xml", "told"),
     [
-        BOMB,
-        BOMB.decode().encode("utf-16"),
-        b"<!DOCTYPE x><ismrmrdHeader/>",
-        b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><ismrmrdHeader/>',
+        (BOMB, "has a DOCTYPE"),
+        (BOMB.decode().encode("utf-16"), "not UTF-8"),
+        (BOMB.decode().encode("utf-16-le"), "not XML"),
+        (b"<!DOCTYPE x><ismrmrdHeader/>", "has a DOCTYPE"),
+        (b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><ismrmrdHeader/>', "has a DOCTYPE"),
     ],
-    ids=["bomb", "bomb in UTF-16", "empty DOCTYPE", "another file"],
+    ids=["bomb", "bomb in UTF-16", "without its mark", "empty DOCTYPE", "another file"],
 )
-def test_xml_with_a_doctype_is_refused_before_it_is_read(xml):
-    with pytest.raises(HeaderError):
+def test_xml_with_a_doctype_is_refused_before_it_is_read(xml, told):
+    with pytest.raises(HeaderError, match=told):
         parse_root(xml)
 
 

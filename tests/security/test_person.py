@@ -79,7 +79,7 @@ def serving(tmp_path):
         [
             sys.executable, "-m", "realtime.cli", "serve", "--out", str(tmp_path / "runs"),
             "--protocol", str(tmp_path / "protocol.toml"), "--no-report",
-            *(f"--{one}port=0" for one in ("", "zmq-", "events-", "control-")),
+            *(f"--{one}port=0" for one in ("", "zmq-", "events-", "control-", "page-")),
         ],
         stdout=subprocess.PIPE, stderr=log,
     )  # fmt: skip

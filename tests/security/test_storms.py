@@ -3,6 +3,7 @@
 Counted in turns of the gateway's loop, never in time.
 """
 
+import contextlib
 import socket as sockets
 import struct
 
@@ -118,6 +119,36 @@ def test_multipart_garbage_is_answered_by_its_last_part(gateway, line):
     assert b"refused" in line.recv()
 
 
+ACKNOWLEDGE = STORMS["acknowledgements"]
+# what the script of a page may send anywhere, unasked; of ZMTP 1.0 each byte is a length or a flag,
+# so that a slide of ones leads to the request from wherever the head of the HTTP request ends
+SLIDE = b"\x01" * 200
+FRAME = bytes([len(ACKNOWLEDGE) + 1, 0]) + ACKNOWLEDGE
+POST = (
+    b"POST / HTTP/1.1\r\nHost: 127.0.0.1:9005\r\nOrigin: http://evil.example\r\n"
+    b"Content-Type: text/plain\r\nContent-Length: 300\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("n_slide", [199, 200])
+def test_a_web_page_cannot_speak_to_the_control_port(gateway, monkeypatch, n_slide):
+    nouns = heard(gateway, monkeypatch)
+    port = int(gateway.publisher.endpoints.control.rpartition(":")[2])
+    with sockets.create_connection(("127.0.0.1", port), timeout=20) as raw:
+        raw.sendall(POST + SLIDE[:n_slide] + FRAME)
+        hung_up_on(raw)
+    for _ in range(5):
+        gateway.turn(at_most_ms=10)
+    assert not [noun for noun in nouns if isinstance(noun, Alert)]
+
+
+def hung_up_on(raw):
+    """Wait until the other side closes."""
+    with contextlib.suppress(ConnectionResetError):
+        while raw.recv(1 << 16):
+            pass
+
+
 @pytest.mark.parametrize("where", ["control", "events", "mrd"])
 def test_a_frame_of_4_gib_is_refused_by_its_length(gateway, where):
     """The length is all that is sent: one who believed it would ask for the memory."""
@@ -132,10 +163,5 @@ def test_a_frame_of_4_gib_is_refused_by_its_length(gateway, where):
         raw.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32))
         raw.sendall(b"\x04" + bytes([len(ready)]) + ready)
         raw.sendall(b"\x02" + struct.pack(">Q", 1 << 32))  # a long frame, ZMTP 3.1
-        received = b"x"
-        while received:  # hung up on, without a byte of it taken
-            try:
-                received = raw.recv(1 << 16)
-            except ConnectionResetError:
-                break
+        hung_up_on(raw)  # without a byte of it taken
     gateway.turn()

@@ -160,6 +160,17 @@ def test_a_doctype_is_refused_in_every_encoding(start: bytes) -> None:
         parse_header(start + b"</ismrmrdHeader>")
 
 
+@pytest.mark.parametrize("piece", [b"\n", b"\r", b"&#65;", b"&lt;"])
+def test_lines_and_entities_without_end_are_refused_before_the_parser(
+    header_xml: bytes, piece: bytes
+) -> None:
+    """Each of them costs the gateway's loop a call and memory; 16 MiB of them took a second."""
+    few, many = header_xml.replace(b"<TR>", piece * 50_000 + b"<TR>"), piece * 100_001
+    assert parse_header(few).encodings[0].encoded_matrix == (64, 32, 1)
+    with pytest.raises(HeaderError, match="more than 100000 lines and entities"):
+        parse_header(header_xml.replace(b"<TR>", many + b"<TR>"))
+
+
 def test_100_mb_of_xml_are_refused_by_their_announced_length() -> None:
     tracemalloc.start()
     decoder = Decoder()
