@@ -125,7 +125,7 @@ def stage_table(one: Paced) -> Table:
         tuple(rows),
         f"{one.age_ms.size} frames.{lost} Kernels: {', '.join(KERNELS)}; the sum of their medians "
         f"is {one.kernels_ms:.2f} ms. Absorb is the part of the work on arrival that was left "
-        "after the last readout.",
+        "after the last readout. Without recording and page, which `serve` has by default.",
     )
 
 
@@ -138,7 +138,7 @@ def targets_of(one: Paced) -> list[Target]:
     median, tail = np.percentile(one.age_ms, (50, 99.9))
     over, length, n = median / one.kernels_ms, tail / median, one.age_ms.size
     most_tail = MOST_LOADED_TAIL if one.is_loaded else MOST_TAIL
-    is_enough = n >= FEWEST_FOR_TAIL
+    is_enough = n + one.n_lost >= FEWEST_FOR_TAIL
     lost = f", {one.n_lost} lost" if one.n_lost else ""
     ratio = Target(
         f"{one.title}: median at most {MOST_OVER_KERNELS} × the kernels' own sum"

@@ -151,10 +151,12 @@ def measure(arguments: argparse.Namespace) -> Outcome:
     tally = play_all(n_sessions, seed=arguments.seed)
     n_left = _descriptors() - n_before
     for name in ("tracebacks", "hangs", "too_large", "broken"):
-        for number, text in list(getattr(tally, name).items())[:_MOST_SHOWN]:
+        failed = getattr(tally, name)
+        for number, text in list(failed.items())[:_MOST_SHOWN]:
             print(f"  --seed {arguments.seed} --only {number}: {name}: {text}")
         for number, text in getattr(warm, name).items():
             print(f"  --seed {arguments.seed + 1} --only {number}: {name}: {text}")
+            failed[-1 - number] = text  # what failed in the warm-up has failed, too
     for number, text in failures.items():
         print(f"  gateway, session {number}: {text}")
     return Outcome(
