@@ -44,10 +44,10 @@ class Through:
             try:
                 link.sendall(data)
                 link.shutdown(socket.SHUT_WR)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it has hung up already; what it said can still be read
             except TimeoutError as error:
                 raise BrokenLawError("the gateway does not take the session") from error
+            except OSError:
+                pass  # it has hung up already; what it said can still be read
             try:
                 while chunk := link.recv(1 << 16):
                     reader.feed(chunk)
