@@ -120,6 +120,11 @@ class Answers:
         return not self._open
 
     @property
+    def had_permit(self) -> bool:
+        """Whether it ever was granted, or goes on with a treatment that was."""
+        return self._was_granted
+
+    @property
     def lost_permit(self) -> bool:
         """Whether a treatment that had been granted lost its stream, and nobody has seen it.
 

@@ -24,6 +24,7 @@ class Configuration(msgspec.Struct, frozen=True):
     has_had_frames: another worker had frames of this session before. A dose that it did not leave
         in the checkpoint is lost, and must say so.
     goes_on: with the treatment of a session that a killed monitor left, its dose known or lost.
+    may_treat: its frames are more urgent than those of a session that may not.
     """
 
     header_xml: bytes
@@ -40,6 +41,7 @@ class Configuration(msgspec.Struct, frozen=True):
     awaits_refinement: bool = False
     goes_on: bool = False
     iterations: int | None = None
+    may_treat: bool = True
 
 
 class Configure(msgspec.Struct, tag="configure", frozen=True):

@@ -13,12 +13,13 @@ _IDLE_NS = 1_000_000_000  # a storm of acknowledgements must not fill the journa
 class Desk:
     """The reception desk: alerts that belong to no run, and acknowledgements for all of them."""
 
-    def __init__(self, sink: Sink) -> None:
-        self.alert_ids = AlertIds()
+    def __init__(self, sink: Sink, *, first_alert: int = 0) -> None:
+        self.alert_ids = AlertIds(first_alert)
         self._own = Answers(None, sink, alert_ids=self.alert_ids)
         self._restart = Answers(None, sink, alert_ids=self.alert_ids)
         self._ended: deque[Answers] = deque(maxlen=_MAX_ENDED)
         self._lost: Answers | None = None
+        self._heir: Answers | None = None
         self._n_idle = self._idle_due_ns = 0
 
     def stream_fault(self, text: str) -> None:
@@ -41,6 +42,11 @@ class Desk:
         """Return why no treatment may be permitted, None where any may."""
         return self._restart.holds()
 
+    @property
+    def awaits_lost(self) -> bool:
+        """Whether nobody has acknowledged the lost stream of a treatment that had been granted."""
+        return any(one is not None and one.lost_permit for one in (self._lost, self._heir))
+
     def keep(self, ended: Answers) -> None:
         """Keep what an ended session left open: it can be acknowledged after the run, too."""
         if ended.lost_permit:
@@ -53,7 +59,7 @@ class Desk:
         if self._lost is not None and treatment.may_treat:
             treatment.take_over(self._lost.hand_over())
             self._ended.append(self._lost)
-            self._lost = None
+            self._lost, self._heir = None, treatment
 
     def acknowledge(self, alert_id: int, who: str, running: list[Answers], *, now_ns: int) -> bool:
         """Note that a person has seen an alert; False where there never was one of this id.

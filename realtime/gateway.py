@@ -86,7 +86,7 @@ class Gateway:
             is_single_run=settings.is_single_run,
             keeps_identity=settings.keeps_identity,
         )
-        self._desk = Desk(self)
+        self._desk = Desk(self, first_alert=self._premises.first_alert)
         self._roster = Roster(1 if settings.is_single_run else settings.max_sessions)
         self._refusals = Refusals()
         self._memory = MemoryWatch(settings.most_mib)
@@ -172,6 +172,7 @@ class Gateway:
     def close(self) -> None:
         """Withdraw the permit, end the sessions and every process of ours."""
         now_ns = self._clock.now_ns()
+        self._premises.stop()
         for run in list(self._runs):
             self._finish(run, "cut", "the monitor was stopped", now_ns)
         self._clients.close()

@@ -180,8 +180,8 @@ class Session:
     def worker_back(self, worker: control.WorkerPort, *, now_ns: int) -> None:
         """Set the next worker up from the last checkpoint."""
         self._worker = worker
-        self._watch.begin(now_ns)
         if self._configuration is not None and self._memory is not None:
+            self._watch.begin(now_ns)
             again = replace(self._configuration, has_had_frames=self.answers.counts.n_frames > 0)
             self._memory.configure(worker, again, self._keeper)
 
@@ -229,7 +229,7 @@ class Session:
         )
         if self._memory is not None:
             self._memory.close()
-            self._keeper.end(status)
+            self._keeper.end(status, had_permit=self.answers.had_permit)
             self._memory = self._frames = None  # whoever keeps the alerts keeps no frames
 
     def _request_admission(self, first: Acquisition) -> None:
@@ -257,6 +257,7 @@ class Session:
             layout,
             noise,
             is_deadline_enforced=not self.is_patient,
+            may_treat=self.answers.may_treat,
             awaits_refinement=self._is_lossless,
         )
         self.state = "admitting"

@@ -31,8 +31,11 @@ class Keeper(Protocol):
         """Note that the session has begun; return what people must know of it."""
         ...
 
-    def end(self, status: str) -> None:
-        """Note that the session has ended, with the status of its RunStop."""
+    def end(self, status: str, *, had_permit: bool) -> None:
+        """Note that the session has ended, with the status of its RunStop.
+
+        had_permit: it ever was granted.
+        """
         ...
 
 
@@ -52,9 +55,9 @@ class NothingKept:
         del took_over
         return ()
 
-    def end(self, status: str) -> None:
+    def end(self, status: str, *, had_permit: bool) -> None:
         """Nothing is kept."""
-        del status
+        del status, had_permit
 
 
 class SessionMemory:

@@ -113,6 +113,7 @@ def configuration(
     noise: tuple[NDArray[np.complex64], float],
     *,
     is_deadline_enforced: bool,
+    may_treat: bool,
     awaits_refinement: bool = False,
 ) -> control.Configuration:
     """Return what the worker is told; `first` is the first imaging readout."""
@@ -125,6 +126,7 @@ def configuration(
         layout=layout,
         pose=first.pose,
         is_deadline_enforced=is_deadline_enforced,
+        may_treat=may_treat,
         awaits_refinement=awaits_refinement,
         imaging_sample_time_us=first.sample_time_us,
         iterations=protocol.iterations,

@@ -7,6 +7,7 @@ Which step gains what: `benchmarks/tails.py`.
 import ctypes
 import os
 import resource
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,11 @@ import msgspec
 import zmq
 
 # The gateway before all workers: it holds the permit where one of them never ends. A worker that
-# rehearses waits for those that have frames.
+# rehearses, or whose session may not treat, waits for the one that treats: they share cores.
 GATEWAY_LEVEL, SERVING_LEVEL, REHEARSING_LEVEL = 30, 20, 10
 # a simulated scanner stands for another machine: it waits for no ordinary work of this one
 SCANNER_LEVEL = 15
+_PR_SET_PDEATHSIG = 1
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _CAP_IPC_LOCK = 14
 _KEPT_BYTES = 1 << 25  # the most that glibc takes for its threshold
@@ -42,6 +44,11 @@ class Tuning:
         """Return where the n-th worker runs; None: anywhere."""
         others = sorted(os.sched_getaffinity(0))[1:]
         return others[number % len(others)] if self.is_pinned and others else None
+
+    @property
+    def workers_go_first(self) -> bool:
+        """Whether workers may go first: on a single core nothing ordinary would run beside one."""
+        return self.is_first and len(os.sched_getaffinity(0)) > 1
 
     def worker_environment(self) -> dict[str, str]:
         """Return what a worker's allocator must be told before it starts."""
@@ -76,7 +83,7 @@ class WorkerTuning(msgspec.Struct, frozen=True):
 
 def pack_tuning(tuning: Tuning, *, core: int | None) -> str:
     """Return what a worker is told of it when it is started."""
-    told = WorkerTuning(tuning.is_first, tuning.is_locked, core)
+    told = WorkerTuning(tuning.workers_go_first, tuning.is_locked, core)
     return msgspec.json.encode(told).decode()
 
 
@@ -110,7 +117,8 @@ def may_go_first() -> bool:
     policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
     is_permitted = go_first(GATEWAY_LEVEL)
     if is_permitted:
-        os.sched_setscheduler(0, policy, parameter)
+        # who may go first by a limit only, not by right, may not take this flag back
+        os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, parameter)
     return is_permitted
 
 
@@ -121,6 +129,11 @@ def go_first(level: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def die_with_parent() -> None:
+    """Be killed when whoever started this process ends, however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def may_lock_memory() -> bool:

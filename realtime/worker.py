@@ -31,7 +31,13 @@ from realtime.protocol import parse_protocol
 from realtime.protocol_files import read_dose_plan
 from realtime.refiner import Refiner
 from realtime.streams.mrd_header import parse_header
-from realtime.tuning import REHEARSING_LEVEL, SERVING_LEVEL, WorkerTuning, unpack_tuning
+from realtime.tuning import (
+    REHEARSING_LEVEL,
+    SERVING_LEVEL,
+    WorkerTuning,
+    die_with_parent,
+    unpack_tuning,
+)
 from realtime.warm_up import warm_up
 from realtime.waveform_queue import unpack_waveforms
 from recon import Partial
@@ -52,8 +58,10 @@ class Station:
         *,
         session: int,
         is_patient: bool = False,
+        level: int = SERVING_LEVEL,
     ) -> None:
         self.session = session
+        self.level = level
         self.refiner = Refiner(built, is_patient=is_patient)
         self.pipeline = built
         self.state = state
@@ -232,6 +240,7 @@ def _open_station(
         clock,
         session=order.session,
         is_patient=given.awaits_refinement,
+        level=SERVING_LEVEL if given.may_treat else REHEARSING_LEVEL,
     )
     return station, ready
 
@@ -325,7 +334,7 @@ def _configure(
     # what lives until the session ends need not be looked at by each collection
     gc.collect()
     gc.freeze()
-    tuning.go(SERVING_LEVEL)
+    tuning.go(station.level)
     line.send(control.pack(ready))
     return station
 
@@ -364,5 +373,7 @@ def _forget_rings(line: socket.socket) -> None:
 if __name__ == "__main__":
     # Two kernel threads beside the gateway cost 3-10 times and ruin the tail.
     threadpoolctl.threadpool_limits(limits=1)
+    # one that is stuck would keep its core, and the state of its session, from the next monitor
+    die_with_parent()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the gateway has gone first
         serve(socket.socket(fileno=int(sys.argv[1])), MonotonicClock(), unpack_tuning(sys.argv[2]))

@@ -2,12 +2,15 @@
 
 import zmq
 
+from realtime import control
 from realtime.tuning import Tuning
 from realtime.worker_link import WorkerLink, WorkerLostError
 
 # A spare takes a core for seconds while it starts: not while a session is being admitted.
 SPARE_AFTER_NS = 5_000_000_000
 _HUNG_NS = 60_000_000_000
+# Of clients that come and go; more would be as many processes as somebody has patience for.
+_MOST_BUSY = 2
 
 
 class WorkerPool:
@@ -37,7 +40,9 @@ class WorkerPool:
 
     def put(self, worker: WorkerLink, *, is_busy: bool, now_ns: int) -> None:
         """Take a session's worker back; a busy one is free once it has said its answer."""
-        if is_busy:
+        if is_busy and len(self._busy) >= _MOST_BUSY:
+            self.discard(worker)
+        elif is_busy:
             self._busy[worker] = now_ns
         else:
             self._free.append(worker)
@@ -80,7 +85,7 @@ class WorkerPool:
         since_ns = self._busy.get(worker)
         if since_ns is None:
             return
-        if said is not None:
+        if said is not None and not isinstance(said, control.Pictured):
             del self._busy[worker]
             self._free.append(worker)
         elif now_ns - since_ns > _HUNG_NS:

@@ -90,6 +90,11 @@ class Journal:
                 [(row.epoch, row.sequence, row.topic, row.header, row.utc) for row in rows],
             )
 
+    def n_rows(self) -> int:
+        """Return how many rows were ever written here."""
+        (last,) = self._connection.execute("SELECT max(place) FROM events").fetchone()
+        return int(last or 0)
+
     def since(self, epoch: str, sequence: int, *, limit: int = 10_000) -> list[Row]:
         """Return the rows after one that a subscriber has, oldest first, later epochs included.
 
@@ -111,7 +116,7 @@ class JournalWriter:
 
     A row that the disk refused comes back as not durable, and is tried again before the next ones:
     what is on disk has no gap. recovered: rows of earlier epochs that had not reached the disk;
-    is_recovered: now they have.
+    is_recovered: now they have. n_before: rows of earlier epochs, at most.
     """
 
     def __init__(self, path: Path, *, epoch: str, recovered: Sequence[Row] = ()) -> None:
@@ -123,6 +128,7 @@ class JournalWriter:
             self._journal.recover(recovered)
         except sqlite3.Error:
             self.is_recovered = False
+        self.n_before = self._journal.n_rows() + len(recovered)
         self._refused: list[Row] = []
         self._waiting: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
         self._done: deque[Row] = deque()

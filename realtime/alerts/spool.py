@@ -42,7 +42,8 @@ class AlertSpool:
             return
         line = _Line(row.epoch, row.sequence, row.topic, row.header, row.utc)
         with contextlib.suppress(OSError):  # memory is full: then the disk alone keeps it
-            os.write(self._fd, msgspec.json.encode(line) + b"\n")
+            # the line before may be half: of full memory a part may be taken
+            os.write(self._fd, b"\n" + msgspec.json.encode(line))
         self._is_empty = False
 
     def clear(self) -> None:

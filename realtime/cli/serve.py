@@ -9,12 +9,13 @@ import click
 from messages import Alert, RunStart, RunStop
 from messages.codec import Noun
 from realtime.alerts import faults
-from realtime.cli.console import console, counted
+from realtime.cli.console import counted
 from realtime.cli.host import Follower
 from realtime.cli.open_host import keys_option, listening
 from realtime.cli.page_process import PageProcess, refuse_open_page
 from realtime.cli.reports import Reports
-from realtime.clock import MonotonicClock, utc_now
+from realtime.cli.teller import Teller
+from realtime.clock import MonotonicClock
 from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import load_protocol
@@ -91,19 +92,21 @@ def serve(
     )
     gateway = Gateway(settings, MonotonicClock())
     page: PageProcess | None = None
+    teller = Teller()
     _stop_on_signals(gateway)
     try:
         if has_page:
             page = PageProcess(page_host, page_port, gateway.publisher.endpoints, keys)
-        _announce(gateway, where.tcp_host, page)
-        _serve(gateway, Reports() if report else None, page)
+        _announce(gateway, where.tcp_host, page, teller)
+        _serve(gateway, Reports() if report else None, page, teller)
     finally:
         if page is not None:
             page.hang_up()
         gateway.close()
         if page is not None:
             page.close()
-    _say("stopped; the permit is held")
+    teller.say("stopped; the permit is held")
+    teller.close()
 
 
 def _endpoint(host: str, port: int) -> str:
@@ -119,22 +122,24 @@ def _stop_on_signals(gateway: Gateway) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def _announce(gateway: Gateway, host: str, page: PageProcess | None) -> None:
-    endpoints = gateway.publisher.endpoints
-    _say("research software, not a safety interlock")
-    _say(f"MRD over TCP     tcp://{host}:{gateway.tcp_port}")
-    _say(f"MRD over ZeroMQ  {gateway.zmq_endpoint}")
-    _say(f"events           {endpoints.events}")
-    _say(f"control          {endpoints.control}")
+def _announce(gateway: Gateway, host: str, page: PageProcess | None, teller: Teller) -> None:
+    endpoints, say = gateway.publisher.endpoints, teller.say
+    say("research software, not a safety interlock")
+    say(f"MRD over TCP     tcp://{host}:{gateway.tcp_port}")
+    say(f"MRD over ZeroMQ  {gateway.zmq_endpoint}")
+    say(f"events           {endpoints.events}")
+    say(f"control          {endpoints.control}")
     if page is not None:
-        _say(f"live page        {page.address}")
-    _say(f"run folders      {gateway.settings.out}")
+        say(f"live page        {page.address}")
+    say(f"run folders      {gateway.settings.out}")
     for refused in gateway.refused_tuning:
-        _say(f"not permitted    {refused}: the slowest frames take longer")
+        say(f"not permitted    {refused}: the slowest frames take longer")
 
 
-def _serve(gateway: Gateway, reports: Reports | None, page: PageProcess | None) -> None:
-    follower, n_folders = Follower(gateway, _tell), 0
+def _serve(
+    gateway: Gateway, reports: Reports | None, page: PageProcess | None, teller: Teller
+) -> None:
+    follower, n_folders = Follower(gateway, lambda noun: _tell(noun, teller)), 0
     try:
         while not gateway.is_stopping:
             gateway.turn()
@@ -153,16 +158,13 @@ def _serve(gateway: Gateway, reports: Reports | None, page: PageProcess | None) 
         follower.close()
 
 
-def _tell(noun: Noun) -> None:
+def _tell(noun: Noun, teller: Teller) -> None:
     if isinstance(noun, RunStart):
-        _say(f"run {noun.run_id} from {noun.source}: protocol {noun.protocol_name}")
+        teller.say(f"run {noun.run_id} from {noun.source}: protocol {noun.protocol_name}")
     elif isinstance(noun, RunStop):
         n_frames = counted(noun.n_frames, "frame")
-        _say(f"run {noun.run_id} {noun.status}: {n_frames}; {noun.reason}")
+        teller.say(f"run {noun.run_id} {noun.status}: {n_frames}; {noun.reason}")
     elif isinstance(noun, Alert):
         style = _COLOURS[noun.priority]
-        _say(f"alert {noun.alert_id} {noun.state}, {noun.priority}: {noun.text}", style=style)
-
-
-def _say(text: str, *, style: str = "") -> None:
-    console().print(f"{utc_now():%H:%M:%S}  {text}", style=style, soft_wrap=True)
+        text = f"alert {noun.alert_id} {noun.state}, {noun.priority}: {noun.text}"
+        teller.say(text, style=style)

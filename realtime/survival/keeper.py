@@ -2,6 +2,8 @@
 
 import os
 
+from msgspec import structs
+
 from messages import Acquisition, Finding, MonitorError, SessionHeader
 from realtime.alerts import faults
 from realtime.clock import utc_now
@@ -39,6 +41,7 @@ class TreatmentKeeper:
         self._identity = ""
         self._left: Killed | None = None
         self._others: list[Killed] = []
+        self._beside: list[Killed] = []
         self._is_anonymous = False
         self._run: OpenRun | None = None
         self._lost = ""
@@ -48,13 +51,13 @@ class TreatmentKeeper:
         """Return an empty checkpoint, and look for a killed run of the same treatment."""
         self._identity = self._digest(self._run_id, header, first)
         self._is_anonymous = not names_patient(header)
-        for one in reversed(self._survival.killed):
-            if not one.run.identity:
-                continue
+        for one in self._survival.offered():
             if one.run.identity != self._digest(one.run.run_id, header, first):
                 self._others.append(one)
-            elif self._left is None:
+            elif self._left is None:  # the oldest: others ran beside it, and measured less of it
                 self._left, self.goes_on = one, True
+            else:
+                self._beside.append(one)
         self._open_left()
         return self._open_new(layout)
 
@@ -75,25 +78,34 @@ class TreatmentKeeper:
             self._survival.markers.write(run)
         except MonitorError as error:
             self._problem = self._problem or str(error)
-        if self._left is not None:
-            self._survival.taken(self._left)
+        for one in (self._left, *self._beside):
+            if one is not None:
+                self._survival.taken(one.run.run_id)
         if self._problem:
             told.append(faults.dose_not_kept(self._problem))
         return tuple(told)
 
-    def end(self, status: str) -> None:
+    def end(self, status: str, *, had_permit: bool) -> None:
         """Remove marker and state: the session has ended in order.
 
-        Where one that went on with another's treatment was cut, the next one must not begin as if
-        there had been no dose: the marker stays, and says that it is lost.
+        If not: one that had been granted leaves its marker until a person has seen that, and where
+        the monitor stops its state. Where one that went on with another's treatment was cut, the
+        next one must not begin as if there had been no dose: the marker stays, and says so.
         """
         self._close_left()
-        if self._survival.memory is not None and self._state:
-            self._survival.memory.remove(self._state)
-        if self._run is not None and self._left is not None and status != "completed":
-            self._survival.lose(self._run)
-        else:
-            self._survival.markers.remove(self._run_id)
+        survival, run = self._survival, self._run
+        is_cut = run is not None and status != "completed"
+        is_left = is_cut and (had_permit or self._left is not None)
+        is_kept = is_left and survival.is_stopping
+        if survival.memory is not None and self._state and not is_kept:
+            survival.memory.remove(self._state)
+        if run is None or not is_left:
+            survival.markers.remove(self._run_id)
+            return
+        if not is_kept:
+            identity = self._identity if self._left else ""
+            run = structs.replace(run, state="", identity=identity)
+        survival.leave(run, is_seen=not had_permit)
 
     def _digest(self, run_id: str, header: SessionHeader, first: Acquisition) -> str:
         return treatment_digest(run_id, self._protocol_hash, header, first)
@@ -149,11 +161,13 @@ class TreatmentKeeper:
         return [faults.dose_taken_over(text)]
 
     def _of_others(self) -> list[Finding]:
-        if not self._others:
-            return []
-        names = ", ".join(one.run.run_id for one in self._others)
-        text = (
-            f"nothing of the dose of run {names} is taken over: patient, study, protocol, geometry "
-            "or place is another"
-        )
-        return [faults.dose_not_taken_over(text)]
+        told = []
+        for runs, why in (
+            (self._others, "patient, study, protocol, geometry or place is another"),
+            (self._beside, "it ran beside another run of this treatment"),
+        ):
+            if runs:
+                names = ", ".join(one.run.run_id for one in runs)
+                text = f"nothing of the dose of run {names} is taken over: {why}"
+                told.append(faults.dose_not_taken_over(text))
+        return told

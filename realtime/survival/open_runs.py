@@ -24,7 +24,7 @@ class OpenRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identity: SHA-256, see `treatment_digest`. state: name of its file in memory, empty where none
         is kept. version: of the program that wrote the state. killed_utc: when something of
         it was last written, empty until a later monitor has found it killed; is_acknowledged: a
-        person has seen that.
+        person has seen that. ended: in words, how.
     """
 
     run_id: str
@@ -35,6 +35,7 @@ class OpenRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     begun_utc: str
     killed_utc: str = ""
     is_acknowledged: bool = False
+    ended: str = "was killed"
 
 
 class OpenRuns:

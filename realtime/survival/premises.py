@@ -40,6 +40,11 @@ class Premises:
         """Where alerts lie that are on their way to the disk; None: nowhere."""
         return None if self.survival is None else self.survival.spool_folder
 
+    @property
+    def first_alert(self) -> int:
+        """Number of this epoch's first alert: none of an earlier epoch can be mistaken for it."""
+        return 0 if self.survival is None else self.journal.n_before
+
     def tell_killed(self, publisher: Publisher, desk: Desk, *, now_ns: int) -> list[Path]:
         """Write the ends of runs whose monitor was killed, and hold until a person has seen it.
 
@@ -60,9 +65,17 @@ class Premises:
         return folders
 
     def tick(self, desk: Desk) -> None:
-        """Note that a person has acknowledged what `tell_killed` said."""
-        if self.survival is not None and self.survival.is_waiting and desk.holds() is None:
-            self.survival.acknowledged()
+        """Note that a person has acknowledged what `tell_killed` said, and each lost stream."""
+        survival = self.survival
+        if survival is None or not survival.is_waiting:
+            return
+        if desk.holds() is None and not desk.awaits_lost:
+            survival.acknowledged()
+
+    def stop(self) -> None:
+        """Note that the monitor ends: what it cuts off may go on with the next one."""
+        if self.survival is not None:
+            self.survival.is_stopping = True
 
     def close(self) -> None:
         """Let another monitor have the folder; the journal is closed by whoever writes it."""

@@ -59,6 +59,7 @@ class Survival:
         self.killed = [Killed(run, self._silent_s(run, now)) for run in found]
         self._forget_old()
         self._remove_orphans()
+        self.is_stopping = False
         self.is_waiting = any(not one.run.is_acknowledged for one in self.killed)
         self.is_waiting |= bool(self._unreadable)
 
@@ -75,6 +76,13 @@ class Survival:
         """Remove what `take_spooled` returns: it is on disk."""
         for path in self._spools():
             path.unlink(missing_ok=True)
+
+    def offered(self) -> list[Killed]:
+        """Return the runs whose dose may be taken over by now, oldest first."""
+        now = utc_now()
+        self.killed = [Killed(one.run, self._silent_s(one.run, now)) for one in self.killed]
+        self._forget_old()
+        return [one for one in self.killed if one.run.identity]
 
     def newly_killed(self) -> list[str]:
         """Return the runs whose end nobody has written yet, and note that somebody does now."""
@@ -107,23 +115,32 @@ class Survival:
             self.markers.set_aside(name)
         self._forget_old()
 
-    def taken(self, one: Killed) -> None:
+    def taken(self, run_id: str) -> None:
         """Forget a killed run: another session has its dose."""
-        if one in self.killed:
-            self.killed.remove(one)
-        if self.memory is not None and one.run.state:
-            self.memory.remove(one.run.state)
+        # by its name: it may have been acknowledged since it was offered
+        one = next((one for one in self.killed if one.run.run_id == run_id), None)
+        if one is None:
+            return
+        self.killed.remove(one)
+        # the marker first: killed in between, the next start must not take this dose for lost
         if one.run.is_acknowledged:
             self.markers.remove(one.run.run_id)
         else:
             self._keep_unseen(one)
+        if self.memory is not None and one.run.state:
+            self.memory.remove(one.run.state)
 
-    def lose(self, run: OpenRun) -> None:
-        """Note that a session ended whose dose the next one of the same treatment must miss."""
+    def leave(self, run: OpenRun, *, is_seen: bool) -> None:
+        """Note that a session did not end in order; until `is_seen` the next start holds for it.
+
+        run: with its state only where the next start may offer it.
+        """
         one = Killed(run, 0.0)
         self.killed.append(one)
+        self.is_waiting |= not is_seen
         when = utc_now().isoformat(timespec="milliseconds")
-        self._replace(one, state="", killed_utc=when, is_acknowledged=True)
+        ended = "was cut off by the monitor's stop" if self.is_stopping else "lost its stream"
+        self._replace(one, killed_utc=when, is_acknowledged=is_seen, ended=ended)
 
     def close(self) -> None:
         """Let go of the memory; what was left and not taken stays for the next start."""
@@ -140,13 +157,13 @@ class Survival:
         epoch = run.run_id.rpartition("-")[0]
         alerts = standing(row for row in rows if row.epoch == epoch)
         return (
-            f"run {run.run_id} ({run.therapy}) was killed {_ago(one.silent_s)} ago; "
+            f"run {run.run_id} ({run.therapy}) {run.ended} {_ago(one.silent_s)} ago; "
             f"{_named(alerts)} stood latched; {self._of_state(one)}"
         )
 
     def _of_state(self, one: Killed) -> str:
         if not one.run.identity:
-            return "its dose has been taken over or is too old"
+            return "its dose has been taken over, has ended with its stream, or is too old"
         if not one.run.state:
             return "its dose was not kept"
         if self.memory is None or one.run.state not in self.memory.names():

@@ -205,6 +205,14 @@ def test_a_worker_lost_after_late_answers_the_frame_no_second_time():
     assert [one.outcome for one in bench.verdicts] == ["COMPUTED", "LATE"]
 
 
+def test_a_worker_that_was_given_nothing_owes_nothing():
+    bench = Bench()
+    bench.session.worker_lost("worker process 7 is gone", now_ns=bench.now_ns)
+    bench.session.worker_back(Worker(), now_ns=bench.now_ns)
+    assert not bench.session.is_worker_busy()
+    assert not bench.session.is_hung(bench.now_ns + 10**15)
+
+
 def test_a_lost_worker_faults_all_in_hand_and_later_frames_go_on():
     bench = Bench().granted()
     bench.send(8)  # at the worker

@@ -186,6 +186,18 @@ def test_nobody_else_can_lock_a_folder_of_runs(tmp_path):
     lock.close()
 
 
+def test_a_line_that_memory_took_only_half_of_spoils_no_other(tmp_path, monkeypatch):
+    spool, write = AlertSpool(tmp_path, epoch="e"), os.write
+    spool.add(row(1))
+    monkeypatch.setattr(os, "write", lambda fd, text: write(fd, text[: len(text) // 2]))
+    spool.add(row(2))
+    monkeypatch.setattr(os, "write", write)
+    spool.add(row(3))
+    (path,) = tmp_path.iterdir()
+    assert [one.sequence for one in read_spool(path)] == [1, 3]
+    spool.close()
+
+
 def test_units_are_counted_on_and_what_came_meanwhile_is_unplaced():
     times, at_rest = np.arange(0.0, 5.01, 0.125), (0.0, 0.0, 0.0)
     accumulator = Accumulator(ramp_plan())

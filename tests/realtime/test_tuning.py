@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from realtime import tuning
 from realtime.tuning import UNTUNED, Tuning, pack_tuning, unpack_tuning
+from tests.harness import wait_gone
 
 _GO_FIRST = """
 import os
@@ -23,6 +26,47 @@ assert told == is_first, (told, is_first)
 def test_going_first_is_told_as_it_is_and_ends_with_the_process_that_asked():
     done = subprocess.run([sys.executable, "-c", _GO_FIRST], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+_BY_LIMIT = """
+import os
+from realtime.tuning import may_go_first
+ask = os.sched_setscheduler
+def asked_as_root_and_then_no_more(*policy):
+    ask(*policy)
+    os.setuid(65534)
+os.sched_setscheduler = asked_as_root_and_then_no_more
+may_go_first()
+assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_OTHER
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_who_may_go_first_by_a_limit_alone_finds_out_without_an_error():
+    done = subprocess.run([sys.executable, "-c", _BY_LIMIT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+_PARENT = """
+import os, signal
+from realtime.tuning import die_with_parent
+if os.fork():
+    signal.pause()
+die_with_parent()
+print(os.getpid(), flush=True)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while True:
+    signal.pause()
+"""
+
+
+def test_a_worker_ends_with_its_parent_whatever_it_does():
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE)
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert wait_gone(child)
 
 
 def test_a_kernel_that_refuses_is_told_and_nothing_fails(monkeypatch):
@@ -51,6 +95,8 @@ def test_workers_share_all_cores_but_the_first_in_turn(monkeypatch):
     assert [Tuning().core_of_worker(n) for n in range(3)] == [2, 3, 2]
     monkeypatch.setattr(tuning.os, "sched_getaffinity", lambda _: {0})
     assert Tuning().core_of_worker(0) is None
+    # where it shares its only core with all the rest, a worker does not go first
+    assert not unpack_tuning(pack_tuning(Tuning(), core=None)).is_first
 
 
 def test_memory_is_locked_only_where_no_limit_would_break_later_allocations(monkeypatch):

@@ -19,6 +19,7 @@ from realtime.session_memory import SessionMemory
 from realtime.session_setup import configuration, plan_layout
 from realtime.streams.events import HeaderReceived
 from realtime.streams.mrd_decoder import Decoder
+from realtime.tuning import REHEARSING_LEVEL, SERVING_LEVEL
 from realtime.worker import Station, _advance, _open_station
 from recon import Calibration, Partial
 from simulators.mrd import header_message
@@ -65,7 +66,7 @@ def test_a_slice_s_calibration_and_the_trajectory_are_at_hand_from_the_first_rea
 class Desk:
     """A worker's end of the line and its station, in this process; the test is the gateway."""
 
-    def __init__(self, *, has_had_frames=False):
+    def __init__(self, *, has_had_frames=False, may_treat=True):
         scan = Scan(n_slices=3)
         decoder = Decoder()
         decoder.feed(header_message(scan.header()) + b"".join(scan.frame(0)))
@@ -76,7 +77,7 @@ class Desk:
         self.memory = SessionMemory(plan_layout(header, first, "mrgfus", n_readouts=32))
         given = configuration(
             small_protocol(), header, first, self.memory.layout, (np.zeros((0, 0), "c8"), 0.0),
-            is_deadline_enforced=True,
+            is_deadline_enforced=True, may_treat=may_treat,
         )  # fmt: skip
         given = msgspec.structs.replace(given, has_had_frames=has_had_frames)
         self.content = control.pack_configuration(given)
@@ -245,3 +246,8 @@ def test_a_deaf_worker_with_a_full_line_is_replaced_when_the_next_client_comes(t
         second.read_to_end()
         second.hang_up()
         assert second.is_closed
+
+
+def test_a_session_that_may_not_treat_is_less_urgent(desk):
+    assert desk().station.level == SERVING_LEVEL
+    assert desk(may_treat=False).station.level == REHEARSING_LEVEL < SERVING_LEVEL
