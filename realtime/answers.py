@@ -176,6 +176,7 @@ class Answers:
         self._expire(now_ns)
         opened = self._open.pop(verdict.frame_id, None)
         if not self._deadlines.answer(verdict.frame_id) or opened is None:
+            self._heed_late(verdict)
             return verdict
         age_ms = (now_ns - opened.received_ns) / 1e6
         if self._protocol is not None and self._is_enforced:
@@ -188,6 +189,22 @@ class Answers:
         stages = dict(verdict.stage_ms or {})
         stages["hand_back"] = max(age_ms - sum(stages.values()), 0.0)
         return self._settle(replace(verdict, stage_ms=stages), opened, now_ns)
+
+    def _heed_late(self, verdict: Verdict) -> None:
+        """Raise the alerts of a frame that was measured too late to be answered.
+
+        The heat that it shows was there, and the next frame may not show it. It shows nothing gone.
+        """
+        key, grave = verdict.key, [one for one in verdict.findings if one.severity == "hold"]
+        if not grave:
+            return
+        late = faults.late_result(verdict.frame_id)
+        stream = (key.slice, key.contrast, key.phase, key.set)
+        self._tell(self._step(verdict.frame_id, (late, *grave), stream))
+        reason = self._book.holds()
+        if reason is not None:
+            self._lease, permit = self._lease.hold(reason, verdict.frame_id)
+            self._announce(permit)
 
     def late(self, frame_id: int, why: str, *, now_ns: int) -> None:
         """Answer an opened frame with LATE."""

@@ -16,7 +16,7 @@ import zmq
 
 # The gateway before all workers: it holds the permit where one of them never ends. A worker that
 # rehearses, or whose session may not treat, waits for the one that treats: they share cores.
-GATEWAY_LEVEL, SERVING_LEVEL, REHEARSING_LEVEL = 30, 20, 10
+GATEWAY_LEVEL, SENDING_LEVEL, SERVING_LEVEL, REHEARSING_LEVEL = 30, 25, 20, 10
 # a simulated scanner stands for another machine: it waits for no ordinary work of this one
 SCANNER_LEVEL = 15
 _PR_SET_PDEATHSIG = 1
@@ -93,13 +93,27 @@ def unpack_tuning(told: str) -> WorkerTuning:
 
 
 def tuned_context(tuning: Tuning) -> "zmq.Context[zmq.Socket[bytes]]":
-    """Return a context whose own thread is as urgent as the gateway, where that is permitted."""
+    """Return a context whose own thread is nearly as urgent as the gateway, where permitted.
+
+    Not quite: where descriptors run out, libzmq's thread spins.
+    """
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     # libzmq aborts where it is refused
     if tuning.is_first and may_go_first():
         context.set(zmq.THREAD_SCHED_POLICY, os.SCHED_FIFO)
-        context.set(zmq.THREAD_PRIORITY, GATEWAY_LEVEL)
+        context.set(zmq.THREAD_PRIORITY, SENDING_LEVEL)
     return context
+
+
+def keep_pace() -> None:
+    """Be as urgent as this process's main thread.
+
+    For a thread that takes the interpreter lock in turns with it: one of ordinary urgency may be
+    put off by other programs while it has the lock, and the main thread would wait for both.
+    """
+    main = os.getpid()
+    if os.sched_getscheduler(main) & ~os.SCHED_RESET_ON_FORK == os.SCHED_FIFO:
+        go_first(os.sched_getparam(main).sched_priority)
 
 
 def tune_gateway(tuning: Tuning) -> list[str]:
@@ -140,6 +154,12 @@ def may_lock_memory() -> bool:
     """Return whether all our memory may be locked."""
     # below a limit it would succeed now, and later allocations would fail
     return _is_capable(_CAP_IPC_LOCK) or _is_unlimited(resource.RLIMIT_MEMLOCK)
+
+
+def take_descriptors() -> None:
+    """Take as many descriptors as are permitted: strangers' connections use them up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def lock_memory() -> bool:

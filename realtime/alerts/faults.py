@@ -11,6 +11,11 @@ def late_frame(*, age_ms: float, deadline_ms: float) -> Finding:
     return Finding("late-frame", "hold", text, "", age_ms, deadline_ms, "ms")
 
 
+def late_result(frame_id: int) -> Finding:
+    """Return the finding on a frame whose result came after it had been answered."""
+    return Finding("late-frame", "hold", f"frame {frame_id} was measured after its deadline")
+
+
 def fault(text: str) -> Finding:
     """Return the finding on a frame that could not be computed, or on a lost worker."""
     return Finding("fault", "hold", text)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from messages import MonitorError
+from realtime.tuning import keep_pace
 
 MAX_BATCH = 256  # rows in one commit
 # a disk that stays full; the oldest are kept, so that what is on disk in the end has no gap
@@ -165,6 +166,7 @@ class JournalWriter:
 
     def _write(self) -> None:
         while (first := self._waiting.get()) is not None:
+            keep_pace()  # each time: the main thread may have become urgent meanwhile
             batch, is_over = self._batch(first)
             self._done += self._commit(batch)
             os.eventfd_write(self._fd, 1)

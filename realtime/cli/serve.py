@@ -20,7 +20,7 @@ from realtime.gateway import Gateway
 from realtime.outputs.publisher import Addresses
 from realtime.protocol import load_protocol
 from realtime.settings import Settings
-from realtime.tuning import Tuning
+from realtime.tuning import Tuning, take_descriptors
 
 _PORT = click.IntRange(0, 65535)
 _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
@@ -90,6 +90,7 @@ def serve(
         keeps_identity=record_identified,
         tuning=Tuning(),
     )
+    take_descriptors()
     gateway = Gateway(settings, MonotonicClock())
     page: PageProcess | None = None
     teller = Teller()

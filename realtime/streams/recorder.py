@@ -14,6 +14,7 @@ from pathlib import Path
 
 from messages import MonitorError
 from realtime.streams.deidentified_stream import DeidentifiedStream
+from realtime.tuning import keep_pace
 
 _CAPACITY_BYTES = 64 << 20
 
@@ -98,6 +99,7 @@ class Recorder:
         return self.report
 
     def _write_all(self) -> None:
+        keep_pace()
         while chunk := self._next():
             try:
                 kept = chunk if self._stream is None else self._stream.take(chunk)

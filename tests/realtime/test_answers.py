@@ -95,6 +95,35 @@ def test_a_result_after_its_deadline_is_thrown_away(answers, sink):
     assert answers.permit_state == "HELD"
 
 
+def test_heat_that_only_a_late_result_shows_holds_until_acknowledged(answers, sink):
+    opened(answers, 0, 0)
+    answers.tick(100 * MS)
+    answers.computed(good(0, HOT), now_ns=101 * MS)
+    assert len(sink.of(Verdict)) == 1  # the frame has had its answer
+    raised = [one for one in sink.of(Alert) if one.event == "temperature-max.hold"]
+    assert [one.state for one in raised] == ["raised"]
+    for n in (1, 2, 3):  # the next frames no longer show it
+        opened(answers, n, 100.0 * n + 50)
+        answers.computed(good(n), now_ns=(100 * n + 60) * MS)
+        assert permit(sink).state == "HELD"
+    assert answers.acknowledge(raised[0].alert_id, "physicist")
+    opened(answers, 4, 500)
+    answers.computed(good(4), now_ns=510 * MS)
+    assert permit(sink).state == "GRANTED"
+
+
+def test_a_late_result_shows_no_earlier_hazard_gone(answers, sink):
+    opened(answers, 0, 0)
+    answers.computed(good(0, HOT), now_ns=5 * MS)
+    voids = Finding("signal-void", "hold", "dark pixels in focus", "focus", 0.1, 0.05)
+    for n in (1, 2, 3):
+        opened(answers, n, 100.0 * n)
+        answers.tick((100 * n + 100) * MS)
+        answers.computed(good(n, voids), now_ns=(100 * n + 101) * MS)
+    states = [one.state for one in sink.of(Alert) if one.event == "temperature-max.hold"]
+    assert states == ["raised"]
+
+
 def test_a_fault_after_the_deadline_is_no_second_answer(answers, sink):
     opened(answers, 0, 0)
     answers.tick(100 * MS)

@@ -109,3 +109,23 @@ def test_a_worker_is_told_what_it_shall_do():
     told = unpack_tuning(pack_tuning(Tuning(is_locked=False), core=2))
     assert (told.is_first, told.is_locked, told.core) == (True, False, 2)
     assert os.sched_getscheduler(0) == os.SCHED_OTHER  # nothing was done here
+
+
+_KEEP_PACE = """
+import os, threading
+from realtime.tuning import go_first, keep_pace
+def policy():
+    return os.sched_getscheduler(threading.get_native_id()) & ~os.SCHED_RESET_ON_FORK
+seen = []
+def thread():
+    seen.append(policy()); keep_pace(); seen.append(policy())
+told = go_first(5)
+one = threading.Thread(target=thread); one.start(); one.join()
+expected = os.SCHED_FIFO if told else os.SCHED_OTHER
+assert seen == [os.SCHED_OTHER, expected], (told, seen)
+"""
+
+
+def test_a_thread_that_shares_the_interpreter_lock_keeps_pace_with_the_main_thread():
+    done = subprocess.run([sys.executable, "-c", _KEEP_PACE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
