@@ -103,7 +103,7 @@ class Gateway:
         # a thread that writes journal or recording gives the interpreter back sooner
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.refused_tuning = tune_gateway(settings.tuning)
-        made = self._premises.tell_killed(self.publisher, self._desk, now_ns=clock.now_ns())
+        made = self._premises.tell_killed(self.publisher, self._desk)
         self._folders.made += made
 
     @property
@@ -195,7 +195,7 @@ class Gateway:
             folder = self._folders.keep_refused(reception, run_id)
             if folder is not None:
                 stop = refused_stop(run_id, str(error), ended_utc=utc_now().isoformat())
-                self.publisher.note_refused(stop, folder)
+                self.publisher.note_stop(stop, folder)
             raise
 
     def _open(self, reception: Reception, header: SessionHeader, run_id: str) -> Session:

@@ -130,8 +130,8 @@ class Publisher:
         self._write(parts, folder)
         return parts
 
-    def note_refused(self, stop: RunStop, folder: Path) -> None:
-        """Have it written why there was no session; subscribers are told by an alert."""
+    def note_stop(self, stop: RunStop, folder: Path) -> None:
+        """Have an end written that no subscriber is told of but by an alert: none knew the run."""
         self._write(encode(stop, epoch=self.epoch), folder)
 
     def beat(self, permit_state: str, run_id: str, *, now_ns: int) -> None:

@@ -45,7 +45,7 @@ class Premises:
         """Number of this epoch's first alert: none of an earlier epoch can be mistaken for it."""
         return 0 if self.survival is None else self.journal.n_before
 
-    def tell_killed(self, publisher: Publisher, desk: Desk, *, now_ns: int) -> list[Path]:
+    def tell_killed(self, publisher: Publisher, desk: Desk) -> list[Path]:
         """Write the ends of runs whose monitor was killed, and hold until a person has seen it.
 
         Returns their folders.
@@ -58,7 +58,8 @@ class Premises:
         folders = []
         for run_id in survival.newly_killed():
             folders.append(self._out / run_id)
-            publisher.publish(_stop(run_id), now_ns=now_ns, folder=folders[-1])
+            # nobody has connected yet: what is published now would be a gap in their sequence
+            publisher.note_stop(_stop(run_id), folders[-1])
         finding = survival.told(rows, self.journal.warning)
         if finding is not None:
             desk.restarted(finding)

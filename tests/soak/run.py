@@ -247,7 +247,7 @@ def read_tables(out: Path) -> dict[str, Table]:
             (int(row["frame"]), row["outcome"], row["permit"]) for row in csv.DictReader(whole)
         )
         run = json.loads((path.parent / "run.json").read_text())
-        tables[run["start"]["run_id"]] = Table(rows, "stop" in run)
+        tables[run["start"]["run_id"]] = Table(rows, _is_ended(run))
     return tables
 
 
@@ -278,3 +278,9 @@ def _facts(records: Records) -> dict[str, int]:
         )
         facts[f"… copies beside them at the {name}"] = len(alerts) - len(taken)
     return facts
+
+
+def _is_ended(run: dict[str, Any]) -> bool:
+    """Whether the run's own monitor wrote its end: what a killed one had under way is lost."""
+    stop = run.get("stop")
+    return stop is not None and stop["status"] != "killed"
