@@ -34,6 +34,12 @@ def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
         yield it
 
 
+@pytest.fixture(autouse=True)
+def _tests_stay_ordinary_work(monkeypatch):
+    """A gateway within this process must not make the tests themselves go before all else."""
+    monkeypatch.setattr("realtime.gateway.tune_gateway", lambda _: [])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread_a_process():
     """As the worker has it: two threads on two cores make small products ten times slower."""

@@ -21,6 +21,7 @@ from realtime.requests import (
 )
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+names = st.text("abcdefgh Ü.-", min_size=1, max_size=64)
 counts = st.integers(0, (1 << 63) - 1)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 vectors = st.tuples(numbers, numbers, numbers)
@@ -62,7 +63,7 @@ CONFIGURATIONS = st.builds(
 )
 REQUESTS = st.one_of(
     st.builds(Resume, words, counts),
-    st.builds(Acknowledge, st.integers(1 - (1 << 63), (1 << 63) - 1), words),
+    st.builds(Acknowledge, st.integers(1 - (1 << 63), (1 << 63) - 1), names),
     st.builds(PowerReport, st.floats(0, 1e5), st.none() | st.floats(0, 1e9)),
     st.builds(
         BeamReport,

@@ -23,7 +23,7 @@ def files(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["../other", "../other.toml", "{0}/other.toml", "mine.toml", "link.toml", "link", "this",
+    ["../other", "../other.toml", "../mrgfus-demo.toml", "{0}/other.toml", "mine.toml", "link.toml", "link", "this",
      "/etc/passwd", "", ".", "..", "a\x00b", "x" * 1023],
 )  # fmt: skip
 def test_a_path_a_link_and_a_module_are_no_protocols(files, name):
@@ -35,7 +35,7 @@ def test_a_path_a_link_and_a_module_are_no_protocols(files, name):
     assert choose_protocol(given, asked, is_chosen=False) is given
 
 
-@pytest.mark.parametrize("name", ["mrgfus-demo", "mrgfus-demo.xml", "../mrgfus-demo.toml"])
+@pytest.mark.parametrize("name", ["mrgfus-demo", "mrgfus-demo.xml"])
 def test_an_installed_name_is_the_installed_one_whatever_lies_beside(files, name):
     chosen = choose_protocol(None, name, is_chosen=False)
     assert chosen.text == load_protocol("mrgfus-demo").text

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from messages import Encoding, EncodingLimit, HeaderError, Pose, ProtocolError, SessionHeader
-from realtime import admission, pipeline
+from realtime import dry_run, pipeline
 from realtime.checkpoint import CheckpointMemory
 from realtime.protocol import parse_protocol
 from realtime.synthetic_frame import synthetic_frame
@@ -123,9 +123,9 @@ def test_the_dry_run_measures_full_windows_only(monkeypatch):
             return 0
 
     monkeypatch.setattr(pipeline, "measure", spied)
-    admission.rehearse(built, Pose(), clock=Still())
+    dry_run.rehearse(built, Pose(), clock=Still())
     assert seen[:FULL] == [False] * FULL
-    assert all(seen[-admission.N_MEASURED :])
+    assert all(seen[-dry_run.LEAST_MEASURED :])
 
 
 def test_a_checkpoint_carries_the_window_on():

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from realtime.cli import main
 from realtime.cli.open_loop import OpenLoop, write_recording
+from realtime.protocol import load_protocol
 from simulators import Treatment, TreatmentSimulator
 
 TIMED = ("age_ms", "_ms")  # what a clock says is not of the data
@@ -21,9 +22,15 @@ def runs(tmp_path_factory):
     recording = folder / "heated.mrd"
     simulator = TreatmentSimulator(Treatment(n_coils=4, n_frames=9))
     write_recording(recording, OpenLoop(simulator, heat=True))
+    protocol = folder / "strict.toml"  # so that the heat crosses its limits
+    text = load_protocol("mrgfus-demo").text
+    for limit, lower in (("stop_above_c = 60.0", 41), ("warn_above_c = 57.0", 40)):
+        assert limit in text
+        text = text.replace(limit, f"{limit.partition('=')[0]}= {lower}.0")
+    protocol.write_text(text)
     outs = [folder / "one", folder / "two"]
     for out in outs:
-        arguments = ["replay", str(recording), "--protocol=mrgfus-demo", f"--out={out}"]
+        arguments = ["replay", str(recording), f"--protocol={protocol}", f"--out={out}"]
         result = CliRunner().invoke(main, [*arguments, "--no-report", "--no-record"])
         assert result.exit_code == 0, result.output
     return outs

@@ -78,7 +78,9 @@ class Played:
 def server(monkeypatch):
     played = Played()
     for module in (simulate_module, send_module):
-        monkeypatch.setattr(module, "open_link", lambda url: SimpleNamespace(close=lambda: None))
+        monkeypatch.setattr(
+            module, "open_link", lambda url, **_: SimpleNamespace(close=lambda: None)
+        )
         monkeypatch.setattr(module, "play", played)
     return played
 
