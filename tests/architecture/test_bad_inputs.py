@@ -1,9 +1,10 @@
 """docs/bad_inputs.md: every input that must not harm has a row, and each row a test."""
 
-import ast
 import re
 
 import pytest
+
+from tests.architecture.tables import check_tests, rows_of
 
 INPUTS = (
     "65535 x 65535 header", "trajectory 65535", "0 samples or channels",
@@ -30,13 +31,7 @@ NOT_YET = "not in this version"
 @pytest.fixture(scope="module")
 def rows(root):
     """What is said and which test shows it, by input."""
-    lines = (root / "docs" / "bad_inputs.md").read_text(encoding="utf-8").splitlines()
-    cells = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in lines
-        if line.startswith("|")
-    ]
-    return {row[0]: row[1:] for row in cells if row[0] != "input" and set(row[0]) != {"-"}}
+    return {row[0]: row[1:] for row in rows_of(root, "bad_inputs.md")}
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -51,13 +46,8 @@ def test_each_row_says_something_and_names_a_test_that_exists(rows, root):
         assert said, name
         if said == NOT_YET:
             continue
-        found = re.fullmatch(r"`(tests/[\w/]+\.py)::(test_\w+)`", test)
-        assert found, f"{name}: {test}"
-        path = root / found[1]
-        assert path.is_file(), f"{name}: {test}"
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        names = {one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)}
-        assert found[2] in names, f"{name}: {test}"
+        assert re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`", test), f"{name}: {test}"
+        check_tests(root, name, test)
 
 
 def test_only_the_peers_of_later_versions_have_no_test(rows):
