@@ -22,6 +22,7 @@ from websockets.sync.client import connect
 
 from messages import FrameKey, Heartbeat, Maps, Permit, Pose, RegionReading, Verdict
 from messages.codec import Noun, encode
+from realtime.cli.companion import Place
 from realtime.cli.page_process import PageProcess
 from realtime.clock import MonotonicClock
 from realtime.outputs.publisher import Addresses, endpoint_of
@@ -186,15 +187,16 @@ def cost(title: str, *, duration_s: float, n_browsers: int, n_frozen: int) -> Co
         # nobody is asked for alerts here
         page = stack.enter_context(
             contextlib.closing(
-                PageProcess("127.0.0.1", 0, Addresses(source.address, source.address), None)
+                PageProcess(
+                    "127.0.0.1", 0, Place(Place(Addresses(source.address, source.address), None))
+                )
             )
         )
         browsers = [
-            stack.enter_context(contextlib.closing(Browser(page.address)))
-            for _ in range(n_browsers)
+            stack.enter_context(contextlib.closing(Browser(page.where))) for _ in range(n_browsers)
         ]
         for _ in range(n_frozen):
-            stack.enter_context(contextlib.closing(Frozen(page.address)))
+            stack.enter_context(contextlib.closing(Frozen(page.where)))
         _wait_for_frames(browsers, source)
         clock = MonotonicClock()
         began_ns, cpu_s, resident = clock.now_ns(), _cpu_s(page.pid), _resident_mib(page.pid)

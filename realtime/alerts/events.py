@@ -218,12 +218,12 @@ EVENTS: Mapping[str, EventType] = {
     "dose-not-kept.warn": _stays(
         "Dose would not outlive the monitor", "Should the monitor be killed, its dose is lost."
     ),
-    "page-lost.warn": EventType(
+    "output-lost.warn": EventType(
         "medium",
         latched=True,
         holds=False,
-        title="The live page is gone",
-        advice="Use `mrmonitor watch`; the page comes back with the next start of the monitor.",
+        title="An output is gone",
+        advice="Use `mrmonitor watch` for a page; outputs come back when the monitor starts again.",
     ),
     "journal.warn": EventType(
         "medium",

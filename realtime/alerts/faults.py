@@ -102,9 +102,9 @@ def not_durable(text: str) -> Finding:
     return Finding("journal", "warn", text)
 
 
-def page_lost(text: str) -> Finding:
-    """Return the finding on the live page, whose process has died."""
-    return Finding("page-lost", "warn", text)
+def output_lost(text: str) -> Finding:
+    """Return the finding on an output, such as the live page, whose process has died."""
+    return Finding("output-lost", "warn", text)
 
 
 def too_old(protocol: Protocol, *, age_ms: float) -> Finding | None:

@@ -9,10 +9,11 @@ import click
 from messages import Alert, RunStart, RunStop
 from messages.codec import Noun
 from realtime.alerts import faults
+from realtime.cli.companion import Companion, Place
 from realtime.cli.console import counted
 from realtime.cli.host import Follower
 from realtime.cli.open_host import keys_option, listening
-from realtime.cli.page_process import PageProcess, refuse_open_page
+from realtime.cli.outputs import Outputs, outputs_options
 from realtime.cli.reports import Reports
 from realtime.cli.teller import Teller
 from realtime.clock import MonotonicClock
@@ -44,9 +45,7 @@ _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
     show_default=True,
     help="Memory that one process may take; a worker beyond it is replaced.",
 )
-@click.option("--page/--no-page", "has_page", default=True, help="Show the live page.")
-@click.option("--page-port", type=_PORT, default=8090, show_default=True, help="The live page.")
-@click.option("--page-host", default="127.0.0.1", show_default=True, help="Its address.")
+@outputs_options
 @keys_option
 @click.option("--scanner", "scanners", multiple=True, help="Address that MRD over TCP comes from.")
 @click.option("--i-know-this-is-unencrypted", is_flag=True, help="Allow what is not encrypted.")
@@ -62,9 +61,7 @@ def serve(
     record_identified: bool,
     report: bool,
     most_mib: int,
-    has_page: bool,
-    page_port: int,
-    page_host: str,
+    outputs: Outputs,
     keys: Path | None,
     scanners: tuple[str, ...],
     i_know_this_is_unencrypted: bool,
@@ -76,7 +73,7 @@ def serve(
     alone wants --keys; MRD over TCP stays on this machine unless --scanner says who may send.
     """
     where = listening(host, keys=keys, scanners=scanners, is_unencrypted=i_know_this_is_unencrypted)
-    refuse_open_page(page_host, is_unencrypted=i_know_this_is_unencrypted)
+    outputs.check(is_unencrypted=i_know_this_is_unencrypted)
     settings = Settings(
         out,
         None if name is None else load_protocol(name),
@@ -92,20 +89,19 @@ def serve(
     )
     take_descriptors()
     gateway = Gateway(settings, MonotonicClock())
-    page: PageProcess | None = None
+    companions: list[Companion] = []
     teller = Teller()
     _stop_on_signals(gateway)
     try:
-        if has_page:
-            page = PageProcess(page_host, page_port, gateway.publisher.endpoints, keys)
-        _announce(gateway, where.tcp_host, page, teller)
-        _serve(gateway, Reports() if report else None, page, teller)
+        companions += outputs.start(Place(gateway.publisher.endpoints, keys))
+        _announce(gateway, where.tcp_host, companions, teller)
+        _serve(gateway, Reports() if report else None, companions, teller)
     finally:
-        if page is not None:
-            page.hang_up()
+        for one in companions:
+            one.hang_up()
         gateway.close()
-        if page is not None:
-            page.close()
+        for one in companions:
+            one.close()
     teller.say("stopped; the permit is held")
     teller.close()
 
@@ -123,31 +119,30 @@ def _stop_on_signals(gateway: Gateway) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
-def _announce(gateway: Gateway, host: str, page: PageProcess | None, teller: Teller) -> None:
+def _announce(gateway: Gateway, host: str, companions: list[Companion], teller: Teller) -> None:
     endpoints, say = gateway.publisher.endpoints, teller.say
     say("research software, not a safety interlock")
     say(f"MRD over TCP     tcp://{host}:{gateway.tcp_port}")
     say(f"MRD over ZeroMQ  {gateway.zmq_endpoint}")
     say(f"events           {endpoints.events}")
     say(f"control          {endpoints.control}")
-    if page is not None:
-        say(f"live page        {page.address}")
+    for one in companions:
+        say(f"{one.name:17}{one.where}")
     say(f"run folders      {gateway.settings.out}")
     for refused in gateway.refused_tuning:
         say(f"not permitted    {refused}: the slowest frames take longer")
 
 
 def _serve(
-    gateway: Gateway, reports: Reports | None, page: PageProcess | None, teller: Teller
+    gateway: Gateway, reports: Reports | None, companions: list[Companion], teller: Teller
 ) -> None:
     follower, n_folders = Follower(gateway, lambda noun: _tell(noun, teller)), 0
     try:
         while not gateway.is_stopping:
             gateway.turn()
             follower.hear()
-            lost = None if page is None else page.problem()
-            if lost is not None:
-                gateway.notice(faults.page_lost(lost))
+            for lost in filter(None, (one.problem() for one in companions)):
+                gateway.notice(faults.output_lost(lost))
             if reports is None:
                 continue
             for folder in gateway.folders[n_folders:]:

@@ -1,7 +1,8 @@
-"""`python -m realtime.outputs.page EVENTS CONTROL DESCRIPTOR [KEYS]`: started by `serve`.
+"""`python -m realtime.outputs.page EVENTS CONTROL KEYS DESCRIPTOR`: started by `serve`.
 
-DESCRIPTOR is the listening socket, opened by who started us; KEYS a folder of CURVE keys. The
-process ends when its standard input does: whoever started it is gone, however that happened.
+KEYS is a folder of CURVE keys, `-` for none; DESCRIPTOR the listening socket, opened by who
+started us. The process ends when its standard input does: whoever started it is gone, however that
+happened.
 """
 
 import asyncio
@@ -83,6 +84,6 @@ def main(events: str, control: str, descriptor: int, keys: Path | None) -> int:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[4]) if len(sys.argv) > 4 else None
+    _, events_, control_, keys_, descriptor_ = sys.argv
     # the thread of an answer that never came is not waited for
-    os._exit(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), folder))
+    os._exit(main(events_, control_, int(descriptor_), None if keys_ == "-" else Path(keys_)))

@@ -71,7 +71,7 @@ SEVERITIES = {
     "dose-taken-over": {"warn"},
     "dose-not-taken-over": {"warn"},
     "dose-not-kept": {"warn"},
-    "page-lost": {"warn"},
+    "output-lost": {"warn"},
     "journal": {"warn"},
 }
 

@@ -22,7 +22,7 @@ def browsers(page):
     opened = []
 
     def open_one(**options):
-        opened.append(Browser(page.address, **options))
+        opened.append(Browser(page.where, **options))
         return opened[-1]
 
     yield open_one

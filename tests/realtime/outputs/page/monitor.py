@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from messages import Alert, FrameKey, Heartbeat, Maps, Pose
 from messages.codec import Noun, encode
+from realtime.cli.companion import Place
 from realtime.cli.page_process import PageProcess
 from realtime.clock import MonotonicClock
 from realtime.outputs.publisher import Addresses
@@ -199,7 +200,7 @@ def get(address: str, path: str, **headers: str) -> http.client.HTTPResponse:
 
 @contextlib.contextmanager
 def page_for(monitor: Monitor) -> Iterator[PageProcess]:
-    process = PageProcess("127.0.0.1", 0, monitor.endpoints, None)
+    process = PageProcess("127.0.0.1", 0, Place(monitor.endpoints, None))
     try:
         yield process
     finally:

@@ -43,13 +43,13 @@ STRANGE_HOSTS = ("evil.example", "evil.example:80", "127.0.0.1", "localhost:1", 
 
 
 def address_parts(page):
-    host, port = page.address.removeprefix("http://").rstrip("/").split(":")
+    host, port = page.where.removeprefix("http://").rstrip("/").split(":")
     return host, int(port)
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_each_file_comes_with_a_strict_policy(page, name):
-    answer = get(page.address, f"/{name}")
+    answer = get(page.where, f"/{name}")
     assert answer.status == 200
     policy = dict(
         part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; ")
@@ -75,7 +75,7 @@ def test_no_file_needs_what_the_policy_forbids_or_names_another_host():
 
 @pytest.mark.parametrize("path", ELSEWHERE)
 def test_no_other_path_leads_anywhere(page, path):
-    answer = get(page.address, path)
+    answer = get(page.where, path)
     assert answer.status == 404
     assert b"root:" not in answer.text
     assert b"import" not in answer.text
@@ -93,12 +93,12 @@ def test_nothing_is_written_by_any_method(page):
 @pytest.mark.parametrize("host", STRANGE_HOSTS)
 def test_another_host_is_refused(page, host):
     # a foreign name that was bound to this address would make our page its own
-    assert get(page.address, "/", Host=host).status == 403
+    assert get(page.where, "/", Host=host).status == 403
 
 
 def test_localhost_is_ours(page):
     port = address_parts(page)[1]
-    assert get(page.address, "/", Host=f"localhost:{port}").status == 200
+    assert get(page.where, "/", Host=f"localhost:{port}").status == 200
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_localhost_is_ours(page):
 def test_a_socket_from_elsewhere_is_refused(page, origin):
     host, port = address_parts(page)
     forged = origin and origin.format(f"{host}:{port}", port=port)
-    with pytest.raises(InvalidStatus) as refused, open_socket(page.address, origin=forged):
+    with pytest.raises(InvalidStatus) as refused, open_socket(page.where, origin=forged):
         pass
     assert refused.value.response.status_code == 403
 
@@ -150,7 +150,7 @@ def test_a_socket_by_another_host_is_refused_though_its_origin_agrees(page):
     ],
 )
 def test_what_breaks_the_rules_is_closed_with_a_code_and_a_reason(page, words, code, reason):
-    with open_socket(page.address) as line:
+    with open_socket(page.where) as line:
         for word in words:
             line.send(word)
         got, why = farewell(line)
@@ -159,14 +159,14 @@ def test_what_breaks_the_rules_is_closed_with_a_code_and_a_reason(page, words, c
 
 def test_a_message_is_refused_by_the_length_that_it_claims(page):
     # 100 MB of text are announced; none of them is waited for
-    with open_socket(page.address) as line:
+    with open_socket(page.where) as line:
         line.socket.sendall(b"\x81\xff" + (100_000_000).to_bytes(8, "big") + bytes(4))
         assert farewell(line)[0] == 1009
 
 
 @pytest.mark.parametrize(("first", "rest"), [(0x89, 0x89), (0x01, 0x00)])
 def test_pings_and_fragments_count_too(page, first, rest):
-    with open_socket(page.address) as line:
+    with open_socket(page.where) as line:
         line.socket.sendall(bytes([first, 0x80]) + bytes(4))
         with contextlib.suppress(OSError):
             for _ in range(100_000):
@@ -177,7 +177,7 @@ def test_pings_and_fragments_count_too(page, first, rest):
 def test_there_are_only_so_many_browsers(page, browsers):
     opened = [browsers() for _ in range(MOST_BROWSERS)]
     opened[-1].wait("beat")
-    with pytest.raises(InvalidStatus) as refused, open_socket(page.address):
+    with pytest.raises(InvalidStatus) as refused, open_socket(page.where):
         pass
     assert refused.value.response.status_code == 503
     opened[0].close()
@@ -191,7 +191,7 @@ def test_who_does_not_ask_or_does_not_speak_is_gone_in_seconds(page):
     half.sendall(b"GET / HTTP/1.1\r\nHost: ")
     body = socket.create_connection((host, port), PATIENCE_S)
     body.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
-    with open_socket(page.address) as silent:
+    with open_socket(page.where) as silent:
         assert farewell(silent) == (4408, "nothing was said for 5 s")
     for line in (half, body):
         while line.recv(1 << 16):

@@ -40,7 +40,7 @@ def tab(chromium):
 def live(tab, page, monitor):
     """The page, open and live."""
     monitor.is_beating = True
-    tab.goto(page.address)
+    tab.goto(page.where)
     tab.wait_for_selector("body:not(.stale)")
     return tab
 
@@ -104,7 +104,7 @@ def test_it_says_that_it_is_not_live_within_500_ms_of_the_last_beat(tab, page, m
     # the browser's clock stands still and goes on by hand, so that no load on this machine counts
     monitor.is_beating = True
     tab.clock.install()
-    tab.goto(page.address)
+    tab.goto(page.where)
     tab.clock.pause_at(tab.evaluate("Date.now()") + 5000)
     tab.wait_for_selector("body:not(.stale)")
     monitor.is_beating = False
@@ -130,12 +130,12 @@ def test_a_page_of_another_origin_gets_no_socket(tab, page):
         lambda route: route.fulfill(body="<title>evil</title>", content_type="text/html"),
     )
     tab.goto("http://evil.example/")
-    address = page.address.replace("http:", "ws:") + "socket"
+    address = page.where.replace("http:", "ws:") + "socket"
     opened = tab.evaluate(
         """(address) => new Promise((answer) => { const s = new WebSocket(address);
         s.onopen = () => answer(true); s.onerror = () => answer(false); })""",
         address,
     )
     assert opened is False
-    read = tab.evaluate("(u) => fetch(u).then(() => true, () => false)", page.address)
+    read = tab.evaluate("(u) => fetch(u).then(() => true, () => false)", page.where)
     assert read is False

@@ -31,7 +31,7 @@ class Frozen:
     """Takes the handshake and never reads again."""
 
     def __init__(self, page, *, receive_bytes=4096):
-        host, port = page.address.removeprefix("http://").rstrip("/").split(":")
+        host, port = page.where.removeprefix("http://").rstrip("/").split(":")
         line = socket.socket()
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         line.settimeout(PATIENCE_S)
@@ -91,7 +91,7 @@ def test_a_storm_of_acknowledgements_is_cut_off_and_nobody_waits(monitor, page, 
     browser = browsers()
     browser.wait_live()
     n_asked = len(monitor.asked)
-    with open_socket(page.address) as line:
+    with open_socket(page.where) as line:
         line.send('{"type":"hello"}')
         word = '{"type":"acknowledge","request":1,"epoch":"one","alert_id":0,"who":"storm"}'
 
@@ -176,7 +176,7 @@ def test_a_backlog_of_alerts_ends_the_conversation_and_loses_none(monitor, page,
         while frozen.line.recv(1 << 20):
             pass
     frozen.line.close()
-    back = Browser(page.address, epoch=monitor.epoch, after=last)
+    back = Browser(page.where, epoch=monitor.epoch, after=last)
     missed = back.wait("welcome")["missed"]
     assert [one["alert"]["alert_id"] for one in missed] == numbers
     back.close()

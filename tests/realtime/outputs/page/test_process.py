@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from messages import Alert, MonitorError, Permit
 from realtime.cli import main
+from realtime.cli.companion import Place
 from realtime.cli.page_process import PageProcess, refuse_open_page
 from realtime.outputs.publisher import Addresses
 from realtime.security.keys import new_pair
@@ -31,7 +32,7 @@ def gateway(tmp_path):
 
 @pytest.fixture
 def page(gateway):
-    process = PageProcess("127.0.0.1", 0, gateway.gateway.publisher.endpoints, None)
+    process = PageProcess("127.0.0.1", 0, Place(gateway.gateway.publisher.endpoints, None))
     yield process
     process.close()
 
@@ -39,14 +40,14 @@ def page(gateway):
 @pytest.fixture
 def treatment(gateway, page, scan):
     """A client in mid-treatment and a browser that saw it begin to be granted."""
-    first = Browser(page.address)
+    first = Browser(page.where)
     first.wait_live()
     first.close()
     client = gateway.connect()
     client.send(scan.opening())
     for n in range(4):
         client.send_frame(scan, n)
-    browser = Browser(page.address)
+    browser = Browser(page.where)
     while browser.wait("permit")["state"] != "GRANTED":
         pass
     yield client, browser
@@ -85,16 +86,16 @@ def test_a_treatment_is_shown_and_an_alert_acknowledged_once_and_again(gateway, 
 
 
 def test_a_page_ends_with_whoever_started_it(gateway):
-    process = PageProcess("127.0.0.1", 0, gateway.gateway.publisher.endpoints, None)
-    assert get(process.address, "/").status == 200
+    process = PageProcess("127.0.0.1", 0, Place(gateway.gateway.publisher.endpoints, None))
+    assert get(process.where, "/").status == 200
     process.hang_up()
     assert wait_gone(process.pid)
     process.close()
 
 
 def test_a_page_that_hears_nobody_says_so(tmp_path):
-    process = PageProcess("127.0.0.1", 0, NOWHERE, None)
-    browser = Browser(process.address)
+    process = PageProcess("127.0.0.1", 0, Place(NOWHERE, None))
+    browser = Browser(process.where)
     beat = browser.wait("beat")
     assert beat["silent_ms"] is None
     assert beat["permit"]["state"] == "HELD"
@@ -118,7 +119,7 @@ def test_a_page_that_was_frozen_never_shows_what_was_granted_before(gateway, pag
 @pytest.mark.slow
 def test_a_frozen_page_is_let_go_by_the_gateway_and_comes_back(gateway, page):
     # a subscriber that is not let go has a thousand events of megabytes waiting for it
-    browser = Browser(page.address)
+    browser = Browser(page.where)
     browser.wait_live()
     browser.close()
     monitor = gateway.gateway.publisher._events.get_monitor_socket(zmq.EVENT_DISCONNECTED)
@@ -129,7 +130,7 @@ def test_a_frozen_page_is_let_go_by_the_gateway_and_comes_back(gateway, page):
         os.kill(page.pid, signal.SIGCONT)
         gateway.gateway.publisher._events.disable_monitor()
         monitor.close(linger=0)
-    back = Browser(page.address)
+    back = Browser(page.where)
     while (beat := back.wait("beat"))["silent_ms"] is None or beat["silent_ms"] > 500:
         pass
     back.close()
@@ -143,7 +144,7 @@ def test_its_death_is_told_once_and_the_treatment_goes_on(tmp_path):
         events.topic("heartbeat")
         page = _pid_of_page(process.pid)
         os.kill(page, signal.SIGKILL)
-        events.wait(lambda t, n: t == "alert" and n.event == "page-lost.warn")
+        events.wait(lambda t, n: t == "alert" and n.event == "output-lost.warn")
         client = Client.to(int(said["MRD over TCP"].rsplit(":", 1)[1]))
         client.send(Scan().opening())
         client.hang_up()
@@ -152,7 +153,7 @@ def test_its_death_is_told_once_and_the_treatment_goes_on(tmp_path):
             events.topic("heartbeat", after=mark)
             mark = events.n_seen
         told = [n for n in events.all("alert") if isinstance(n, Alert)]
-        assert [n.event for n in told].count("page-lost.warn") == 1
+        assert [n.event for n in told].count("output-lost.warn") == 1
         with pytest.raises(ConnectionRefusedError):
             get(said["live page"], "/")
         events.close()
@@ -213,8 +214,8 @@ def test_with_keys_the_page_has_its_own_and_is_let_in(tmp_path, scan):
     keys = tmp_path / "keys"
     new_pair(keys)
     with running(tmp_path / "runs", keys=keys) as gateway:
-        process = PageProcess("127.0.0.1", 0, gateway.gateway.publisher.endpoints, keys)
-        browser = Browser(process.address)
+        process = PageProcess("127.0.0.1", 0, Place(gateway.gateway.publisher.endpoints, keys))
+        browser = Browser(process.where)
         browser.wait_live()
         told = acknowledge(browser, 5, 1, epoch=gateway.gateway.epoch)
         assert "no open alert" in told["text"]
@@ -238,7 +239,7 @@ def test_this_machine_alone_does_not(host):
 
 def test_all_addresses_at_once_have_no_name():
     with pytest.raises(MonitorError, match="name the one"):
-        PageProcess("0.0.0.0", 0, NOWHERE, None)
+        PageProcess("0.0.0.0", 0, Place(NOWHERE, None))
 
 
 def test_serve_refuses_an_open_page_in_a_line(tmp_path):
@@ -252,7 +253,7 @@ def test_a_busy_port_is_told_at_once():
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(MonitorError, match=f"page 127.0.0.1:{port}.*choose another port"):
-            PageProcess("127.0.0.1", port, NOWHERE, None)
+            PageProcess("127.0.0.1", port, Place(NOWHERE, None))
 
 
 def test_the_web_server_is_loaded_by_nobody_else():
