@@ -33,8 +33,8 @@ class Case:
 
 CASES = (
     Case("mrgfus: single-baseline, dose, Arrhenius", 16, FUS.format(heat_model="false"), 1.0),
-    Case("mrlinac: ncc, rls, gate, delivered dose", 32, LINAC, 0.5),
-    Case("mrgfus with the heat model", 16, FUS.format(heat_model="true"), 0.1),
+    Case("mrlinac: ncc, rls, gate, delivered dose", 32, LINAC, 0.25),
+    Case("mrgfus with the heat model", 16, FUS.format(heat_model="true"), 0.05),
 )
 
 
