@@ -51,7 +51,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 check: lint
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --durations=40
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
