@@ -3,6 +3,7 @@
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 # name → one line of help; the file of a command has its name, and so has its function
 COMMANDS = {
@@ -20,6 +21,8 @@ COMMANDS = {
     "rtdose": "Write the dose that an MR-linac's run delivered as DICOM RTDOSE.",
     "keys": "Make key pairs and say who may connect over a network.",
     "doctor": "Look over this machine and say what it is fit for.",
+    "schema": "Write the JSON schema of the protocol file, for editors.",
+    "completion": "Print the script that makes a shell complete commands and options.",
 }
 
 NOTICE = "Research software, not a safety interlock: the therapy device's own interlock stays."
@@ -44,6 +47,15 @@ class _LazyGroup(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return commands and options that begin so; no command is imported for its help."""
+        named = [
+            CompletionItem(name, help=about)
+            for name, about in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; what goes wrong is told in one line."""
