@@ -1,11 +1,19 @@
 """Which outputs `mrmonitor serve` starts beside the gateway; each is a process of its own."""
 
+import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import click
 
 from realtime.cli.companion import Companion, Place
+from realtime.cli.metrics_process import (
+    USUAL_PORT,
+    MetricsProcess,
+    listen_for_scrapes,
+    refuse_open_metrics,
+)
 from realtime.cli.option_group import grouped
 from realtime.cli.page_process import PageProcess, refuse_open_page
 
@@ -19,18 +27,32 @@ class Outputs:
     has_page: bool
     page_port: int
     page_host: str
+    has_metrics: bool
+    metrics_port: int | None
+    metrics_host: str
 
     def check(self, *, is_unencrypted: bool) -> None:
         """Raise MonitorError for what others could read or use unasked."""
         refuse_open_page(self.page_host, is_unencrypted=is_unencrypted)
+        refuse_open_metrics(self.metrics_host, is_unencrypted=is_unencrypted)
 
-    def start(self, place: Place) -> list[Companion]:
-        """Start all of them. Raises MonitorError, with none left, where one cannot be started."""
+    def start(self, place: Place, say: Callable[[str], None]) -> list[Companion]:
+        """Start all of them. Raises MonitorError, with none left, where one cannot be started.
+
+        say: told, for people, of what is gone on without.
+        """
         started: list[Companion] = []
         with ExitStack() as undo:
             if self.has_page:
                 started.append(PageProcess(self.page_host, self.page_port, place))
                 undo.callback(started[-1].close)
+            if self.has_metrics:
+                listening = listen_for_scrapes(self.metrics_host, self.metrics_port)
+                if isinstance(listening, socket.socket):
+                    started.append(MetricsProcess(listening, place))
+                    undo.callback(started[-1].close)
+                else:
+                    say(f"metrics          {listening}")
             undo.pop_all()
         return started
 
@@ -38,12 +60,22 @@ class Outputs:
 outputs_options = grouped(
     "outputs",
     Outputs,
-    ("has_page", "page_port", "page_host"),
+    ("has_page", "page_port", "page_host", "has_metrics", "metrics_port", "metrics_host"),
     [
         click.option("--page/--no-page", "has_page", default=True, help="Show the live page."),
         click.option(
             "--page-port", type=_PORT, default=8090, show_default=True, help="The live page."
         ),
         click.option("--page-host", default="127.0.0.1", show_default=True, help="Its address."),
+        click.option("--metrics/--no-metrics", "has_metrics", default=True, help="For Prometheus."),
+        click.option(
+            "--metrics-port",
+            type=_PORT,
+            show_default=f"{USUAL_PORT}, or none where it is taken",
+            help="The metrics.",
+        ),
+        click.option(
+            "--metrics-host", default="127.0.0.1", show_default=True, help="Their address."
+        ),
     ],
 )

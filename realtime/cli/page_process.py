@@ -1,10 +1,9 @@
 """The live page beside a gateway."""
 
-import socket
-
 from messages import MonitorError
 from realtime.cli.companion import Companion, Place, listen
 from realtime.cli.open_host import is_loopback
+from realtime.outputs.own_names import address_of, refuse_nameless
 
 
 class PageProcess(Companion):
@@ -14,13 +13,13 @@ class PageProcess(Companion):
         """Start it. Raises MonitorError where it cannot listen there."""
         listening = listen("page", host, port)
         with listening:
-            _refuse_nameless(host, listening)
+            refuse_nameless("--page-host", listening)
             super().__init__(
                 "live page",
                 "realtime.outputs.page",
                 place,
                 [str(listening.fileno())],
-                where=_address(listening),
+                where=address_of(listening),
                 listening=listening,
             )
 
@@ -34,16 +33,3 @@ def refuse_open_page(host: str, *, is_unencrypted: bool) -> None:
             "(ssh -L 8090:127.0.0.1:8090) is safe; --i-know-this-is-unencrypted allows it all the "
             "same"
         )
-
-
-def _refuse_nameless(host: str, listening: socket.socket) -> None:
-    if listening.getsockname()[0] in ("0.0.0.0", "::"):
-        raise MonitorError(
-            f"--page-host {host}: every address of this machine at once; name the one by which "
-            "browsers come, so that the page can tell its own name from a foreign one"
-        )
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

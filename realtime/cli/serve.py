@@ -93,7 +93,7 @@ def serve(
     teller = Teller()
     _stop_on_signals(gateway)
     try:
-        companions += outputs.start(Place(gateway.publisher.endpoints, keys))
+        companions += outputs.start(Place(gateway.publisher.endpoints, keys), teller.say)
         _announce(gateway, where.tcp_host, companions, teller)
         _serve(gateway, Reports() if report else None, companions, teller)
     finally:

@@ -37,7 +37,9 @@ class Listener:
     def wait(self, at_most_ms: int) -> None:
         """Wait until something has come, or so long."""
         self.ready = dict(self.poller.poll(at_most_ms))
-        self.is_over = self.is_over or sys.stdin.fileno() in self.ready
+        if sys.stdin.fileno() in self.ready:
+            self.is_over = True
+            self.poller.unregister(sys.stdin.fileno())  # who listens on is not woken by it again
 
     def heard(self) -> Iterator[tuple[Envelope, Noun]]:
         """Give the events that have come, some hundreds at most."""

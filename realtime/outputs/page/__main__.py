@@ -6,7 +6,6 @@ happened.
 """
 
 import asyncio
-import ipaddress
 import os
 import signal
 import socket
@@ -17,21 +16,13 @@ import uvicorn
 
 from messages import MonitorError
 from realtime.clock import MonotonicClock
+from realtime.outputs.own_names import hosts_of
 from realtime.outputs.page.browser import Browser
 from realtime.outputs.page.door import Request, Socket
 from realtime.outputs.page.news import News
 from realtime.outputs.page.site import site
 from realtime.outputs.page.subscription import Subscription
 from realtime.outputs.page.wire import MOST_INBOUND_BYTES
-
-
-def hosts_of(listening: socket.socket) -> set[str]:
-    """Return the `host:port` by which browsers may call a listening socket."""
-    host, port = listening.getsockname()[:2]
-    address = ipaddress.ip_address(host)
-    bare = f"[{host}]" if address.version == 6 else host
-    names = {bare, "127.0.0.1", "localhost", "[::1]"} if address.is_loopback else {bare}
-    return {f"{name}:{port}" for name in names}
 
 
 async def serve(events: str, control: str, listening: socket.socket, keys: Path | None) -> None:

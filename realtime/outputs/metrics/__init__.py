@@ -1,0 +1,1 @@
+"""Figures of a running monitor for Prometheus: a process of its own that is asked over HTTP."""
