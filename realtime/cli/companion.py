@@ -19,10 +19,14 @@ _GRACE_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which monitor a companion listens to, and with which folder of CURVE keys of its own."""
+    """Which monitor a companion listens to, and with which folder of CURVE keys of its own.
+
+    not_permitted: what the monitor asked of this machine in vain, in words.
+    """
 
     endpoints: Addresses
     keys: Path | None
+    not_permitted: tuple[str, ...] = ()
 
 
 class Companion:
@@ -41,8 +45,13 @@ class Companion:
         *,
         where: str,
         listening: socket.socket | None = None,
+        writing: int | None = None,
     ) -> None:
-        """Start it. name: in words, as people are told of it; listening: its inherited socket."""
+        """Start it.
+
+        name: in words, as people are told of it; listening: its inherited socket; writing: its
+        inherited descriptor of a file.
+        """
         self.name, self.where = name, where
         keys = "-" if place.keys is None else str(_own_keys(place.keys, module.rsplit(".", 1)[1]))
         self._process = subprocess.Popen(
@@ -57,7 +66,7 @@ class Companion:
             ],
             stdin=subprocess.PIPE,  # ends when we do, which ends the companion
             stdout=subprocess.DEVNULL,
-            pass_fds=[] if listening is None else [listening.fileno()],
+            pass_fds=_inherited(listening, writing),
             process_group=0,  # Ctrl-C is for the gateway alone
         )
         self._is_told = False
@@ -99,6 +108,11 @@ def listen(what: str, host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise refused_address(f"{what} {host}:{port}", error) from error
+
+
+def _inherited(listening: socket.socket | None, writing: int | None) -> list[int]:
+    sockets = [] if listening is None else [listening.fileno()]
+    return sockets if writing is None else [*sockets, writing]
 
 
 def _own_keys(keys: Path, name: str) -> Path:

@@ -4,10 +4,12 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
 from realtime.cli.companion import Companion, Place
+from realtime.cli.log_process import STANDARD_OUTPUT, LogProcess
 from realtime.cli.metrics_process import (
     USUAL_PORT,
     MetricsProcess,
@@ -30,6 +32,12 @@ class Outputs:
     has_metrics: bool
     metrics_port: int | None
     metrics_host: str
+    log: Path | None
+
+    @property
+    def keeps_stdout(self) -> bool:
+        """Whether standard output is the log's, so that people are told on standard error."""
+        return self.log == STANDARD_OUTPUT
 
     def check(self, *, is_unencrypted: bool) -> None:
         """Raise MonitorError for what others could read or use unasked."""
@@ -43,6 +51,9 @@ class Outputs:
         """
         started: list[Companion] = []
         with ExitStack() as undo:
+            if self.log is not None:
+                started.append(LogProcess(self.log, place))
+                undo.callback(started[-1].close)
             if self.has_page:
                 started.append(PageProcess(self.page_host, self.page_port, place))
                 undo.callback(started[-1].close)
@@ -60,7 +71,7 @@ class Outputs:
 outputs_options = grouped(
     "outputs",
     Outputs,
-    ("has_page", "page_port", "page_host", "has_metrics", "metrics_port", "metrics_host"),
+    ("has_page", "page_port", "page_host", "has_metrics", "metrics_port", "metrics_host", "log"),
     [
         click.option("--page/--no-page", "has_page", default=True, help="Show the live page."),
         click.option(
@@ -76,6 +87,11 @@ outputs_options = grouped(
         ),
         click.option(
             "--metrics-host", default="127.0.0.1", show_default=True, help="Their address."
+        ),
+        click.option(
+            "--log",
+            type=click.Path(path_type=Path, allow_dash=True),
+            help="JSON lines; - is stdout.",
         ),
     ],
 )

@@ -90,10 +90,11 @@ def serve(
     take_descriptors()
     gateway = Gateway(settings, MonotonicClock())
     companions: list[Companion] = []
-    teller = Teller()
+    teller = Teller(is_error=outputs.keeps_stdout)
     _stop_on_signals(gateway)
     try:
-        companions += outputs.start(Place(gateway.publisher.endpoints, keys), teller.say)
+        place = Place(gateway.publisher.endpoints, keys, tuple(gateway.refused_tuning))
+        companions += outputs.start(place, teller.say)
         _announce(gateway, where.tcp_host, companions, teller)
         _serve(gateway, Reports() if report else None, companions, teller)
     finally:

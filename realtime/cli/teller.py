@@ -12,9 +12,13 @@ _Line = tuple[str, str]  # text, style
 
 
 class Teller:
-    """Prints what it is told, in order, with the time of day; whoever tells never waits."""
+    """Prints what it is told, in order, with the time of day; whoever tells never waits.
 
-    def __init__(self) -> None:
+    is_error: prints on standard error.
+    """
+
+    def __init__(self, *, is_error: bool = False) -> None:
+        self._is_error = is_error
         self._lines: queue.Queue[_Line | None] = queue.Queue(_MOST_WAITING)
         self._thread = threading.Thread(target=self._print, name="teller", daemon=True)
         self._thread.start()
@@ -43,4 +47,4 @@ class Teller:
         with contextlib.suppress(OSError):  # nobody reads any more: the treatment goes on
             while (line := self._lines.get()) is not None:
                 text, style = line
-                console().print(text, style=style, soft_wrap=True)
+                console(is_error=self._is_error).print(text, style=style, soft_wrap=True)
