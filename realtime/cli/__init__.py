@@ -18,6 +18,7 @@ COMMANDS = {
     "watch": "Show permit, verdicts and alerts of a running monitor.",
     "acknowledge": "Tell a running monitor that a person has seen an alert.",
     "report": "Write report.html from a run folder.",
+    "dicom": "Write or send a finished run as DICOM.",
     "rtdose": "Write the dose that an MR-linac's run delivered as DICOM RTDOSE.",
     "keys": "Make key pairs and say who may connect over a network.",
     "doctor": "Look over this machine and say what it is fit for.",

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from realtime.cli.companion import Companion, Place
+from realtime.cli.dicom_process import DicomProcess, Frames, refuse_bad_peer
 from realtime.cli.log_process import STANDARD_OUTPUT, LogProcess
 from realtime.cli.metrics_process import (
     USUAL_PORT,
@@ -33,6 +34,9 @@ class Outputs:
     metrics_port: int | None
     metrics_host: str
     log: Path | None
+    dicom_to: str | None
+    dicom_folder: Path | None
+    dicom_frames: int
 
     @property
     def keeps_stdout(self) -> bool:
@@ -43,6 +47,7 @@ class Outputs:
         """Raise MonitorError for what others could read or use unasked."""
         refuse_open_page(self.page_host, is_unencrypted=is_unencrypted)
         refuse_open_metrics(self.metrics_host, is_unencrypted=is_unencrypted)
+        refuse_bad_peer(self.dicom_to, self.dicom_folder)
 
     def start(self, place: Place, say: Callable[[str], None]) -> list[Companion]:
         """Start all of them. Raises MonitorError, with none left, where one cannot be started.
@@ -64,6 +69,11 @@ class Outputs:
                     undo.callback(started[-1].close)
                 else:
                     say(f"metrics          {listening}")
+            if self.dicom_to is not None or self.dicom_folder is not None:
+                started.append(
+                    DicomProcess(self.dicom_to, self.dicom_folder, self.dicom_frames, place)
+                )
+                undo.callback(started[-1].close)
             undo.pop_all()
         return started
 
@@ -71,7 +81,18 @@ class Outputs:
 outputs_options = grouped(
     "outputs",
     Outputs,
-    ("has_page", "page_port", "page_host", "has_metrics", "metrics_port", "metrics_host", "log"),
+    (
+        "has_page",
+        "page_port",
+        "page_host",
+        "has_metrics",
+        "metrics_port",
+        "metrics_host",
+        "log",
+        "dicom_to",
+        "dicom_folder",
+        "dicom_frames",
+    ),
     [
         click.option("--page/--no-page", "has_page", default=True, help="Show the live page."),
         click.option(
@@ -92,6 +113,11 @@ outputs_options = grouped(
             "--log",
             type=click.Path(path_type=Path, allow_dash=True),
             help="JSON lines; - is stdout.",
+        ),
+        click.option("--dicom-to", metavar="AET@HOST:PORT", help="C-STORE to this peer."),
+        click.option("--dicom-folder", type=click.Path(path_type=Path), help="DICOM files."),
+        click.option(
+            "--dicom-frames", type=Frames(), default="10", show_default=True, help="Of each slice."
         ),
     ],
 )

@@ -78,15 +78,15 @@ class FrameProgress(_Line):
 
 
 class ReadoutProgress(_Line):
-    """Counts what a simulator has played, on a terminal only; the line is gone at the end.
+    """Counts what has been done, on a terminal only; the line is gone at the end.
 
-    what: the things that are counted.
+    what: the things that are counted; done: what happens to them.
     """
 
-    def __init__(self, what: str = "readouts") -> None:
+    def __init__(self, what: str = "readouts", *, done: str = "simulated") -> None:
         err = console(is_error=True)
         self._progress = Progress(
-            TextColumn(f"simulated {{task.completed:.0f}} {what}"),
+            TextColumn(f"{done} {{task.completed:.0f}} {what}"),
             BarColumn(),
             TimeRemainingColumn(),
             console=err,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import FileDataset
 
 from messages import MonitorError, StructureDose
 from motion.dose import DoseCloud, DosePlan, Histogram, Place, whole_grid_gy
@@ -18,7 +19,7 @@ from realtime.outputs.report_motion_record import MotionRow
 from realtime.outputs.report_record import RunRecord
 from realtime.protocol_sections import Dose
 from realtime.rt.delivery_plan import load_delivery
-from realtime.rt.rtdose_writing import write_dose
+from realtime.rt.rtdose_writing import dose_dataset, write_dose
 
 FILE = "delivered_dose.dcm"
 
@@ -54,8 +55,17 @@ def delivered_grid(run: RunRecord) -> Delivered:
 
 def write_delivered(run: RunRecord, delivered: Delivered, path: Path) -> None:
     """Write it as RTDOSE, with patient and plan of the first beam's dose."""
-    like = run.folder / _settings(run).beams[0]
-    write_dose(path, delivered.gy.astype(np.float32), delivered.plan.grid, like=like)
+    write_dose(path, delivered.gy.astype(np.float32), delivered.plan.grid, like=_like(run))
+
+
+def delivered_dataset(run: RunRecord, delivered: Delivered) -> FileDataset:
+    """Return it as RTDOSE, with patient and plan of the first beam's dose."""
+    return dose_dataset(delivered.gy.astype(np.float32), delivered.plan.grid, like=_like(run))
+
+
+def has_plan(run: RunRecord) -> bool:
+    """Whether the run's protocol names the files of a plan, so that there may be a dose."""
+    return run.protocol is not None and run.protocol.document.dose is not None
 
 
 def structure_doses(gy: NDArray[np.floating], plan: DosePlan) -> tuple[StructureDose, ...]:
@@ -65,6 +75,10 @@ def structure_doses(gy: NDArray[np.floating], plan: DosePlan) -> tuple[Structure
     tissue = Tissue(plan.grid, np.concatenate([one.points_mm for one in plan.structures]))
     dose_gy = tissue.received_gy(alone, (Portion(0, 1.0, np.zeros(3)),))
     return Histogram(plan.structures, prescription_gy=plan.prescription_gy).figures(dose_gy)
+
+
+def _like(run: RunRecord) -> Path:
+    return run.folder / _settings(run).beams[0]
 
 
 def _settings(run: RunRecord) -> Dose:

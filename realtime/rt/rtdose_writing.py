@@ -29,41 +29,45 @@ _NEVER_MISSING = (
 _MOST = np.iinfo(np.uint32).max
 
 
-def write_dose(
-    path: Path, gy: NDArray[np.float32], grid: DoseGrid, *, like: Path, comment: str = COMMENT
-) -> None:
-    """Write the dose of one fraction, (z, y, x) in Gy, as RTDOSE with 32 bits a voxel.
-
-    like: an RTDOSE of the same plan, of which patient, study, frame of reference and plan are
-    taken. The series and the instance are new. Raises MonitorError where the dose is negative or
-    not finite, where the grid's axes are not at right angles, or where the file cannot be written.
-    """
-    if gy.shape != grid.shape:
-        raise ValueError(f"dose has {gy.shape} voxels, its grid {grid.shape}")
-    if not np.isfinite(gy).all() or float(gy.min()) < 0:
-        raise MonitorError(f"{path.name}: the dose holds values that are negative or not finite")
-    original = read_dicom(like, "RTDOSE")
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = RTDoseStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    for keyword in _KEPT:
-        if keyword in original:
-            dataset[keyword] = original[keyword]
-    for keyword in _NEVER_MISSING:
-        if keyword not in dataset:
-            setattr(dataset, keyword, "")
-    _describe(dataset, original, comment=comment)
-    _place(dataset, grid, file=path.name)
-    _fill(dataset, gy, grid.shape)
+def write_dose(path: Path, gy: NDArray[np.float32], grid: DoseGrid, *, like: Path) -> None:
+    """Write `dose_dataset` to a file. Raises MonitorError where it cannot be written, too."""
+    dataset = dose_dataset(gy, grid, like=like)
     try:
         dataset.save_as(path, enforce_file_format=True)
     except OSError as error:
         raise MonitorError(f"{path.name}: cannot be written: {error.strerror or error}") from error
 
 
-def _describe(dataset: Dataset, original: Dataset, *, comment: str) -> None:
+def dose_dataset(gy: NDArray[np.float32], grid: DoseGrid, *, like: Path) -> FileDataset:
+    """Return the dose of one fraction, (z, y, x) in Gy, as RTDOSE with 32 bits a voxel.
+
+    like: an RTDOSE of the same plan, of which patient, study, frame of reference and plan are
+    taken. The series and the instance are new. Raises MonitorError where the dose is negative or
+    not finite, or where the grid's axes are not at right angles.
+    """
+    if gy.shape != grid.shape:
+        raise ValueError(f"dose has {gy.shape} voxels, its grid {grid.shape}")
+    if not np.isfinite(gy).all() or float(gy.min()) < 0:
+        raise MonitorError("delivered dose: holds values that are negative or not finite")
+    original = read_dicom(like, "RTDOSE")
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = RTDoseStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    for keyword in _KEPT:
+        if keyword in original:
+            dataset[keyword] = original[keyword]
+    for keyword in _NEVER_MISSING:
+        if keyword not in dataset:
+            setattr(dataset, keyword, "")
+    _describe(dataset, original)
+    _place(dataset, grid)
+    _fill(dataset, gy, grid.shape)
+    return dataset
+
+
+def _describe(dataset: Dataset, original: Dataset) -> None:
     now = utc_now()
     dataset.SOPClassUID = RTDoseStorage
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
@@ -76,7 +80,7 @@ def _describe(dataset: Dataset, original: Dataset, *, comment: str) -> None:
     dataset.InstanceCreationTime = dataset.ContentTime = now.strftime("%H%M%S")
     dataset.DoseUnits, dataset.DoseType = "GY", "PHYSICAL"
     dataset.DoseSummationType = "FRACTION_SESSION"
-    dataset.DoseComment = comment
+    dataset.DoseComment = COMMENT
     plans = original.get("ReferencedRTPlanSequence") or ()
     dataset.ReferencedRTPlanSequence = [_plan_item(one) for one in plans]
 
@@ -92,14 +96,14 @@ def _plan_item(original: Dataset) -> Dataset:
     return item
 
 
-def _place(dataset: Dataset, grid: DoseGrid, *, file: str) -> None:
+def _place(dataset: Dataset, grid: DoseGrid) -> None:
     frame, column, row = (np.array(step) for step in grid.step_mm)
     frame_mm, row_mm, column_mm = grid.spacing_mm
     row, column = row / column_mm, column / row_mm
     normal = np.cross(row, column)
     along = float(frame @ normal)
     if abs(row @ column) > 1e-4 or abs(abs(along) - frame_mm) > 1e-4 * frame_mm:
-        raise MonitorError(f"{file}: the dose grid's axes are not at right angles")
+        raise MonitorError("delivered dose: its grid's axes are not at right angles")
     dataset.ImagePositionPatient = _decimals(grid.origin_mm)
     dataset.ImageOrientationPatient = _decimals([*row, *column])
     dataset.PixelSpacing = _decimals([row_mm, column_mm])

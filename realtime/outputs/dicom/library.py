@@ -1,0 +1,27 @@
+"""What highdicom draws from the clock and from chance, made ours."""
+
+from collections.abc import Iterator
+
+from pydicom.dataset import Dataset
+
+from messages import Maps
+from realtime.outputs.dicom.study import RESEARCH, Study, describe
+
+
+def settle(dataset: Dataset, study: Study, *, kind: str, maps: Maps) -> None:
+    """Give an object the study's description and identifiers that the run decides."""
+    contrast = maps.key.contrast
+    describe(dataset, study, kind=kind, contrast=contrast, time_s=maps.time_s)
+    dataset.ImageComments, dataset.Laterality = RESEARCH, ""
+    # dated by the clock, and naming this monitor as the scanner
+    dataset.pop("ContributingEquipmentSequence", None)
+    dataset.AcquisitionNumber = maps.frame_id + 1
+    organization = study.uid("dimensions", kind, contrast, maps.frame_id)
+    for item in _all_items(dataset):
+        if "DimensionOrganizationUID" in item:
+            item.DimensionOrganizationUID = organization
+
+
+def _all_items(dataset: Dataset) -> Iterator[Dataset]:
+    for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
+        yield from dataset.get(keyword) or ()
