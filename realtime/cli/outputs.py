@@ -17,6 +17,7 @@ from realtime.cli.metrics_process import (
     listen_for_scrapes,
     refuse_open_metrics,
 )
+from realtime.cli.openigtlink_process import OpenIgtLinkProcess, refuse_open_igtlink
 from realtime.cli.option_group import grouped
 from realtime.cli.page_process import PageProcess, refuse_open_page
 
@@ -37,6 +38,8 @@ class Outputs:
     dicom_to: str | None
     dicom_folder: Path | None
     dicom_frames: int
+    openigtlink_port: int | None
+    openigtlink_host: str
 
     @property
     def keeps_stdout(self) -> bool:
@@ -48,6 +51,7 @@ class Outputs:
         refuse_open_page(self.page_host, is_unencrypted=is_unencrypted)
         refuse_open_metrics(self.metrics_host, is_unencrypted=is_unencrypted)
         refuse_bad_peer(self.dicom_to, self.dicom_folder)
+        refuse_open_igtlink(self.openigtlink_host, is_unencrypted=is_unencrypted)
 
     def start(self, place: Place, say: Callable[[str], None]) -> list[Companion]:
         """Start all of them. Raises MonitorError, with none left, where one cannot be started.
@@ -74,6 +78,11 @@ class Outputs:
                     DicomProcess(self.dicom_to, self.dicom_folder, self.dicom_frames, place)
                 )
                 undo.callback(started[-1].close)
+            if self.openigtlink_port is not None:
+                started.append(
+                    OpenIgtLinkProcess(self.openigtlink_host, self.openigtlink_port, place)
+                )
+                undo.callback(started[-1].close)
             undo.pop_all()
         return started
 
@@ -92,6 +101,8 @@ outputs_options = grouped(
         "dicom_to",
         "dicom_folder",
         "dicom_frames",
+        "openigtlink_port",
+        "openigtlink_host",
     ),
     [
         click.option("--page/--no-page", "has_page", default=True, help="Show the live page."),
@@ -118,6 +129,10 @@ outputs_options = grouped(
         click.option("--dicom-folder", type=click.Path(path_type=Path), help="DICOM files."),
         click.option(
             "--dicom-frames", type=Frames(), default="10", show_default=True, help="Of each slice."
+        ),
+        click.option("--openigtlink-port", type=_PORT, help="For 3D Slicer, which expects 18944."),
+        click.option(
+            "--openigtlink-host", default="127.0.0.1", show_default=True, help="Its address."
         ),
     ],
 )

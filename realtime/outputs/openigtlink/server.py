@@ -1,0 +1,157 @@
+"""Serves OpenIGTLink clients from what the monitor publishes, in one loop that waits for nobody."""
+
+import contextlib
+import socket
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import zmq
+
+from messages import Alert, MonitorError
+from realtime.clock import Clock, utc_now
+from realtime.control_line import ask
+from realtime.outputs.listener import Listener
+from realtime.outputs.openigtlink.client import Client
+from realtime.outputs.openigtlink.devices import Message
+from realtime.outputs.openigtlink.encoder import Code, message
+from realtime.outputs.openigtlink.news import News
+from realtime.outputs.openigtlink.reader import Request
+
+MOST_CLIENTS = 16
+_LOOK_MS = 50
+_AGAIN_NS = 1_000_000_000
+_TOPICS = ("permit", "verdict", "alert", "heartbeat", "run.", "map")
+_LONG_NAMES = {"TRANS": "TRANSFORM", "CAPABIL": "CAPABILITY"}  # 12 bytes hold no GET_TRANSFORM
+_KINDS = ("IMAGE", "STATUS", "STRING", "TRANSFORM")
+_CAPABILITY = b"".join(kind.encode().ljust(12, b"\0") for kind in _KINDS)
+
+
+class Server:
+    """The monitor's events in, messages out to every client.
+
+    Reading is bounded, writing never blocks, and a picture is encoded once for all.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        clock: Clock,
+        *,
+        events: str,
+        control: str,
+        keys: Path | None,
+    ) -> None:
+        """Subscribe. Raises MonitorError where the keys cannot be read."""
+        listening.setblocking(False)
+        self._listening, self._clock, self._news = listening, clock, News()
+        self._line = Listener(events, topics=_TOPICS, keys=keys)
+        self._line.poller.register(listening.fileno(), zmq.POLLIN)
+        self._clients: dict[int, Client] = {}
+        self._ask = partial(ask, control, keys=keys)
+        # the control line blocks; an answer that does not come costs three seconds of one thread
+        self._asker = ThreadPoolExecutor(1, "ask")
+        self._missed: tuple[Future[tuple[str, list[Alert]]], str, int] | None = None
+        self._asked_ns = -_AGAIN_NS
+
+    def run(self) -> None:
+        """Serve until standard input ends."""
+        while not self._line.is_over:
+            self._line.wait(_LOOK_MS)
+            self._turn(self._clock.now_ns(), utc_now().timestamp())
+
+    def close(self) -> None:
+        """Close all sockets; what was asked is no longer waited for."""
+        self._asker.shutdown(wait=False, cancel_futures=True)
+        for client in self._clients.values():
+            client.close()
+        self._listening.close()
+        self._line.close()
+
+    def _turn(self, now_ns: int, utc_s: float) -> None:
+        for envelope, noun in self._line.heard():
+            self._news.hear(envelope, noun, now_ns=now_ns, utc_s=utc_s)
+        self._catch_up(now_ns, utc_s)
+        self._news.look(now_ns=now_ns, utc_s=utc_s)
+        told = self._news.take()
+        if self._listening.fileno() in self._line.ready:
+            self._welcome(now_ns, utc_s)
+        for client in list(self._clients.values()):
+            for one in told:
+                client.offer(one)
+            self._attend(client, now_ns, utc_s)
+
+    def _welcome(self, now_ns: int, utc_s: float) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = self._listening.accept()
+            client = Client(connection, now_ns=now_ns)
+            if len(self._clients) >= MOST_CLIENTS:
+                text = f"{MOST_CLIENTS} clients are connected, more are not served"
+                client.leave(Code.BUSY, text, now_ns=now_ns, utc_s=utc_s)
+                client.send(now_ns=now_ns)
+                client.close()
+                return
+            self._clients[client.fd] = client
+            self._line.poller.register(client.fd, zmq.POLLIN)
+            for one in self._news.current.values():
+                client.offer(one)
+
+    def _attend(self, client: Client, now_ns: int, utc_s: float) -> None:
+        if self._line.ready.get(client.fd, 0) & ~zmq.POLLOUT:
+            for request in client.receive(now_ns=now_ns, utc_s=utc_s):
+                self._answer(client, request, utc_s)
+        client.send(now_ns=now_ns)
+        client.look(now_ns=now_ns)
+        if client.is_over:
+            self._line.poller.unregister(client.fd)
+            del self._clients[client.fd]
+            client.close()
+            return
+        flags = zmq.POLLIN | (zmq.POLLOUT if client.is_sending else 0)
+        self._line.poller.modify(client.fd, flags)
+
+    def _answer(self, client: Client, request: Request, utc_s: float) -> None:
+        """Answer as the protocol's page on queries asks for."""
+        kind = _LONG_NAMES.get(request.kind, request.kind)
+        key = kind, request.device
+        if request.verb == "GET":
+            found = [
+                one
+                for one in self._news.current.values()
+                if one.key == key or (one.key[0] == kind and not request.device)
+            ]
+            # what there is not is answered with an empty body
+            body = _CAPABILITY if kind == "CAPABILITY" else b""
+            for one in found or [_reply(kind, request.device, body, utc_s)]:
+                client.offer(one)
+            return
+        is_obeyed = kind in _KINDS and kind != "STATUS"
+        if is_obeyed and request.verb == "STP":
+            client.muted.add(key)
+        elif is_obeyed:
+            client.muted.discard(key)
+        body = bytes([0 if is_obeyed else 1])
+        client.offer(_reply(f"RTS_{request.kind}", request.device, body, utc_s))
+
+    def _catch_up(self, now_ns: int, utc_s: float) -> None:
+        """Ask for the alerts that were published before this process, or too fast for it."""
+        watched = self._news.watched
+        if self._missed is None:
+            if watched.misses_alerts and now_ns - self._asked_ns >= _AGAIN_NS:
+                self._asked_ns = now_ns
+                epoch, after = watched.epoch, watched.last_alert
+                request: dict[str, object] = {"type": "resume", "epoch": epoch, "after": after}
+                self._missed = self._asker.submit(self._ask, request), epoch, after
+            return
+        answer, epoch, after = self._missed
+        if answer.done():
+            self._missed = None
+            with contextlib.suppress(MonitorError):  # asked again in a second
+                alerts = answer.result()[1]
+                if (epoch, after) == (watched.epoch, watched.last_alert):
+                    watched.caught_up(alerts)
+                    self._news.note_alerts(utc_s)
+
+
+def _reply(kind: str, device: str, body: bytes, utc_s: float) -> Message:
+    return Message(kind, device, lambda: message(kind, device, body, utc_s=utc_s))
