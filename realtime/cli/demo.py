@@ -3,6 +3,7 @@
 import os
 import sys
 import webbrowser
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +13,10 @@ import click
 from messages import MonitorError
 from realtime.cli.client import Client
 from realtime.cli.closed_loops import write_plan
+from realtime.cli.companion import Place
 from realtime.cli.console import console
 from realtime.cli.host import hosting, local_settings, replaced_folder, serve_client
+from realtime.cli.page_process import PageProcess
 from realtime.cli.progress import FrameProgress
 from realtime.cli.run_summary import print_summary
 from realtime.clock import utc_now
@@ -54,13 +57,15 @@ _DEMOS = {
 @click.option("--speed", help="max, or times the scanner's pace; lasts 15 to 20 s by default.")
 @click.option("--frames", type=click.IntRange(6, 1000), help="30; of mrlinac 320 at most.")
 @click.option("--seed", type=int, help="Of the simulated noise.")
-@click.option("--no-browser", is_flag=True, help="Do not open the report at the end.")
+@click.option("--page-port", type=click.IntRange(0, 65535), help="Of the live page; a free one.")
+@click.option("--no-browser", is_flag=True, help="Open neither the live page nor the report.")
 def demo(
     therapy: str,
     out: Path | None,
     speed: str | None,
     frames: int | None,
     seed: int | None,
+    page_port: int | None,
     no_browser: bool,
 ) -> None:
     """Run a simulated treatment through the whole system and report it.
@@ -68,7 +73,7 @@ def demo(
     mrgfus: a simulated head is heated by focused ultrasound; the monitor measures its temperature
     from raw data and withdraws the permit at 60 °C, and the simulated device obeys. mrlinac: a
     tumour in a breathing lung is followed; the monitor lets the beam on while it will be inside its
-    boundary, and counts the dose.
+    boundary, and counts the dose. The live page shows it while it lasts.
     """
     chosen = _DEMOS[therapy]
     speed, frames = speed or chosen.speed, frames or chosen.n_frames
@@ -78,8 +83,11 @@ def demo(
     with (
         TemporaryDirectory() as beside,
         hosting(local_settings(out, _protocol(chosen, Path(beside)))) as gateway,
+        closing(_page(gateway, page_port or 0)) as page,
         FrameProgress(frames, target=chosen.target) as progress,
     ):
+        if not no_browser:
+            _show(page.where)
         arguments = _simulator_arguments(
             gateway, out, chosen, speed=speed, frames=frames, seed=seed
         )
@@ -94,7 +102,7 @@ def demo(
     if gateway.failures:
         raise MonitorError(gateway.failures[0])
     if not no_browser:
-        _show(report)
+        _show(report.resolve().as_uri())
 
 
 def _protocol(chosen: _Demo, folder: Path) -> Protocol:
@@ -125,10 +133,16 @@ def _port(endpoint: str) -> str:
     return endpoint.rsplit(":", 1)[1]
 
 
-def _show(report: Path) -> None:
-    """Open the report where there is a screen; without one nothing is missed."""
+def _page(gateway: Gateway, port: int) -> PageProcess:
+    page = PageProcess("127.0.0.1", port, Place(gateway.publisher.endpoints, None))
+    click.echo(f"live page: {page.where}")
+    return page
+
+
+def _show(address: str) -> None:
+    """Open an address where there is a screen; without one nothing is missed."""
     if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         try:
-            webbrowser.open(report.resolve().as_uri())
+            webbrowser.open(address)
         except webbrowser.Error:
             return
