@@ -270,15 +270,11 @@ class Gateway:
             self.publisher.beat(state, "" if holder is None else holder.run_id, now_ns=now_ns)
 
     def _tick_run(self, run: Run, now_ns: int) -> None:
-        session, reception = run.session, run.reception
-        session.tick(now_ns)
-        if reception.error is not None:
-            if not run.still_computes(now_ns):
-                status = "cut" if reception.is_cut else "failed"
-                self._finish(run, status, reception.error, now_ns)
-        elif session.state == "over":
-            self._finish(run, "completed", "the client closed the session", now_ns)
-        elif session.is_hung(now_ns):
+        run.session.tick(now_ns)
+        ended = run.how_it_ended(now_ns)
+        if ended is not None:
+            self._finish(run, *ended, now_ns)
+        elif run.reception.error is None and run.session.is_hung(now_ns):
             self._replace_worker(run, "worker process does not answer", now_ns)
 
     def _finish(self, run: Run, status: str, reason: str, now_ns: int) -> None:

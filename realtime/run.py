@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol as Role
 
 from messages import Alert, Maps, MotionReading, Permit, RunStart, RunStop, Verdict, Waveform
 from messages.codec import Noun
 from realtime.alerts import faults
 from realtime.clock import Clock
-from realtime.outputs.publisher import Publisher
 from realtime.permit_right import Holder
 from realtime.protocol import Protocol
 from realtime.reception import Reception
@@ -16,6 +16,14 @@ from realtime.streams.mrd_images import encode_maps
 from realtime.worker_link import WorkerLink
 
 _OF_A_RUN = (Permit, Verdict, Alert, Maps, Waveform)
+
+
+class Publishes(Role):
+    """Whoever sends events on, and has them written into their run's folder."""
+
+    def publish(self, noun: Noun, *, now_ns: int, folder: Path | None = None) -> object:
+        """Send an event. folder: None where it is not written."""
+        ...
 
 
 class RunSink:
@@ -29,7 +37,7 @@ class RunSink:
         run_id: str,
         protocol: Protocol,
         reception: Reception,
-        publisher: Publisher,
+        publisher: Publishes,
         clock: Clock,
     ) -> None:
         self.run_id = run_id
@@ -101,22 +109,9 @@ class Run:
         """Whether the client has been silent for so long that its place may go to another."""
         return now_ns >= self.holder(now_ns).lost_ns()
 
-    def still_computes(self, now_ns: int) -> bool:
-        """Whether a session whose stream broke off is busy with what had come.
-
-        A treatment ends at once. One that waits for its worker answers every frame that it has: how
-        much of a cut recording is computed must not depend on how fast this machine is.
-        """
-        session = self.session
-        if not self._has_frames_to_compute:
-            return False
-        if not session.is_closing:
-            session.end(now_ns=now_ns)
-        return session.state != "over" and not session.is_hung(now_ns)
-
-    @property
-    def _has_frames_to_compute(self) -> bool:
-        return self.session.is_patient and self.session.state in ("running", "recovering")
+    def how_it_ended(self, now_ns: int) -> tuple[str, str] | None:
+        """Return its status and why, None while it goes on."""
+        return how_it_ended(self.reception, self.session, now_ns)
 
     def tell_unwritten(self, problem: str) -> None:
         """Tell people, once, what of this run is not written down; `problem` is everybody's."""
@@ -125,6 +120,29 @@ class Run:
         if problem and problem not in self._told:
             self._told.add(problem)
             self.session.answers.notice(faults.not_durable(problem))
+
+
+def how_it_ended(reception: Reception, session: Session, now_ns: int) -> tuple[str, str] | None:
+    """Return a session's status and why it has ended, None while it goes on."""
+    if reception.error is None:
+        return ("completed", "the client closed the session") if session.state == "over" else None
+    if _still_computes(session, now_ns):
+        return None
+    return "cut" if reception.is_cut else "failed", reception.error
+
+
+def _still_computes(session: Session, now_ns: int) -> bool:
+    """Whether a session whose stream broke off is busy with what had come.
+
+    A treatment ends at once. One that waits for its worker answers every frame that it has: how
+    much of a cut recording is computed must not depend on how fast this machine is.
+    """
+    is_computing = session.state in ("running", "recovering")
+    if not (session.is_patient and is_computing):
+        return False
+    if not session.is_closing:
+        session.end(now_ns=now_ns)
+    return not (session.state == "over" or session.is_hung(now_ns))
 
 
 def refused_stop(run_id: str, reason: str, *, ended_utc: str) -> RunStop:

@@ -276,67 +276,81 @@ def _noise(given: control.Configuration) -> pipeline.NoiseScan | None:
     return pipeline.NoiseScan(samples, given.noise_sample_time_us, given.imaging_sample_time_us)
 
 
+class Worker:
+    """The worker's end of the line: takes an order, does it, answers."""
+
+    def __init__(
+        self, line: socket.socket, clock: Clock, tuning: WorkerTuning | None = None
+    ) -> None:
+        self._line, self._clock, self._tuning = line, clock, tuning or WorkerTuning()
+        self._station: Station | None = None
+
+    @property
+    def has_order(self) -> bool:
+        """Whether an order, or the end of the line, waits to be taken."""
+        return bool(select.select([self._line], [], [], 0)[0])
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it has no session."""
+        return self._station is None
+
+    def take(self) -> bool:
+        """Wait for an order and do it; False once the gateway has gone."""
+        packet, fds, _, _ = socket.recv_fds(self._line, 1 << 16, 4)
+        if not packet:
+            return False
+        if packet != control.RING:
+            self._obey(control.unpack_for_worker(packet), fds)
+        if self._station is not None:
+            _advance(self._station, self._line)
+        return True
+
+    def close(self) -> None:
+        """Forget the session."""
+        if self._station is not None:
+            self._station.refiner.close()
+        self._station = None
+        self._line.close()
+
+    def _obey(self, order: control.ToWorker, fds: list[int]) -> None:
+        if isinstance(order, control.Configure):
+            if self._station is not None:
+                self._station.refiner.close()
+            self._station = self._configured(order, fds)
+        elif self._station is not None:
+            self._station.assign(order)
+
+    def _configured(self, order: control.Configure, fds: list[int]) -> Station | None:
+        self._tuning.go(REHEARSING_LEVEL)
+        try:
+            station, ready = _open_station(order, fds, self._clock)
+        except (MonitorError, ValueError, MemoryError) as error:
+            self._line.send(control.pack(control.Refused(str(error), order.session)))
+            return None
+        finally:
+            for fd in fds:
+                os.close(fd)
+        # what lives until the session ends need not be looked at by each collection
+        gc.collect()
+        gc.freeze()
+        self._tuning.go(station.level)
+        self._line.send(control.pack(ready))
+        return station
+
+
 def serve(line: socket.socket, clock: Clock, tuning: WorkerTuning | None = None) -> None:
     """Work until the gateway goes away."""
     tuning = tuning or WorkerTuning()
     tuning.apply()
-    station: Station | None = None
+    worker = Worker(line, clock, tuning)
     warming = warm_up(clock)
     next(warming)  # the commonest method before anybody is heard, the others before a session
     while True:
-        while station is None and not select.select([line], [], [], 0)[0] and next(warming, None):
+        while worker.is_free and not worker.has_order and next(warming, None):
             pass
-        packet, fds, _, _ = socket.recv_fds(line, 1 << 16, 4)
-        if not packet:
+        if not worker.take():
             return
-        station = _handle(packet, list(fds), station, line, clock, tuning)
-        if station is not None:
-            _advance(station, line)
-
-
-def _handle(
-    packet: bytes,
-    fds: list[int],
-    station: Station | None,
-    line: socket.socket,
-    clock: Clock,
-    tuning: WorkerTuning,
-) -> Station | None:
-    if packet == control.RING:
-        return station
-    order = control.unpack_for_worker(packet)
-    if isinstance(order, control.Configure):
-        if station is not None:
-            station.refiner.close()
-        return _configure(order, fds, line, clock, tuning)
-    if station is None:
-        return None
-    station.assign(order)
-    return station
-
-
-def _configure(
-    order: control.Configure,
-    fds: list[int],
-    line: socket.socket,
-    clock: Clock,
-    tuning: WorkerTuning,
-) -> Station | None:
-    tuning.go(REHEARSING_LEVEL)
-    try:
-        station, ready = _open_station(order, fds, clock)
-    except (MonitorError, ValueError, MemoryError) as error:
-        line.send(control.pack(control.Refused(str(error), order.session)))
-        return None
-    finally:
-        for fd in fds:
-            os.close(fd)
-    # what lives until the session ends need not be looked at by each collection
-    gc.collect()
-    gc.freeze()
-    tuning.go(station.level)
-    line.send(control.pack(ready))
-    return station
 
 
 def _advance(station: Station, line: socket.socket) -> None:

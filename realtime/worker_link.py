@@ -16,29 +16,14 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
-class WorkerLink:
-    """Starts a worker, speaks with it, and notices when it is gone. Never blocks."""
+class WorkerLine:
+    """What gateway and worker say to each other, at the gateway's end. Never blocks."""
 
-    def __init__(self, tuning: Tuning = UNTUNED, *, number: int = 0) -> None:
-        """Start one. number: how many were started before it; they share the cores in turn."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        self._line = ours
+    def __init__(self, line: socket.socket) -> None:
+        line.setblocking(False)
+        self._line = line
         self._n_sessions = 0
         self._unsent = b""
-        told = pack_tuning(tuning, core=tuning.core_of_worker(number))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "realtime.worker", str(theirs.fileno()), told],
-            pass_fds=[theirs.fileno()],
-            env={**os.environ, **ONE_THREAD, **tuning.worker_environment()},
-            process_group=0,  # Ctrl-C is for the gateway, which ends us in order
-        )
-        theirs.close()
-
-    @property
-    def pid(self) -> int:
-        """The worker's process id."""
-        return self._process.pid
 
     def fileno(self) -> int:
         """Return the descriptor to poll for answers."""
@@ -64,7 +49,7 @@ class WorkerLink:
             socket.send_fds(self._line, [order], [mailbox_fd, fd, checkpoint_fd, *left])
         except (BrokenPipeError, ConnectionResetError, BlockingIOError):
             # dead, or deaf with a full line: `receive` will find it gone and another takes over
-            self._process.kill()
+            self.give_up()
         finally:
             os.close(fd)
 
@@ -109,10 +94,47 @@ class WorkerLink:
         except ConnectionResetError:
             packet = b""
         if not packet:
-            status = self._process.poll()
-            raise WorkerLostError(f"worker process {self.pid} is gone (exit status {status})")
+            raise WorkerLostError(self.last_words())
         message = control.unpack_for_gateway(packet)
         return message if message.session == self._n_sessions else self.receive()
+
+    def give_up(self) -> None:
+        """Be rid of a worker that is dead, or deaf with a full line."""
+        self._line.close()
+
+    def last_words(self) -> str:
+        """Say how it came that the line has ended."""
+        return "the worker is gone"
+
+
+class WorkerLink(WorkerLine):
+    """Starts a worker's process, and notices when it is gone."""
+
+    def __init__(self, tuning: Tuning = UNTUNED, *, number: int = 0) -> None:
+        """Start one. number: how many were started before it; they share the cores in turn."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        super().__init__(ours)
+        told = pack_tuning(tuning, core=tuning.core_of_worker(number))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "realtime.worker", str(theirs.fileno()), told],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, **ONE_THREAD, **tuning.worker_environment()},
+            process_group=0,  # Ctrl-C is for the gateway, which ends us in order
+        )
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def give_up(self) -> None:
+        """End the process; `receive` will find it gone and another takes over."""
+        self._process.kill()
+
+    def last_words(self) -> str:
+        """Say how the process ended."""
+        return f"worker process {self.pid} is gone (exit status {self._process.poll()})"
 
     def kill(self) -> None:
         """End the process and close the line; `is_reaped` tells when it is gone."""

@@ -2,7 +2,6 @@
 
 import json
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,6 +17,7 @@ from realtime.gateway import Gateway
 from realtime.outputs.report import write_report
 from realtime.outputs.report_record import read_run
 from realtime.protocol import Protocol, load_protocol
+from realtime.recorded_run import as_recorded
 from realtime.streams.mrd_header import parse_header
 from realtime.streams.player import parse_speed
 from realtime.streams.recordings import open_recording
@@ -62,28 +62,16 @@ def replay(
 
 
 def _as_recorded(protocol: Protocol, file: Path, *, is_live: bool) -> Protocol:
-    """Return the protocol with the number of iterations that the recording's run was given.
-
-    Only where it leaves a choice: run.json beside the recording tells.
-    """
+    """Return the protocol with the iterations of the recording's run, and say which they are."""
     if not isinstance(protocol.recon.iterations, tuple):
         return protocol
-    try:
-        start = json.loads((file.parent / "run.json").read_text(encoding="utf-8"))["start"]
-        same = start["protocol_hash"] == protocol.hash
-        iterations = start["recon_iterations"] if same else None
-    except (OSError, ValueError, KeyError, TypeError):
-        iterations = None
-    if isinstance(iterations, int):
-        click.echo(f"recon.iterations: {iterations}, as the recording's run.json tells", err=True)
-        return replace(protocol, iterations=iterations)
-    instead = "what fits here" if is_live else f"the most, {protocol.recon.most_iterations}"
-    click.echo(
-        f"recon.iterations: no run.json of this protocol beside {file.name} tells what was chosen; "
-        f"{instead}",
-        err=True,
-    )
-    return protocol
+    found = as_recorded(protocol, file)
+    told = f"no run.json of this protocol beside {file.name} tells what was chosen; "
+    told += "what fits here" if is_live else f"the most, {protocol.recon.most_iterations}"
+    if found is not protocol:
+        told = f"{found.recon.iterations}, as the recording's run.json tells"
+    click.echo(f"recon.iterations: {told}", err=True)
+    return found
 
 
 def _play(
