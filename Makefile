@@ -13,6 +13,8 @@ FAULTS ?= 500
 SEED ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.ready
+WEB = realtime/outputs/page/web
+PAGE = $(wildcard building/*.py) $(wildcard $(WEB)/*.* $(WEB)/public/* $(WEB)/src/*)
 
 .PHONY: help setup demo test check lint bench soak fuzz clean
 
@@ -27,8 +29,8 @@ help:
 
 setup: $(STAMP)
 
-# pip runs again only when what is wanted changes.
-$(STAMP): pyproject.toml constraints.txt
+# pip runs again only when what is wanted changes, or the page that it builds.
+$(STAMP): pyproject.toml constraints.txt $(PAGE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "mrmonitor needs Python 3.11 or later: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@start=$$(date +%s); set -e; \
@@ -49,6 +51,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python building/page.py check
 
 check: lint
 	$(BIN)/python -m pytest -n $(JOBS) --durations=40
@@ -65,4 +68,4 @@ fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz/fuzz_mrd_decoder.py $(SECONDS)
 
 clean:
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) runs $(WEB)/node_modules realtime/outputs/page/static .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,7 +8,7 @@ PLACES = (
     "docs/safety.md",
     "realtime/cli/serve.py",
     "realtime/outputs/report.py",
-    "realtime/outputs/page/static/index.html",
+    "realtime/outputs/page/web/index.html",
 )
 
 

@@ -15,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from messages import MonitorError
 from realtime.outputs.page.browser import Browser
 
 MOST_BROWSERS = 16
@@ -22,9 +23,6 @@ _TYPES = {
     "index.html": "text/html; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
-    "link.js": "text/javascript; charset=utf-8",
-    "alerts.js": "text/javascript; charset=utf-8",
-    "picture.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 _POLICY = (
@@ -106,4 +104,10 @@ async def _deny(websocket: WebSocket, status: int, text: str) -> None:
 
 def _files() -> dict[str, bytes]:
     folder = resources.files("realtime.outputs.page") / "static"
-    return {name: (folder / name).read_bytes() for name in _TYPES}
+    try:
+        return {name: (folder / name).read_bytes() for name in _TYPES}
+    except FileNotFoundError as error:
+        raise MonitorError(
+            f"{error.filename} is not there: the page is built where mrmonitor is installed; run "
+            "`pip install -e .` (or `python building/page.py build`) in the repository"
+        ) from error

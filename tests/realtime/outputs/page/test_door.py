@@ -13,7 +13,7 @@ from realtime.outputs.page.door import MOST_CONNECTIONS
 from realtime.outputs.page.site import MOST_BROWSERS
 from tests.realtime.outputs.page.monitor import PATIENCE_S, farewell, get, open_socket
 
-FILES = ("", "index.html", "page.css", "page.js", "link.js", "alerts.js", "picture.js", "icon.svg")
+FILES = ("", "index.html", "page.css", "page.js", "icon.svg")
 ELSEWHERE = (
     "/../news.py",
     "/../../../../../../etc/passwd",

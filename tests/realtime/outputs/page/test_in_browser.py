@@ -93,8 +93,7 @@ def test_permit_and_alerts_are_told_and_acknowledged_by_a_key(live, monitor):
     ]  # fmt: skip
     assert "<b>hot</b>" in live.inner_text("#alerts li.high")
     live.fill("#who", "Ada")
-    live.press("#who", "Tab")
-    live.press("body", "a")
+    live.press("#alerts li.high", "a")
     live.wait_for_selector("#answer:text-is('alert 1 acknowledged')")
     asked = {"type": "acknowledge", "alert_id": 1, "who": "Ada", "epoch": monitor.epoch}
     assert monitor.asked[-1] == asked

@@ -1,38 +1,43 @@
-// The page's socket: what the server says, and whether it can still be believed.
+// The page's socket: what the server says, what we say back. It comes back by itself.
+
+import { Freshness } from "./freshness.ts";
+import type { Message, News } from "./wire.ts";
 
 const AGAIN_MS = 1000;
 const ALIVE_MS = 1000;
 
 export class Link {
-  #socket = null;
-  #heed;
+  readonly freshness = new Freshness();
+  #socket: WebSocket | null = null;
+  #heed: (news: News) => void;
   #known = { epoch: "", after: 0 };
   #seen = { beat: 0, picture: 0 };
-  #provedMs = -Infinity;
 
-  constructor(heed) {
+  constructor(heed: (news: News) => void) {
     this.#heed = heed;
     setInterval(() => this.#sayAlive(), ALIVE_MS);
     this.#open();
   }
 
-  // How long ago the monitor's last word was said at the latest. A beat carries the stamp, by this
-  // browser's own clock, of what it answers: it was sent after that, wherever it waited on its way.
-  ageMs() { return performance.now() - this.#provedMs; }
-
-  // The moment, by this browser's clock, by which all of the last beat was true.
-  get provedMs() { return this.#provedMs; }
-
   // From where alerts are to be replayed when the connection comes back.
-  note(epoch, after) { this.#known = { epoch, after }; }
+  note(epoch: string, after: number): void {
+    this.#known = { epoch, after };
+  }
 
-  drawn(number) { this.#seen.picture = number; this.#sayAlive(); }
+  drawn(number: number): void {
+    this.#seen.picture = number;
+    this.#sayAlive();
+  }
 
-  acknowledge(request, alertId, who) {
+  acknowledge(request: number, alertId: number, who: string): boolean {
     return this.#say({ type: "acknowledge", request, epoch: this.#known.epoch, alert_id: alertId, who });
   }
 
-  #open() {
+  seek(frame: number): boolean {
+    return this.#say({ type: "seek", frame });
+  }
+
+  #open(): void {
     const socket = new WebSocket(`ws://${location.host}/socket`);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
@@ -41,7 +46,7 @@ export class Link {
       this.#say({ type: "hello", ...this.#known });
       this.#sayAlive();
     };
-    socket.onmessage = (event) => this.#hear(event.data);
+    socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => this.#hear(event.data);
     socket.onclose = (event) => {
       this.#socket = null;
       this.#heed({ type: "closed", code: event.code, reason: event.reason });
@@ -49,25 +54,25 @@ export class Link {
     };
   }
 
-  #hear(data) {
+  #hear(data: string | ArrayBuffer): void {
     if (data instanceof ArrayBuffer) {
       this.#heed({ type: "picture", data });
       return;
     }
-    const message = JSON.parse(data);
+    const message = JSON.parse(data) as Message;
     if (message.type === "beat") {
       this.#seen.beat = message.number;
-      if (message.echo_ms !== null && message.silent_ms !== null) {
-        this.#provedMs = Math.max(this.#provedMs, message.echo_ms - message.silent_ms);
-      }
+      this.freshness.hear(message);
       this.#sayAlive();
     }
     this.#heed(message);
   }
 
-  #sayAlive() { this.#say({ type: "seen", stamp_ms: performance.now(), ...this.#seen }); }
+  #sayAlive(): void {
+    this.#say({ type: "seen", stamp_ms: performance.now(), ...this.#seen });
+  }
 
-  #say(word) {
+  #say(word: object): boolean {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(word));
     return true;

@@ -1,0 +1,137 @@
+// Temperature, dose and σ against time; for a moving target its place, what lies outside, and the dose.
+
+import { Chart, edge, line, type Columns, type Line } from "./chart.ts";
+import { doses, limitsOf, mainAxis, motions, readingOf, stds, temperatures } from "./columns.ts";
+import type { Course } from "./course.ts";
+import { duty } from "./course.ts";
+import { at } from "./dom.ts";
+import { DoseVolume } from "./dose_volume.ts";
+import { isGoal } from "./overlay.ts";
+import type { FrameWord, Limit, Plan, Region } from "./wire.ts";
+import { amount, number } from "./words.ts";
+
+const HELD = "#c62f2f";
+const BEAM = "#3ddc84";
+const GATE = "#ffd54a";
+
+export class Charts {
+  #plan: Plan | null = null;
+  #kind = "";
+  #charts: Chart[] = [];
+  #volumes: DoseVolume | null = null;
+  #select = at<HTMLSelectElement>("chart-region");
+
+  know(plan: Plan | null): void {
+    this.#plan = plan;
+  }
+
+  draw(course: Course): void {
+    const frames = course.frames;
+    const isMoving = this.#plan?.therapy === "mrlinac" || frames.some((frame) => frame.motion);
+    if (isMoving) this.#drawMotion(frames, course.times(frames));
+    else this.#drawHeat(frames, course.times(frames));
+  }
+
+  #begin(kind: string, make: () => HTMLElement[]): void {
+    if (kind === this.#kind) return;
+    this.#kind = kind;
+    at("plots").dataset["kind"] = kind;
+    at("plots").replaceChildren(...make());
+  }
+
+  #drawHeat(frames: FrameWord[], x: number[]): void {
+    this.#begin("heat", () => {
+      this.#charts = heatCharts();
+      return this.#charts.map((one) => one.figure);
+    });
+    const last = frames.at(-1);
+    const region = this.#region(this.#plan?.regions ?? last?.regions ?? []);
+    const limits = this.#plan?.limits ?? [];
+    const now = readingOf(last, region);
+    const held = { colour: HELD, isOn: frames.map((frame) => frame.permit === "HELD") };
+    const [heat, dose, std] = this.#charts;
+    heat!.draw([x, ...temperatures(frames, region)], drawn(limitsOf(limits, region, "temperature_c", "temperature_mean_c")), [held],
+      now ? `max ${number(now.temperature_max_c, 1)}, mean ${number(now.temperature_mean_c, 1)} ± ${number(now.temperature_std_c, 2)}` : "");
+    dose!.draw([x, ...doses(frames, region)], drawn(limitsOf(limits, region, "dose_cem43_min")), [],
+      now ? `most ${amount(now.dose_max_cem43_min)}, least ${amount(now.dose_min_cem43_min)}` : "");
+    std!.draw([x, stds(frames, region)], drawn(limitsOf(limits, region, "temperature_std_c")), [], now ? number(now.temperature_std_c, 2) : "");
+  }
+
+  #drawMotion(frames: FrameWord[], x: number[]): void {
+    this.#begin("motion", () => {
+      this.#charts = motionCharts();
+      this.#volumes = new DoseVolume();
+      return [...this.#charts.map((one) => one.figure), this.#volumes.figure];
+    });
+    const axis = mainAxis(frames);
+    const columns: Columns = [x, ...motions(frames, axis, this.#plan?.gate_margin_mm ?? null)];
+    const last = frames.at(-1)?.motion;
+    const isTold = frames.some((frame) => typeof frame.motion?.is_beam_on === "boolean");
+    const gate = { colour: GATE, isOn: frames.map((frame) => frame.motion?.is_gate_open === true) };
+    const beam = { colour: BEAM, isOn: frames.map((frame) => frame.motion?.is_beam_on === true) };
+    const part = duty(frames);
+    const [place, outside] = this.#charts;
+    place!.draw(columns, [], isTold ? [gate, beam] : [gate],
+      `along ${"yx"[axis]}: ${number(last?.displacement_mm?.[axis], 1)}, predicted ${number(last?.predicted_mm?.[axis], 1)}${part === null ? "" : `, beam on ${(part * 100).toFixed(0)} %`}`);
+    const most = this.#plan?.max_outside_percent;
+    outside!.draw(
+      [x, frames.map((one) => one.motion?.outside_percent ?? null), frames.map((one) => one.motion?.predicted_outside_percent ?? null)],
+      most == null ? [] : [{ at: most, label: `gate closes above ${most} %`, colour: HELD }], [],
+      `${number(last?.outside_percent, 1)}, predicted ${number(last?.predicted_outside_percent, 1)}`);
+    this.#volumes!.draw([...frames].reverse().find((frame) => frame.delivered)?.delivered ?? null);
+  }
+
+  // The region that was chosen; the first target where none was.
+  #region(regions: Region[]): string {
+    const names = regions.map((one) => one.name);
+    if ([...this.#select.options].map((one) => one.value).join() !== names.join()) {
+      const chosen = this.#select.value;
+      this.#select.replaceChildren(...names.map((name) => new Option(name, name)));
+      const first = regions.find((one) => one.role === "target")?.name ?? names[0] ?? "";
+      this.#select.value = names.includes(chosen) ? chosen : first;
+    }
+    return this.#select.value;
+  }
+}
+
+function drawn(limits: Limit[]): Line[] {
+  return limits.flatMap((limit) => {
+    const goal = isGoal(limit);
+    const lines: Line[] = [];
+    if (limit.warn !== null) lines.push({ at: limit.warn, label: `${goal ? "goal" : "warn"} ${limit.warn}`, colour: goal ? BEAM : GATE });
+    if (limit.stop !== null) lines.push({ at: limit.stop, label: `${goal ? "goal" : "stop"} ${limit.stop}`, colour: goal ? BEAM : "#ff6b6b" });
+    return lines;
+  });
+}
+
+function heatCharts(): Chart[] {
+  return [
+    new Chart({
+      title: "Temperature", unit: "°C", least: 4,
+      series: [line("max", "#ff8a4c"), line("mean", "#ffd9a8"), edge("+ σ"), edge("− σ")],
+      bands: [{ series: [3, 4], fill: "rgb(255 190 120 / 28%)" }],
+    }),
+    new Chart({
+      title: "Dose", unit: "CEM43 min", isLog: true,
+      series: [line("most", "#c58bff"), line("least", "#7f6aa8", { width: 1.5, dash: [5, 4] })],
+    }),
+    new Chart({ title: "σ", unit: "°C", least: 0.4, series: [line("σ", "#8fd3ff")] }),
+  ];
+}
+
+function motionCharts(): Chart[] {
+  return [
+    new Chart({
+      title: "Target", unit: "mm", least: 8,
+      series: [
+        line("place", "#00ffff"), line("predicted", "#ff9d5c", { width: 1.5, dash: [4, 3] }),
+        edge("low"), edge("high"), edge("gate"), edge("gate"),
+      ],
+      bands: [{ series: [4, 3], fill: "rgb(255 157 92 / 25%)" }, { series: [6, 5], fill: "rgb(255 213 74 / 14%)" }],
+    }),
+    new Chart({
+      title: "Outside the boundary", unit: "% of the target", least: 10,
+      series: [line("now", "#00ffff"), line("predicted", "#ff9d5c", { width: 1.5, dash: [4, 3] })],
+    }),
+  ];
+}

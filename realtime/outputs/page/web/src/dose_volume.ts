@@ -1,0 +1,61 @@
+// Dose-volume curves: by now, as planned, as forecast; drawn through the figures that are told.
+
+import uPlot from "uplot";
+import { Chart, line } from "./chart.ts";
+import { at, element } from "./dom.ts";
+import type { Delivered, StructureDose } from "./wire.ts";
+import { number } from "./words.ts";
+
+const COLOURS = ["#00ffd5", "#ff6fae", "#ffd54a", "#8fd3ff", "#c58bff", "#ff9d5c"];
+const STATES = ["so_far", "planned", "forecast"] as const;
+const DASHES = { so_far: [], planned: [1, 4], forecast: [7, 4] };
+
+// The curve through what is known of it: (Gy, percent of the volume that have as much).
+export function curve(dose: StructureDose): [number[], number[]] {
+  const points: [number, number][] = [[0, 100], [dose.d98_gy, 98], [dose.d95_gy, 95], [dose.d50_gy, 50], [dose.d2_gy, 2]];
+  const most = Math.max(dose.d2_gy, dose.d003cc_gy);
+  points.push([most > dose.d2_gy ? most : dose.d2_gy * 1.001, 0]);
+  const rising = points.filter(([gy], n) => n === 0 || gy > points[n - 1]![0]);
+  return [rising.map(([gy]) => gy), rising.map(([, percent]) => percent)];
+}
+
+export class DoseVolume {
+  readonly figure = element("div", "", "slot");
+  #names = "";
+  #chart: Chart | null = null;
+
+  draw(delivered: Delivered | null): void {
+    if (!delivered) return;
+    const names = delivered.planned.map((one) => one.name);
+    if (this.#names !== names.join()) {
+      this.#names = names.join();
+      this.#chart = new Chart({
+        title: "Dose-volume", unit: "% of the structure", xUnit: "Gy", xTitle: "dose", least: 100,
+        series: names.flatMap((name, n) => STATES.map((state) =>
+          line(`${name} ${state}`, COLOURS[n % COLOURS.length]!, { dash: DASHES[state], spanGaps: true, width: state === "so_far" ? 2.5 : 1.5 }))),
+      });
+      this.figure.replaceChildren(this.#chart.figure);
+    }
+    const tables = names.flatMap((name) => STATES.map((state) => {
+      const dose = delivered[state]?.find((one) => one.name === name);
+      return (dose ? curve(dose) : [[0], [null]]) as uPlot.AlignedData;
+    }));
+    this.#chart!.draw(uPlot.join(tables) as never, [], [], "solid so far, dotted planned, dashed forecast");
+    showStructures(delivered);
+  }
+}
+
+function showStructures(delivered: Delivered): void {
+  const rows = delivered.so_far.map((now, n) => {
+    const row = element("tr");
+    const planned = delivered.planned.find((one) => one.name === now.name);
+    const forecast = delivered.forecast?.find((one) => one.name === now.name);
+    const name = row.insertCell();
+    name.append(element("i", "", `swatch swatch-${n % COLOURS.length}`), now.name);
+    for (const key of ["d95_gy", "mean_gy", "d2_gy"] as const) {
+      row.insertCell().textContent = [now, planned, forecast].map((one) => number(one?.[key], 1)).join(" / ");
+    }
+    return row;
+  });
+  at("structures").querySelector("tbody")!.replaceChildren(...rows);
+}

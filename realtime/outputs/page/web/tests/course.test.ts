@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { doses, motions, temperatures } from "../src/columns.ts";
+import { Course, duty, MOST_FRAMES } from "../src/course.ts";
+import { Ring } from "../src/ring.ts";
+import type { FrameWord } from "../src/wire.ts";
+
+const frame = (frame_id: number, more: Partial<FrameWord> = {}): FrameWord => ({
+  frame_id, outcome: "COMPUTED", decision: "HELD", age_ms: 1, heard_ms: 0, regions: [],
+  baseline_frames: 0, baseline_wanted: 0, time_s: frame_id / 10, ...more,
+});
+
+test("a ring keeps the newest, oldest first", () => {
+  const ring = new Ring<number>(3);
+  for (const one of [1, 2, 3, 4, 5]) ring.push(one);
+  expect(ring.all()).toEqual([3, 4, 5]);
+  expect(ring.newest(2)).toEqual([4, 5]);
+  expect(ring.last).toBe(5);
+  ring.clear();
+  expect(ring.all()).toEqual([]);
+  expect(ring.last).toBeUndefined();
+});
+
+test("a course takes each frame once, and history before what was heard meanwhile", () => {
+  const course = new Course();
+  expect(course.add(frame(5))).toBe(true);
+  expect(course.add(frame(5))).toBe(false);
+  course.addHistory([frame(1), frame(3), frame(5)]);
+  course.add(frame(6));
+  expect(course.frames.map((one) => one.frame_id)).toEqual([1, 3, 5, 6]);
+});
+
+test("memory is bounded, and time goes on from the first frame", () => {
+  const course = new Course();
+  course.add(frame(0));
+  course.times(course.frames);
+  for (let n = 1; n < MOST_FRAMES + 50; n++) course.add(frame(n));
+  expect(course.frames).toHaveLength(MOST_FRAMES);
+  expect(course.times(course.frames)[0]).toBeCloseTo(5, 6);
+});
+
+test("a region that is not known leaves a gap, not a zero", () => {
+  const known = frame(1, { regions: [{ name: "focus", role: "target", n_pixels: 1, n_valid: 1, temperature_max_c: 50, temperature_mean_c: 45, temperature_std_c: 0.5, dose_max_cem43_min: 0 }] });
+  expect(temperatures([frame(0), known], "focus")).toEqual([[null, 50], [null, 45], [null, 45.5], [null, 44.5]]);
+  expect(doses([frame(0), known], "focus")).toEqual([[null, 0.01], [null, null]]);
+});
+
+test("the gate stands about its centre, and duty counts only frames that tell of the beam", () => {
+  const moving = frame(0, { motion: { displacement_mm: [1, 2], gate_center_mm: [0.5, 0], is_beam_on: true } });
+  expect(motions([moving], 0, 3).map((one) => one[0])).toEqual([1, null, null, null, -2.5, 3.5]);
+  expect(duty([moving, frame(1), frame(2, { motion: { displacement_mm: null, is_beam_on: false } })])).toBe(0.5);
+  expect(duty([frame(1)])).toBeNull();
+});
