@@ -13,7 +13,7 @@ from messages.image import Image
 from messages.maps import Maps
 from messages.permit import Permit
 from messages.power import PowerLog
-from messages.run import Heartbeat, RunStart, RunStop
+from messages.run import Heartbeat, LimitPlan, RegionPlan, RunStart, RunStop
 from messages.temperature import TemperatureMap, ThermalDose
 from messages.verdict import Finding, MotionReading, RegionReading, Verdict
 
@@ -37,6 +37,7 @@ __all__ = [
     "HeaderError",
     "Heartbeat",
     "Image",
+    "LimitPlan",
     "Maps",
     "MonitorError",
     "MotionReading",
@@ -45,6 +46,7 @@ __all__ = [
     "PowerLog",
     "Prediction",
     "ProtocolError",
+    "RegionPlan",
     "RegionReading",
     "RunStart",
     "RunStop",

@@ -17,6 +17,8 @@ class Maps:
     them are. arrhenius_omega: damage by the protocol's Arrhenius model, NaN where it names none.
     target_mask: the followed target. dose_gy: radiation dose that has been delivered to the
     tissue of each pixel of the reference image, NaN outside the dose grid.
+    region_bits: bit k is set where the k-th region of `RunStart.regions` lies in this frame, as far
+    as the frame shows it and its place is believed; of the first 15 regions.
     acquisition_time_stamp, physiology_time_stamp: ticks of the k-space centre, as they came.
     time_s: None where the scanner gives no clock.
     """
@@ -36,6 +38,7 @@ class Maps:
     arrhenius_omega: NDArray[np.float32] | None = None
     target_mask: NDArray[np.bool_] | None = None
     dose_gy: NDArray[np.float32] | None = None
+    region_bits: NDArray[np.uint16] | None = None
     acquisition_time_stamp: int = 0
     physiology_time_stamp: tuple[int, int, int] = (0, 0, 0)
     run_id: str = ""

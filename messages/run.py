@@ -4,11 +4,38 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class RegionPlan:
+    """A region of the protocol; which pixels it is, `Maps.region_bits` tells frame by frame."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitPlan:
+    """A limit of the protocol that is a line in a chart: of one quantity of one region.
+
+    region: or structure; empty where it is the whole frame. quantity: named as a verdict's own
+        figure, with its unit. warn, stop: where people are told and where the permit is withdrawn,
+        None where the limit has no such end. unit: for people.
+    """
+
+    rule: str
+    region: str
+    quantity: str
+    warn: float | None
+    stop: float | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunStart:
     """Everything known before the first frame.
 
     admission_ms: what the dry run measured. recon_iterations: of the reconstruction's method, as
         chosen at admission where the protocol leaves it a choice; None where it does not iterate.
+    regions: in the protocol's order. limits: those that can be drawn. frame_interval_s: from frame
+        to frame of one slice, by the header's TR; None where it does not tell.
     """
 
     run_id: str
@@ -26,6 +53,9 @@ class RunStart:
     lease_ms: float
     admission_ms: dict[str, float]
     recon_iterations: int | None = None
+    regions: tuple[RegionPlan, ...] = ()
+    limits: tuple[LimitPlan, ...] = ()
+    frame_interval_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +89,11 @@ class Heartbeat:
     """The gateway is alive; `last_alert` lets a subscriber notice the alerts that it missed.
 
     last_alert: sequence number of the newest alert of this epoch, 0 before the first.
+    preparing: what is done before the first frame of a session can be computed, in words; empty
+        where nothing is.
     """
 
     last_alert: int
     permit_state: str
     run_id: str = ""
+    preparing: str = ""

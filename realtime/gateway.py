@@ -267,7 +267,8 @@ class Gateway:
             self._beat_ns = now_ns + HEARTBEAT_NS
             holder = self._roster.holder
             state = "HELD" if holder is None else holder.session.answers.permit_state
-            self.publisher.beat(state, "" if holder is None else holder.run_id, now_ns=now_ns)
+            run_id, preparing = "" if holder is None else holder.run_id, self._roster.preparing
+            self.publisher.beat(state, run_id, preparing, now_ns=now_ns)
 
     def _tick_run(self, run: Run, now_ns: int) -> None:
         run.session.tick(now_ns)

@@ -36,6 +36,12 @@ MASK_NAMES: dict[str, tuple[str, ...]] = {
     "mrlinac": ("target_mask",),
 }
 """By therapy, its bool maps."""
+BIT_NAMES: dict[str, tuple[str, ...]] = {
+    "mrgfus": ("region_bits",),
+    "imaging": (),
+    "mrlinac": ("region_bits",),
+}
+"""By therapy, its uint16 maps."""
 VERDICT_BYTES = 1 << 18
 # To touch a page costs microseconds, and the gateway has other clients: the rest is touched as
 # lines land.
@@ -119,6 +125,7 @@ class Layout:
             ("waveforms", np.dtype(np.uint8), (slots, WAVEFORM_BYTES)),
             ("maps", np.dtype(np.float32), (2, len(MAP_NAMES[self.therapy]), self.n_pixels)),
             ("masks", np.dtype(np.bool_), (2, len(MASK_NAMES[self.therapy]), self.n_pixels)),
+            ("bits", np.dtype(np.uint16), (2, len(BIT_NAMES[self.therapy]), self.n_pixels)),
         ]
 
     @property
@@ -148,6 +155,7 @@ class Mailbox:
         self.verdict = arrays["verdict"]
         self.maps = arrays["maps"]
         self.masks = arrays["masks"]
+        self.bits = arrays["bits"]
 
     def touch(self) -> None:
         """Write the first pages once, so that they need not be found while a frame is under way.
@@ -164,7 +172,11 @@ class Mailbox:
     def images(self, result: int, shape: tuple[int, int, int]) -> dict[str, NDArray[Any]]:
         """Return views of one result's maps, (z, y, x), by their names."""
         n_pixels, therapy = int(np.prod(shape)), self.layout.therapy
-        kinds = ((MAP_NAMES[therapy], self.maps), (MASK_NAMES[therapy], self.masks))
+        kinds = (
+            (MAP_NAMES[therapy], self.maps),
+            (MASK_NAMES[therapy], self.masks),
+            (BIT_NAMES[therapy], self.bits),
+        )
         return {
             name: rows[result, index, :n_pixels].reshape(shape)
             for names, rows in kinds

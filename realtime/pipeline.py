@@ -290,6 +290,7 @@ def _maps(measured: Measured, time_s: float | None) -> Maps:
         dose_low_cem43_min=dose.cem43_low_min if has_dose and dose else nothing,
         dose_high_cem43_min=dose.cem43_high_min if has_dose and dose else nothing,
         arrhenius_omega=nothing if omega is None else omega,
+        region_bits=measured.slice.region_bits,
     )
 
 

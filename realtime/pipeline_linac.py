@@ -24,6 +24,7 @@ from realtime.pipeline_state import (
     PipelineState,
     stream_of,
 )
+from realtime.region_bits import moved_masks, region_bits
 
 _KEPT_TIMES: Final = 8
 MOST_REPORTS: Final = 512  # of the accelerator, two minutes of four a second
@@ -86,7 +87,19 @@ def conclude_linac(
         slice_state = replace(slice_state, previous_time_s=time_s)
     slices = {**state.slices, stream: slice_state}
     state = replace(state, slices=slices)
-    return state, verdict, _maps(measured, time_s, plane_gy(state, stream, measured.image))
+    maps = _maps(measured, time_s, plane_gy(state, stream, measured.image))
+    return state, verdict, replace(maps, region_bits=_region_bits(pipeline, measured))
+
+
+def _region_bits(pipeline: Pipeline, measured: Measured) -> NDArray[np.uint16] | None:
+    slice_state, followed = measured.slice, measured.followed
+    following = slice_state.following
+    if followed is None or following is None:
+        return slice_state.region_bits
+    masks = moved_masks(
+        pipeline.protocol, slice_state.masks, followed.displacement, following.tracker.plan
+    )
+    return region_bits(pipeline.protocol, masks, shape=measured.image.pixels.shape)
 
 
 def _aimed(pipeline: Pipeline, measured: Measured, frame: Frame) -> Measured:

@@ -18,6 +18,7 @@ from realtime.pipeline_state import NoiseScan, Pipeline, SliceState
 from realtime.protocol import AUTO, Protocol
 from realtime.protocol_methods import FOR_FOLDED_IMAGES
 from realtime.readout_bandwidth import readout_bandwidth_hz_per_px, require_bandwidth
+from realtime.region_bits import region_bits
 from realtime.regions import Mask, heated_mask, reference_mask, region_masks
 from thermometry.dose.arrhenius import MODELS
 from thermometry.dose.between_frames import Integration
@@ -162,8 +163,11 @@ def open_slice(
     width_mm, height_mm, depth_mm = plan.recon_fov_mm
     voxel_mm = (depth_mm / z, height_mm / y, width_mm / x)
     following = open_following(protocol, masks, voxel_mm=voxel_mm, pose=pose)
+    bits = region_bits(protocol, masks, shape=shape)
     if settings is None:
-        return SliceState(masks, voxel_mm=voxel_mm, following=following, pose=pose)
+        return SliceState(
+            masks, voxel_mm=voxel_mm, following=following, pose=pose, region_bits=bits
+        )
     if contrast >= len(pipeline.echo_times_s):
         raise ValueError(
             f"contrast {contrast} has no echo time, the header names {len(pipeline.echo_times_s)}"
@@ -192,6 +196,7 @@ def open_slice(
         dose=thermometry.start_dose(shape, integration=_between_frames(settings)),
         arrhenius=_start_arrhenius(settings.arrhenius, shape),
         pose=pose,
+        region_bits=bits,
     )
 
 

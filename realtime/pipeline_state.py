@@ -148,7 +148,7 @@ class SliceState:
     is_refined: its calibration is as good as it gets. is_settled: a temperature has been measured
         against its baseline, so that the phase of its images may no longer change.
     forecaster: None where there is no target. power: all that the therapy device has said.
-    pose: of its first image.
+    pose: of its first image. region_bits: `masks` as one picture; None where there are none.
     """
 
     masks: Mapping[str, NDArray[np.bool_]]
@@ -168,6 +168,7 @@ class SliceState:
     following: Following | None = None
     motion: MotionMemory = field(default_factory=MotionMemory)
     pose: Pose | None = None
+    region_bits: NDArray[np.uint16] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

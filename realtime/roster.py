@@ -1,14 +1,21 @@
 """The runs under way: who is served, and which of them has the permit."""
 
+from collections.abc import Mapping
+
 from messages import MonitorError
 from realtime.alerts import faults
 from realtime.permit_right import places, right_of
 from realtime.protocol_sections import Therapy
 from realtime.run import Run
+from realtime.session import State
 
 # What one turn takes of a client: of the one who treats, or is alone, and of each other.
 _TURN_BYTES = 1 << 20
 _TURN_BYTES_SHARED = 1 << 17
+_PREPARING: Mapping[State, str] = {
+    "admitting": "admission: a dry run on this scan's geometry is being timed",
+    "recovering": "another worker takes the session over",
+}
 
 
 class Roster:
@@ -21,6 +28,13 @@ class Roster:
         self.runs: list[Run] = []
         self.holder: Run | None = None
         self._most = most
+
+    @property
+    def preparing(self) -> str:
+        """What is done before frames of a run can be computed, of the one that treats first."""
+        runs = self.runs if self.holder is None else [self.holder, *self.runs]
+        told = (_PREPARING.get(run.session.state, "") for run in runs)
+        return next((text for text in told if text), "")
 
     def in_the_way(self, therapy: Therapy, now_ns: int) -> Run | None:
         """Return the frozen run whose place a new one takes, None where there is a free one.

@@ -7,11 +7,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from messages import Acquisition, Encoding, MonitorError, RunStart, RunStop, SessionHeader
+from messages import (
+    Acquisition,
+    Encoding,
+    MonitorError,
+    RegionPlan,
+    RunStart,
+    RunStop,
+    SessionHeader,
+)
 from realtime import control
+from realtime.alerts.limit_lines import limit_lines
 from realtime.answers import Counts
 from realtime.assembler import Assembler
 from realtime.echo import joined_contrasts
+from realtime.frame_interval import frame_interval_s
 from realtime.mailbox import Layout
 from realtime.protocol import Protocol
 
@@ -54,6 +64,9 @@ def start_of(
         lease_ms=protocol.protocol.lease_ms,
         admission_ms=ready.admission_ms,
         recon_iterations=ready.iterations,
+        regions=tuple(RegionPlan(region.name, region.role) for region in protocol.region),
+        limits=limit_lines(protocol),
+        frame_interval_s=frame_interval_s(header, protocol.recon.readouts_per_frame),
     )
 
 

@@ -1,10 +1,10 @@
 """Whether a protocol and a scanner's header suit each other, before any data flows."""
 
 from messages import Pose, SessionHeader
-from messages.header import Encoding
 from realtime.alerts.blur import hidden_share
 from realtime.alerts.limits import BlurGuard
 from realtime.echo import doubtful_overrides, echo_time_and_frequency
+from realtime.frame_interval import frame_interval_s
 from realtime.protocol import Protocol
 from realtime.regions import region_masks
 
@@ -38,7 +38,7 @@ def check_blur(protocol: Protocol, header: SessionHeader) -> tuple[str, ...]:
     encoding = header.encodings[0]
     (width_mm, height_mm, depth_mm), (nx, ny, nz) = encoding.recon_fov_mm, encoding.recon_matrix
     voxel_mm = (depth_mm / nz, height_mm / ny, width_mm / nx)
-    frame_time_s = _frame_time_s(encoding, header.repetition_time_s)
+    frame_time_s = frame_interval_s(header)
     said = []
     for limit in protocol.limit:
         if not isinstance(limit, BlurGuard):
@@ -55,11 +55,3 @@ def check_blur(protocol: Protocol, header: SessionHeader) -> tuple[str, ...]:
         verdict = "over" if 100.0 * share.expected >= limit.max_hidden_percent else "within"
         said.append(f"{text}: {verdict} the limit of {limit.max_hidden_percent:g} %")
     return tuple(said)
-
-
-def _frame_time_s(encoding: Encoding, repetition_time_s: float | None) -> float | None:
-    """Return what a frame takes, where the header tells: one line a repetition."""
-    if repetition_time_s is None or encoding.trajectory != "cartesian" or encoding.n_segments > 1:
-        return None
-    _, n_lines, n_partitions = encoding.encoded_matrix
-    return repetition_time_s * n_lines * n_partitions / encoding.acceleration[0]

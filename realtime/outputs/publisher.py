@@ -16,11 +16,12 @@ from typing import Literal
 import msgspec
 import zmq
 
-from messages import Alert, Heartbeat, MonitorError, RunStop
+from messages import Alert, Heartbeat, Maps, MonitorError, RunStop
 from messages.codec import TOPICS, Noun, Part, encode
 from realtime.alerts.journal import JournalWriter, Row, read_since
 from realtime.alerts.spool import AlertSpool
 from realtime.clock import utc_now
+from realtime.outputs.backlog import Backlog
 from realtime.outputs.run_folder import END
 from realtime.requests import Acknowledge, DeviceReport, Resume, read_request
 from realtime.security.door import Door
@@ -29,7 +30,6 @@ PATIENCE_NS = 100_000_000
 _HIGH_WATER = 1000
 _PING_MS = 1000  # ZeroMQ's own; a subscriber comes back by itself and asks for missed alerts
 _SCRIBE_HIGH_WATER = 200  # maps of half a megabyte each
-_MAX_UNWRITTEN = 50
 _MAX_REQUEST_BYTES = 1 << 16
 _MAX_REPLAYED = 500  # above its high water ZeroMQ drops in silence: whoever has more asks again
 
@@ -81,8 +81,7 @@ class Publisher:
         self._scribe: zmq.Socket[bytes] | None = None
         self._is_patient = is_patient
         # the run folder's process takes a second to start, and then may fall behind for a moment
-        self._unwritten: deque[list[Part]] = deque()
-        self._n_unwritten = 0
+        self._unwritten = Backlog()
         self._is_journal_sound = True
 
     @property
@@ -95,8 +94,8 @@ class Publisher:
         """What of the record is not being kept, empty where all is."""
         if not self._is_journal_sound:
             return "the journal cannot be written; alerts may not outlive a crash"
-        if self._n_unwritten:
-            return "the run folder's process is too slow; maps or verdicts are missing there"
+        if self._unwritten.n_lost:
+            return "the run folder's process is too slow; pictures or rows are missing there"
         return self._journal.warning or ""
 
     def open_scribe(self) -> str:
@@ -127,17 +126,17 @@ class Publisher:
             self._waiting.append(_Waiting(sequence, parts, now_ns))
         else:
             self._send(parts)
-        self._write(parts, folder)
+        self._write(parts, folder, is_picture=isinstance(noun, Maps))
         return parts
 
     def note_stop(self, stop: RunStop, folder: Path) -> None:
         """Have an end written that no subscriber is told of but by an alert: none knew the run."""
-        self._write(encode(stop, epoch=self.epoch), folder)
+        self._write(encode(stop, epoch=self.epoch), folder, is_picture=False)
 
-    def beat(self, permit_state: str, run_id: str, *, now_ns: int) -> None:
+    def beat(self, permit_state: str, run_id: str, preparing: str, *, now_ns: int) -> None:
         """Say that the gateway is alive."""
         last = self._sequences["alert"] - len(self._waiting)
-        self.publish(Heartbeat(last, permit_state, run_id), now_ns=now_ns)
+        self.publish(Heartbeat(last, permit_state, run_id, preparing), now_ns=now_ns)
 
     def tick(self, now_ns: int) -> None:
         """Publish the alerts that are on disk, and those that have waited long enough for it."""
@@ -229,7 +228,7 @@ class Publisher:
         except zmq.Again:
             return
 
-    def _write(self, parts: list[Part], folder: Path | None) -> None:
+    def _write(self, parts: list[Part], folder: Path | None, *, is_picture: bool) -> None:
         if self._scribe is None or folder is None:
             return
         whole, flags = [str(folder).encode(), *parts], 0 if self._is_patient else zmq.NOBLOCK
@@ -238,18 +237,14 @@ class Publisher:
             with contextlib.suppress(zmq.Again):
                 self._scribe.send_multipart(whole, flags)
                 return
-        if len(self._unwritten) >= _MAX_UNWRITTEN:
-            self._unwritten.popleft()
-            self._n_unwritten += 1
-        # what lies in shared memory will be written over
-        self._unwritten.append([bytes(part) for part in whole])
+        self._unwritten.add(whole, is_picture=is_picture)
 
     def _hand_over(self, flags: int) -> None:
         """Send the run folder's process what it takes now."""
         with contextlib.suppress(zmq.Again):
             while self._scribe is not None and self._unwritten:
-                self._scribe.send_multipart(self._unwritten[0], flags)
-                self._unwritten.popleft()
+                self._scribe.send_multipart(self._unwritten.first(), flags)
+                self._unwritten.pop()
 
     def _bound(
         self, kind: int, address: str, *, high_water: int = _HIGH_WATER, door: Door | None = None

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from dataclasses import astuple, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import zmq
 
 from messages import Alert, Maps, RunStart, RunStop, Verdict, Waveform
 from messages.codec import Envelope, Noun, decode
-from realtime.mailbox import MAP_NAMES, MASK_NAMES
+from realtime.mailbox import BIT_NAMES, MAP_NAMES, MASK_NAMES
 from realtime.outputs.run_tables import TABLES, TableFile
 from realtime.outputs.waveform_file import WaveformFile
 
@@ -32,10 +33,12 @@ END = b"end"  # topic of the gateway's last message
 class RunFolder:
     """The open files of one run."""
 
-    def __init__(self, folder: Path, start: RunStart) -> None:
+    def __init__(self, folder: Path, start: RunStart, *, at_ms: float | None = None) -> None:
+        """Open the files. at_ms: when the start was said, on the monitor's monotonic clock."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._start = start
+        self._started_ms = at_ms
         write_run(folder, start, None)
         self._alert_file = (folder / "alerts.jsonl").open("w")
         self._tables = [TableFile(folder, table) for table in TABLES[start.therapy]]
@@ -53,6 +56,7 @@ class RunFolder:
                 table.write(noun)
         elif isinstance(noun, Alert):
             row = {"epoch": envelope.epoch, "sequence": envelope.sequence}
+            row |= {"utc": self._utc(envelope.at_ms)}
             row |= json.loads(bytes(envelope.body))
             self._alert_file.write(json.dumps(row, ensure_ascii=False) + "\n")
             self._alert_file.flush()
@@ -61,6 +65,20 @@ class RunFolder:
         elif isinstance(noun, Waveform):
             self._waveforms = self._waveforms or WaveformFile(self.folder / "waveforms.h5")
             self._waveforms.append(noun)
+
+    def _utc(self, at_ms: float | None) -> str:
+        """Return the wall clock's time of an event, by the run's start; empty where not known.
+
+        An alert may be older than the run that it concerns.
+        """
+        if at_ms is None or self._started_ms is None:
+            return ""
+        try:
+            started = datetime.fromisoformat(self._start.started_utc)
+        except ValueError:
+            return ""
+        passed = timedelta(milliseconds=at_ms - self._started_ms)
+        return (started + passed).isoformat(timespec="milliseconds")
 
     def close(self) -> None:
         """Close the files."""
@@ -89,9 +107,10 @@ class _MapFile:
             # rows: position_mm, read_dir, phase_dir, slice_dir, patient_table_position
             "pose": self._dataset("pose", (5, 3), np.float64),
         }
-        for name in (*MAP_NAMES[start.therapy], *MASK_NAMES[start.therapy]):
-            dtype = np.bool_ if name in MASK_NAMES[start.therapy] else np.float32
-            self._rows[name] = self._dataset(name, shape, dtype)
+        kinds = ((MAP_NAMES, np.float32), (MASK_NAMES, np.bool_), (BIT_NAMES, np.uint16))
+        for names, dtype in kinds:
+            for name in names[start.therapy]:
+                self._rows[name] = self._dataset(name, shape, dtype)
         if start.therapy == "mrlinac":
             self._rows["displacement_mm"] = self._dataset("displacement_mm", (2,), np.float32)
         self._file.swmr_mode = True
@@ -132,7 +151,7 @@ def _displacement_mm(maps: Maps, verdict: Verdict | None) -> tuple[float, float]
 def _take(folders: dict[bytes, RunFolder], name: bytes, envelope: Envelope, noun: Noun) -> None:
     """Write an event into its run's folder, which is open from RunStart to RunStop."""
     if isinstance(noun, RunStart):
-        folders[name] = RunFolder(Path(name.decode()), noun)
+        folders[name] = RunFolder(Path(name.decode()), noun, at_ms=envelope.at_ms)
     elif name in folders:
         folders[name].take(envelope, noun)
         if isinstance(noun, RunStop):
@@ -149,7 +168,7 @@ def write_run(folder: Path, start: RunStart | None, stop: RunStop | None) -> Non
     content: dict[str, Any] = {}
     for name, noun in (("start", start), ("stop", stop)):
         if noun is not None:
-            content[name] = {field: getattr(noun, field) for field in noun.__slots__}
+            content[name] = msgspec.to_builtins(noun)
     new = folder / "run.json.new"
     new.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     new.replace(folder / "run.json")

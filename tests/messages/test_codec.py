@@ -16,10 +16,12 @@ from messages import (
     Finding,
     FrameKey,
     Heartbeat,
+    LimitPlan,
     Maps,
     MonitorError,
     Permit,
     Pose,
+    RegionPlan,
     RegionReading,
     RunStart,
     RunStop,
@@ -50,6 +52,7 @@ def maps(draw):
         draw(counts), draw(keys), draw(maybe), draw(vectors), draw(poses), draw(picture),
         draw(picture), draw(picture), draw(hnp.arrays(np.bool_, shape)), draw(picture),
         draw(picture), draw(picture), draw(picture),
+        region_bits=draw(st.none() | hnp.arrays(np.uint16, shape)),
     )  # fmt: skip
 
 
@@ -65,11 +68,14 @@ NOUNS = {
         st.sampled_from(["raised", "cleared", "acknowledged", "withdrawn"]), words, words, counts,
         maybe, maybe, words, words, words,
     ),
-    Heartbeat: st.builds(Heartbeat, counts, words, words),
+    Heartbeat: st.builds(Heartbeat, counts, words, words, words),
     RunStart: st.builds(
         RunStart, words, words, words, words, words, words, words, words,
         st.dictionaries(words, words, max_size=3), st.tuples(counts, counts, counts), vectors,
-        numbers, numbers, st.dictionaries(words, numbers, max_size=3),
+        numbers, numbers, st.dictionaries(words, numbers, max_size=3), st.none() | counts,
+        st.lists(st.builds(RegionPlan, words, words), max_size=3).map(tuple),
+        st.lists(st.builds(LimitPlan, words, words, words, maybe, maybe, words), max_size=3)
+        .map(tuple), maybe,
     ),
     RunStop: st.builds(RunStop, words, words, words, words, *[counts] * 8),
     Maps: maps(),

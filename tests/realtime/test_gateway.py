@@ -51,6 +51,25 @@ def test_good_frames_after_the_baseline_are_granted(shared_gateway: Running, sca
     assert permits[-1].state == "HELD"  # the end withdraws it
 
 
+def test_the_plan_is_told_before_the_first_frame_and_the_regions_with_each(
+    shared_gateway: Running, scan: Scan
+):
+    mark = shared_gateway.mark()
+    shared_gateway.serves(scan, n_frames=2)
+    shared_gateway.events.topic("run.stop", after=mark)
+    told = [n for _, t, n in shared_gateway.events.events[mark:] if t in ("run.start", "map")]
+    start, *maps = told
+    assert [(one.name, one.role) for one in start.regions] == [("focus", "target")]
+    assert [(one.rule, one.stop) for one in start.limits] == [("temperature-max", 60.0)]
+    assert start.frame_interval_s == pytest.approx(0.32)
+    assert len(maps) == 2
+    for one in maps:
+        assert sorted(set(one.region_bits.ravel().tolist())) == [0, 1]
+        assert one.region_bits[0, 16, 16] == 1
+    beats = [n for _, t, n in shared_gateway.events.events[mark:] if t == "heartbeat"]
+    assert beats[-1].preparing in ("", beats[0].preparing)
+
+
 def test_config_then_close_gets_exactly_close(shared_gateway: Running):
     client = shared_gateway.connect()
     client.send(config_message("default"), close_message())

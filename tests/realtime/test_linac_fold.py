@@ -55,6 +55,7 @@ def test_the_mask_of_the_maps_is_the_targets(breathing):
         truth = scan.truth(one.frame_id).mask
         overlap = 2 * (one.target_mask[0] & truth).sum() / (one.target_mask.sum() + truth.sum())
         assert overlap > 0.75  # the protocol draws an ellipse that is not turned
+        assert np.array_equal(one.region_bits & 1 == 1, one.target_mask)
     assert np.isnan(maps[-1].dose_gy).all(), "without a plan nothing is known of dose"
 
 
