@@ -158,9 +158,9 @@ def _stamped(frame: int, ticks: int) -> list[bytes]:
 @pytest.mark.slow
 def test_23_outputs_that_are_down_cost_no_verdict_and_their_queue_is_bounded(tmp_path, monkeypatch):
     """The run folder's process stands still: what waits for it is bounded, what is lost is told."""
-    from realtime.outputs import publisher
+    from realtime.outputs import backlog, publisher
 
-    monkeypatch.setattr(publisher, "_MAX_UNWRITTEN", 3)
+    monkeypatch.setattr(backlog, "MOST_PICTURES", 3)
     monkeypatch.setattr(publisher, "_SCRIBE_HIGH_WATER", 1)
     scan = Scan(n_pixels=128, n_coils=1, lines=tuple(range(128)))
     with running(tmp_path, small_protocol()) as gateway, frozen(gateway.gateway._scribe.pid):
@@ -168,11 +168,12 @@ def test_23_outputs_that_are_down_cost_no_verdict_and_their_queue_is_bounded(tmp
         client = gateway.connect()
         client.send(scan.opening())
         frame = 0
-        while not gateway.gateway.publisher._n_unwritten and frame < 60:
+        waiting = gateway.gateway.publisher._unwritten
+        while not waiting.n_lost and frame < 60:
             client.send_frame(scan, frame)
             frame += 1
         client.send_frame(scan, frame)
-        assert len(gateway.gateway.publisher._unwritten) <= 3
+        assert waiting.n_pictures == 3
         assert verdict_of(gateway, frame, mark).outcome == "COMPUTED"
         told = gateway.events.wait(raised("journal.warn"), after=mark)
         assert "too slow" in told.text
