@@ -123,7 +123,7 @@ outputs_options = grouped(
         click.option(
             "--log",
             type=click.Path(path_type=Path, allow_dash=True),
-            help="JSON lines; - is stdout.",
+            help="Append what happens, as JSON lines; - is standard output.",
         ),
         click.option("--dicom-to", metavar="AET@HOST:PORT", help="C-STORE to this peer."),
         click.option("--dicom-folder", type=click.Path(path_type=Path), help="DICOM files."),

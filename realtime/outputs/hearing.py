@@ -75,4 +75,6 @@ class Hearing:
         except MonitorError:
             return []  # asked again in a second
         watched.caught_up(alerts)
+        topic = TOPICS[Alert]
+        self._sequences[topic] = max(self._sequences.get(topic, 0), watched.last_alert)
         return alerts
