@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 COMMANDS = {
     "demo": "Run a simulated treatment through the whole system and report it.",
     "replay": "Play a recording of raw data through the monitor into a run folder.",
+    "batch": "Compute an archive of recordings again, into one table and one picture.",
     "serve": "Serve scanners over MRD until stopped.",
     "simulate": "Play a simulated treatment to a file or a monitor.",
     "send": "Play a recording to any MRD server and tell what comes back.",

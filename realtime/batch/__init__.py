@@ -1,0 +1,1 @@
+"""An archive of recordings computed again: which, by whom, with what result."""
