@@ -128,7 +128,8 @@ class _MapFile:
         for name, dataset in self._rows.items():
             n = dataset.shape[0]
             dataset.resize(n + 1, axis=0)
-            dataset[n] = scalars[name] if name in scalars else getattr(maps, name)
+            value = scalars[name] if name in scalars else getattr(maps, name)
+            dataset[n] = 0 if value is None else value  # a frame of no regions has no bits
             dataset.flush()
 
     def close(self) -> None:
