@@ -4,7 +4,13 @@ import pytest
 
 from tests.architecture.tables import check_tests, check_whole, rows_of
 
-GROUPS = ("From the network", "Names and files", "The person", "The live page")
+GROUPS = (
+    "From the network",
+    "Names and files",
+    "The person",
+    "The live page",
+    "The metrics and the log",
+)
 
 
 @pytest.fixture(scope="module")
