@@ -17,10 +17,10 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from messages import Maps
 from realtime.outputs.dicom.library import settle
-from realtime.outputs.dicom.parametric_map import SCHEME
 from realtime.outputs.dicom.study import (
     MANUFACTURER,
     MODEL,
+    SCHEME,
     SERIAL,
     Study,
     series_number,

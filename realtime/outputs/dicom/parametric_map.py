@@ -16,14 +16,13 @@ from realtime.outputs.dicom.library import settle
 from realtime.outputs.dicom.study import (
     MANUFACTURER,
     MODEL,
+    SCHEME,
     SERIAL,
     Study,
     series_number,
     series_uid,
 )
 
-SCHEME = "99MRMONITOR"
-"""Of our own codes."""
 CEM43 = Code("CEM43", SCHEME, "Cumulative equivalent minutes at 43 °C")
 
 
@@ -103,4 +102,5 @@ def parametric_map(
         content_description=quantity.explanation,
     )
     settle(found, study, kind=kind, maps=maps)
+    found.Laterality = ""
     return found

@@ -52,33 +52,35 @@ def _associate(peer: Peer) -> Association:
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _ANSWER_S
     for sop_class in SOP_CLASSES:
         entity.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    carriers: list[socket.socket] = []
     association = entity.associate(
         peer.host,
         peer.port,
         ae_title=peer.title,
-        evt_handlers=[(evt.EVT_CONN_OPEN, _bound_sending)],
+        evt_handlers=[(evt.EVT_CONN_OPEN, _bound_sending, [carriers])],
     )
     if not association.is_established:
-        raise UnreachableError(f"{peer}: {_why_not(association)}")
+        raise UnreachableError(f"{peer}: {_why_not(association, is_connected=bool(carriers))}")
     return association
 
 
-def _bound_sending(event: evt.Event) -> None:
+def _bound_sending(event: evt.Event, carriers: list[socket.socket]) -> None:
     """Let no peer that has stopped reading keep a thread for ever: pynetdicom sets no such time."""
     carrier = event.assoc.dul.socket
     if carrier is not None and carrier.socket is not None:
         seconds = struct.pack("ll", int(_ANSWER_S), 0)
         carrier.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+        carriers.append(carrier.socket)
 
 
-def _why_not(association: Association) -> str:
+def _why_not(association: Association, *, is_connected: bool) -> str:
     if association.is_rejected:
         answer = association.acceptor.primitive
         reason = "" if answer is None else f": {answer.reason_str.lower()}"
         return f"rejected the association{reason}"
-    if association.is_aborted:
-        return "aborted the association, or took no connection"
-    return "takes none of the objects that are sent"
+    if not is_connected:
+        return "takes no connection"
+    return f"aborted the association, or did not answer within {_ANSWER_S:.0f} s"
 
 
 def _store_one(association: Association, peer: Peer, instance: Dataset) -> str:

@@ -16,6 +16,7 @@ from messages import MonitorError, RunStart
 MANUFACTURER = "mrmonitor"
 MODEL = "mr-therapy-monitor"
 SERIAL = "not assigned"  # type 1 of enhanced equipment, and software has none
+SCHEME = "99MRMONITOR"  # of our own codes
 RESEARCH = "research use only; not for diagnosis"
 KINDS = ("magnitude", "temperature", "cem43", "lesion", "dose")
 _UIDS = uuid.UUID("1f6a8f5e-5f0a-4c3e-9a53-6f4f2c9d7b10")  # of mrmonitor's DICOM objects; random
@@ -50,8 +51,8 @@ class Study:
 
     def at(self, time_s: float | None = None) -> datetime:
         """Return the run's start, or a frame's time: the start and the scanner's seconds since."""
-        start = datetime.fromisoformat(self.start.started_utc)
-        return start.astimezone(UTC) + timedelta(seconds=time_s or 0.0)
+        start = datetime.fromisoformat(self.start.started_utc).replace(tzinfo=UTC)
+        return start + timedelta(seconds=time_s or 0.0)
 
 
 def study_of(start: RunStart, patient: Patient | None = None) -> Study:
