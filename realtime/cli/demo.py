@@ -12,19 +12,15 @@ import click
 
 from messages import MonitorError
 from realtime.cli.client import Client
-from realtime.cli.closed_loops import write_plan
 from realtime.cli.companion import Place
 from realtime.cli.console import console
 from realtime.cli.host import hosting, local_settings, replaced_folder, serve_client
 from realtime.cli.page_process import PageProcess
 from realtime.cli.progress import FrameProgress
-from realtime.cli.run_summary import print_summary
 from realtime.clock import utc_now
 from realtime.gateway import Gateway
-from realtime.outputs.report import write_report
 from realtime.protocol import Protocol, load_protocol
 from realtime.streams.player import parse_speed
-from simulators.linac import linac_scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +90,10 @@ def demo(
         with Client("realtime.cli", arguments) as simulator:
             serve_client(gateway, simulator, progress.heed)
             status, complaint = simulator.status, simulator.complaint
+    # a report takes seconds to import, which nobody should wait for before the first picture
+    from realtime.cli.run_summary import print_summary
+    from realtime.outputs.report import write_report
+
     report = write_report(out)
     print_summary(out, console())
     click.echo(f"report: {report}")
@@ -110,6 +110,9 @@ def _protocol(chosen: _Demo, folder: Path) -> Protocol:
     shipped = load_protocol(chosen.protocol)
     if not chosen.patient:
         return shipped
+    from realtime.cli.closed_loops import write_plan
+    from simulators.linac import linac_scan
+
     scan = linac_scan(chosen.patient, n_frames=1)
     dose = write_plan(chosen.patient, scan, folder)
     copy = folder / f"{chosen.protocol}.toml"
