@@ -35,7 +35,7 @@ class Client:
         self._allowance = Bucket(burst=1 << 18, per_s=1 << 12)
         self._waiting: dict[Key, Message] = {}
         self._under_way = memoryview(b"")
-        self._sent_ns = self._heard_ns = now_ns
+        self._sent_ns = self._begun_ns = now_ns
         self._leave_ns: int | None = None
 
     @property
@@ -44,13 +44,17 @@ class Client:
         return bool(self._under_way or self._waiting)
 
     def offer(self, message: Message) -> None:
-        """Have a message sent, unless a newer one of its key comes first."""
+        """Have a message sent, unless a newer one of its key comes first or it was stopped."""
         kind, _ = message.key
-        if self._leave_ns is not None or not {message.key, (kind, "")}.isdisjoint(self.muted):
-            return
-        self._waiting[message.key] = message
-        # only questions about ever other names can fill it
-        self.is_over = self.is_over or len(self._waiting) > MOST_WAITING
+        if {message.key, (kind, "")}.isdisjoint(self.muted):
+            self.answer(message)
+
+    def answer(self, message: Message) -> None:
+        """Have a message sent that it has asked for."""
+        if self._leave_ns is None:
+            self._waiting[message.key] = message
+            # only questions about ever other names can fill it
+            self.is_over = self.is_over or len(self._waiting) > MOST_WAITING
 
     def receive(self, *, now_ns: int, utc_s: float) -> list[Request]:
         """Return what it asks for; what is wrong is told, and ends the conversation."""
@@ -65,15 +69,16 @@ class Client:
             return []
         if self._leave_ns is not None:
             return []
-        if not self._reader.is_within:
-            self._heard_ns = now_ns
         requests: list[Request] = []
+        n_whole, was_within = self._reader.n_whole, self._reader.is_within
         try:
             if not self._allowance.take(len(chunk), now_ns):
                 raise RefusedError(Code.OVERFLOW, "expected at most 4 KiB a second")
             requests.extend(self._reader.feed(chunk))
         except RefusedError as error:
             self.leave(error.code, str(error), now_ns=now_ns, utc_s=utc_s)
+        if self._reader.n_whole > n_whole or not was_within:
+            self._begun_ns = now_ns
         return requests
 
     def send(self, *, now_ns: int) -> None:
@@ -104,9 +109,8 @@ class Client:
             if self._leave_ns is not None:
                 with contextlib.suppress(OSError):
                     self._connection.shutdown(socket.SHUT_WR)
-        if not self._reader.is_within:
-            self._heard_ns = now_ns
-        is_stuck = now_ns - min(self._sent_ns, self._heard_ns) > STUCK_NS
+        begun_ns = self._begun_ns if self._reader.is_within else now_ns
+        is_stuck = now_ns - min(self._sent_ns, begun_ns) > STUCK_NS
         has_left = self._leave_ns is not None and now_ns > self._leave_ns
         self.is_over = self.is_over or is_stuck or has_left
 

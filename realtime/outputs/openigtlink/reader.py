@@ -33,9 +33,13 @@ class Request:
 
 
 class Reader:
-    """A client's bytes, in any chunks; keeps at most one message that is not whole."""
+    """A client's bytes, in any chunks; keeps at most one message that is not whole.
+
+    n_whole: messages that were.
+    """
 
     def __init__(self) -> None:
+        self.n_whole = 0
         self._pending = b""
 
     @property
@@ -63,6 +67,7 @@ class Reader:
             if len(self._pending) < end:
                 return
             body, self._pending = self._pending[HEADER.size : end], self._pending[end:]
+            self.n_whole += 1
             verb, _, rest = _name(kind).partition("_")
             if verb not in VERBS or not rest:
                 continue

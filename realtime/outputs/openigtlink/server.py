@@ -12,7 +12,7 @@ from messages import Alert, MonitorError
 from realtime.clock import Clock, utc_now
 from realtime.control_line import ask
 from realtime.outputs.listener import Listener
-from realtime.outputs.openigtlink.client import Client
+from realtime.outputs.openigtlink.client import MOST_WAITING, Client
 from realtime.outputs.openigtlink.devices import Message
 from realtime.outputs.openigtlink.encoder import Code, message
 from realtime.outputs.openigtlink.news import News
@@ -74,12 +74,12 @@ class Server:
         self._catch_up(now_ns, utc_s)
         self._news.look(now_ns=now_ns, utc_s=utc_s)
         told = self._news.take()
-        if self._listening.fileno() in self._line.ready:
-            self._welcome(now_ns, utc_s)
         for client in list(self._clients.values()):
             for one in told:
                 client.offer(one)
             self._attend(client, now_ns, utc_s)
+        if self._listening.fileno() in self._line.ready:
+            self._welcome(now_ns, utc_s)  # last, since others may have left
 
     def _welcome(self, now_ns: int, utc_s: float) -> None:
         with contextlib.suppress(OSError):
@@ -92,9 +92,9 @@ class Server:
                 client.close()
                 return
             self._clients[client.fd] = client
-            self._line.poller.register(client.fd, zmq.POLLIN)
             for one in self._news.current.values():
                 client.offer(one)
+            self._line.poller.register(client.fd, zmq.POLLIN | zmq.POLLOUT)
 
     def _attend(self, client: Client, now_ns: int, utc_s: float) -> None:
         if self._line.ready.get(client.fd, 0) & ~zmq.POLLOUT:
@@ -123,15 +123,15 @@ class Server:
             # what there is not is answered with an empty body
             body = _CAPABILITY if kind == "CAPABILITY" else b""
             for one in found or [_reply(kind, request.device, body, utc_s)]:
-                client.offer(one)
+                client.answer(one)
             return
         is_obeyed = kind in _KINDS and kind != "STATUS"
-        if is_obeyed and request.verb == "STP":
-            client.muted.add(key)
-        elif is_obeyed:
+        if request.verb == "STT":
             client.muted.discard(key)
+        elif is_obeyed := is_obeyed and len(client.muted) < MOST_WAITING:
+            client.muted.add(key)
         body = bytes([0 if is_obeyed else 1])
-        client.offer(_reply(f"RTS_{request.kind}", request.device, body, utc_s))
+        client.answer(_reply(f"RTS_{request.kind}", request.device, body, utc_s))
 
     def _catch_up(self, now_ns: int, utc_s: float) -> None:
         """Ask for the alerts that were published before this process, or too fast for it."""
