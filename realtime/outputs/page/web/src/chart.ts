@@ -7,6 +7,7 @@ export interface Line {
   at: number;
   label: string;
   colour: string;
+  isRight?: boolean;
 }
 
 // Columns are uPlot's: x first, then one for each series, null where there is no value.
@@ -15,6 +16,12 @@ export type Columns = [number[], ...(number | null)[][]];
 export interface Strip {
   colour: string;
   isOn: boolean[];
+}
+
+// What a line or a strip is, and its value now: the chart's legend.
+export interface Said {
+  text: string;
+  colour: string;
 }
 
 export interface Look {
@@ -50,11 +57,21 @@ export class Chart {
     new ResizeObserver(() => this.#fill()).observe(this.#box);
   }
 
-  draw(columns: Columns, lines: Line[] = [], strips: Strip[] = [], now = ""): void {
+  draw(columns: Columns, lines: Line[] = [], strips: Strip[] = [], now: Said[] = []): void {
     this.#lines = lines;
     this.#strips = strips;
-    if (this.#now.textContent !== now) this.#now.textContent = now;
+    this.#say(now);
     this.#plot.setData(columns as uPlot.AlignedData);
+  }
+
+  #say(now: Said[]): void {
+    while (this.#now.children.length < now.length) this.#now.append(element("span"));
+    while (this.#now.children.length > now.length) this.#now.lastChild!.remove();
+    now.forEach(({ text, colour }, n) => {
+      const said = this.#now.children[n] as HTMLElement;
+      if (said.textContent !== text) said.textContent = text;
+      if (said.style.color !== colour) said.style.color = colour;
+    });
   }
 
   #fill(): void {
@@ -85,7 +102,7 @@ function options(look: Look, hooks: uPlot.Hooks.Arrays, lines: () => Line[]): uP
     },
     axes: [
       { ...axis, size: 24, values: (_, ticks) => ticks.map((tick) => `${tick} ${unit}`) },
-      { ...axis, size: 44 },
+      look.isLog ? { ...axis, size: 44, splits: decades, values: (_, ticks) => ticks.map((one) => (one >= 10_000 ? `${one / 1000}k` : `${one}`)) } : { ...axis, size: 44 },
     ],
   };
 }
@@ -106,13 +123,19 @@ function logRange(_: uPlot, _low: number, high: number): [number, number] {
   return [0.01, Math.max(1000, 10 ** Math.ceil(Math.log10(high || 1)))];
 }
 
+function decades(plot: uPlot, _axis: number, low: number, high: number): number[] {
+  const from = Math.ceil(Math.log10(low) - 1e-9);
+  const n = Math.floor(Math.log10(high) + 1e-9) - from + 1;
+  const every = plot.bbox.height / devicePixelRatio < 22 * n ? 2 : 1;
+  return Array.from({ length: n }, (_, i) => 10 ** (from + i)).filter((_, i) => i % every === 0);
+}
+
 function drawLimits(plot: uPlot, lines: Line[]): void {
   const { ctx: on, bbox: box } = plot;
   on.save();
   on.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
   on.lineWidth = 1.5 * devicePixelRatio;
   on.font = `600 ${11 * devicePixelRatio}px system-ui, sans-serif`;
-  on.textAlign = "left";
   on.textBaseline = "bottom";
   for (const line of lines) {
     const y = plot.valToPos(line.at, "y", true);
@@ -123,7 +146,8 @@ function drawLimits(plot: uPlot, lines: Line[]): void {
     on.lineTo(box.left + box.width, y);
     on.stroke();
     const isHigh = y - box.top < 14 * devicePixelRatio;
-    on.fillText(line.label, box.left + 4, isHigh ? y + 14 * devicePixelRatio : y - 1);
+    on.textAlign = line.isRight ? "right" : "left"; // two limits that lie close are both read
+    on.fillText(line.label, line.isRight ? box.left + box.width - 4 : box.left + 4, isHigh ? y + 14 * devicePixelRatio : y - 1);
   }
   on.restore();
 }

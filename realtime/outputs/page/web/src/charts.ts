@@ -10,9 +10,11 @@ import { isGoal } from "./overlay.ts";
 import type { FrameWord, Limit, Plan, Region } from "./wire.ts";
 import { amount, number } from "./words.ts";
 
-const HELD = "#c62f2f";
+const HELD = "#f05a5a";
 const BEAM = "#3ddc84";
 const GATE = "#ffd54a";
+const [MAX, MEAN, DOSE, LEAST, STD] = ["#ff8a4c", "#ffd9a8", "#c58bff", "#9a86c4", "#8fd3ff"] as const;
+const [HERE, SOON] = ["#00ffff", "#ff9d5c"] as const;
 
 export class Charts {
   #plan: Plan | null = null;
@@ -51,10 +53,14 @@ export class Charts {
     const held = { colour: HELD, isOn: frames.map((frame) => frame.permit === "HELD") };
     const [heat, dose, std] = this.#charts;
     heat!.draw([x, ...temperatures(frames, region)], drawn(limitsOf(limits, region, "temperature_c", "temperature_mean_c")), [held],
-      now ? `max ${number(now.temperature_max_c, 1)}, mean ${number(now.temperature_mean_c, 1)} ± ${number(now.temperature_std_c, 2)}` : "");
+      [
+        { text: `max ${number(now?.temperature_max_c, 1)}`, colour: MAX },
+        { text: `mean ${number(now?.temperature_mean_c, 1)} ± σ ${number(now?.temperature_std_c, 2)}`, colour: MEAN },
+        { text: "▬ permit held", colour: HELD },
+      ]);
     dose!.draw([x, ...doses(frames, region)], drawn(limitsOf(limits, region, "dose_cem43_min")), [],
-      now ? `most ${amount(now.dose_max_cem43_min)}, least ${amount(now.dose_min_cem43_min)}` : "");
-    std!.draw([x, stds(frames, region)], drawn(limitsOf(limits, region, "temperature_std_c")), [], now ? number(now.temperature_std_c, 2) : "");
+      [{ text: `most ${amount(now?.dose_max_cem43_min)}`, colour: DOSE }, { text: `least ${amount(now?.dose_min_cem43_min)}`, colour: LEAST }]);
+    std!.draw([x, stds(frames, region)], drawn(limitsOf(limits, region, "temperature_std_c")), [], [{ text: number(now?.temperature_std_c, 2), colour: STD }]);
   }
 
   #drawMotion(frames: FrameWord[], x: number[]): void {
@@ -72,12 +78,17 @@ export class Charts {
     const part = duty(frames);
     const [place, outside] = this.#charts;
     place!.draw(columns, [], isTold ? [gate, beam] : [gate],
-      `along ${"yx"[axis]}: ${number(last?.displacement_mm?.[axis], 1)}, predicted ${number(last?.predicted_mm?.[axis], 1)}${part === null ? "" : `, beam on ${(part * 100).toFixed(0)} %`}`);
+      [
+        { text: `${"yx"[axis]} ${number(last?.displacement_mm?.[axis], 1)}`, colour: HERE },
+        { text: `predicted ${number(last?.predicted_mm?.[axis], 1)}`, colour: SOON },
+        { text: "▬ gate open", colour: GATE },
+        ...(isTold ? [{ text: `▬ beam on ${((part ?? 0) * 100).toFixed(0)} %`, colour: BEAM }] : []),
+      ]);
     const most = this.#plan?.max_outside_percent;
     outside!.draw(
       [x, frames.map((one) => one.motion?.outside_percent ?? null), frames.map((one) => one.motion?.predicted_outside_percent ?? null)],
       most == null ? [] : [{ at: most, label: `gate closes above ${most} %`, colour: HELD }], [],
-      `${number(last?.outside_percent, 1)}, predicted ${number(last?.predicted_outside_percent, 1)}`);
+      [{ text: `now ${number(last?.outside_percent, 1)}`, colour: HERE }, { text: `predicted ${number(last?.predicted_outside_percent, 1)}`, colour: SOON }]);
     this.#volumes!.draw([...frames].reverse().find((frame) => frame.delivered)?.delivered ?? null);
   }
 
@@ -99,7 +110,7 @@ function drawn(limits: Limit[]): Line[] {
     const goal = isGoal(limit);
     const lines: Line[] = [];
     if (limit.warn !== null) lines.push({ at: limit.warn, label: `${goal ? "goal" : "warn"} ${limit.warn}`, colour: goal ? BEAM : GATE });
-    if (limit.stop !== null) lines.push({ at: limit.stop, label: `${goal ? "goal" : "stop"} ${limit.stop}`, colour: goal ? BEAM : "#ff6b6b" });
+    if (limit.stop !== null) lines.push({ at: limit.stop, label: `${goal ? "goal" : "stop"} ${limit.stop}`, colour: goal ? BEAM : "#ff6b6b", isRight: true });
     return lines;
   });
 }
@@ -108,14 +119,14 @@ function heatCharts(): Chart[] {
   return [
     new Chart({
       title: "Temperature", unit: "°C", least: 4,
-      series: [line("max", "#ff8a4c"), line("mean", "#ffd9a8"), edge("+ σ"), edge("− σ")],
+      series: [line("max", MAX), line("mean", MEAN), edge("+ σ"), edge("− σ")],
       bands: [{ series: [3, 4], fill: "rgb(255 190 120 / 28%)" }],
     }),
     new Chart({
       title: "Dose", unit: "CEM43 min", isLog: true,
-      series: [line("most", "#c58bff"), line("least", "#7f6aa8", { width: 1.5, dash: [5, 4] })],
+      series: [line("most", DOSE), line("least", LEAST, { width: 1.5, dash: [5, 4] })],
     }),
-    new Chart({ title: "σ", unit: "°C", least: 0.4, series: [line("σ", "#8fd3ff")] }),
+    new Chart({ title: "σ", unit: "°C", least: 0.4, series: [line("σ", STD)] }),
   ];
 }
 
@@ -124,14 +135,14 @@ function motionCharts(): Chart[] {
     new Chart({
       title: "Target", unit: "mm", least: 8,
       series: [
-        line("place", "#00ffff"), line("predicted", "#ff9d5c", { width: 1.5, dash: [4, 3] }),
+        line("place", HERE), line("predicted", SOON, { width: 1.5, dash: [4, 3] }),
         edge("low"), edge("high"), edge("gate"), edge("gate"),
       ],
       bands: [{ series: [4, 3], fill: "rgb(255 157 92 / 25%)" }, { series: [6, 5], fill: "rgb(255 213 74 / 14%)" }],
     }),
     new Chart({
-      title: "Outside the boundary", unit: "% of the target", least: 10,
-      series: [line("now", "#00ffff"), line("predicted", "#ff9d5c", { width: 1.5, dash: [4, 3] })],
+      title: "Outside", unit: "% of the target", least: 10,
+      series: [line("now", HERE), line("predicted", SOON, { width: 1.5, dash: [4, 3] })],
     }),
   ];
 }

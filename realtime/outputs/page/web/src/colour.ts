@@ -9,6 +9,8 @@ const HEAT_PART = 0.75;
 const OPAQUE = 0xff000000;
 const NO_MAGNITUDE = pack(90, 0, 110);
 const HATCH = pack(60, 75, 110);
+const FAINT_HATCH = pack(24, 30, 42); // where there is no signal anyway: it tells, and does not shout
+const NO_SIGNAL = 20; // grey
 
 export type Colour = [red: number, green: number, blue: number];
 
@@ -33,6 +35,7 @@ export class Colours {
   #grey = new Uint32Array(N_CODES);
   #quarterGrey = new Uint32Array(N_CODES);
   #halfGrey = new Uint32Array(N_CODES);
+  #hatch = new Uint32Array(N_CODES);
   #heat = new Uint32Array(N_CODES);
   #heatOf = "";
 
@@ -53,6 +56,7 @@ export class Colours {
       this.#grey[code] = pack(grey, grey, grey);
       this.#quarterGrey[code] = greyPart(grey * (1 - HEAT_PART)) | OPAQUE;
       this.#halfGrey[code] = pack(grey * 0.5, grey * 0.5, grey * 0.5);
+      this.#hatch[code] = grey < NO_SIGNAL ? FAINT_HATCH : HATCH;
     }
     for (const table of [this.#grey, this.#quarterGrey, this.#halfGrey]) table[0] = NO_MAGNITUDE;
   }
@@ -65,12 +69,12 @@ export class Colours {
       return;
     }
     this.#prepareHeat(scale);
-    const [quarter, half, warm] = [this.#quarterGrey, this.#halfGrey, this.#heat];
+    const [quarter, half, hatch, warm] = [this.#quarterGrey, this.#halfGrey, this.#hatch, this.#heat];
     for (let at = 0; at < pixels.length; at++) {
       const code = magnitude[at]!;
       const degrees = temperature[at]!;
       if (code === 0) pixels[at] = NO_MAGNITUDE;
-      else if (degrees === 0) pixels[at] = ((at % nx) + Math.floor(at / nx)) % 4 === 0 ? HATCH : half[code]!;
+      else if (degrees === 0) pixels[at] = ((at % nx) + Math.floor(at / nx)) % 4 === 0 ? hatch[code]! : half[code]!;
       // no carry from byte to byte: a quarter and three quarters never make more than 255
       else pixels[at] = warm[degrees] ? quarter[code]! + warm[degrees]! : grey[code]!;
     }

@@ -30,7 +30,7 @@ export class DoseVolume {
     if (this.#names !== names.join()) {
       this.#names = names.join();
       this.#chart = new Chart({
-        title: "Dose-volume", unit: "% of the structure", xUnit: "Gy", xTitle: "dose", least: 100,
+        title: "Dose-volume", unit: "%; ━ so far ┈ planned ╌ forecast", xUnit: "Gy", xTitle: "dose", least: 100,
         series: names.flatMap((name, n) => STATES.map((state) =>
           line(`${name} ${state}`, COLOURS[n % COLOURS.length]!, { dash: DASHES[state], spanGaps: true, width: state === "so_far" ? 2.5 : 1.5 }))),
       });
@@ -40,7 +40,7 @@ export class DoseVolume {
       const dose = delivered[state]?.find((one) => one.name === name);
       return (dose ? curve(dose) : [[0], [null]]) as uPlot.AlignedData;
     }));
-    this.#chart!.draw(uPlot.join(tables) as never, [], [], "solid so far, dotted planned, dashed forecast");
+    this.#chart!.draw(uPlot.join(tables) as never, [], [], names.map((name, n) => ({ text: name, colour: COLOURS[n % COLOURS.length]! })));
     showStructures(delivered);
   }
 }
@@ -52,9 +52,11 @@ function showStructures(delivered: Delivered): void {
     const forecast = delivered.forecast?.find((one) => one.name === now.name);
     const name = row.insertCell();
     name.append(element("i", "", `swatch swatch-${n % COLOURS.length}`), now.name);
-    for (const key of ["d95_gy", "mean_gy", "d2_gy"] as const) {
-      row.insertCell().textContent = [now, planned, forecast].map((one) => number(one?.[key], 1)).join(" / ");
-    }
+    // what is asked of a target is its least dose, of an organ its most
+    const [label, key] = now.role === "organ-at-risk" ? (["D2", "d2_gy"] as const) : (["D95", "d95_gy"] as const);
+    const told = (of: "d2_gy" | "d95_gy" | "mean_gy") => [now, planned, forecast].map((one) => number(one?.[of], 1)).join(" / ");
+    row.insertCell().textContent = `${label} ${told(key)}`;
+    row.insertCell().textContent = told("mean_gy");
     return row;
   });
   at("structures").querySelector("tbody")!.replaceChildren(...rows);

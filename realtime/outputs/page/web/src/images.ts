@@ -155,13 +155,13 @@ export class Images implements Hand {
       const plane = picture.planes[name];
       return plane ? valueAt(plane, (z * ny + y) * nx + x) : undefined;
     };
-    const parts = [`x ${x}, y ${y}`];
+    const parts: string[] = [];
     const [degrees, std, dose, gray] = ["temperature_c", "temperature_std_c", "dose_cem43_min", "dose_gy"].map(of);
     if (degrees === null) parts.push("temperature not known");
     else if (degrees !== undefined) parts.push(`${number(degrees, 1)} ± ${number(std, 2)} °C`);
-    if (dose !== undefined) parts.push(`${amount(dose)} CEM43 min`);
-    if (gray !== undefined) parts.push(`${number(gray, 2)} Gy`);
-    parts.push(`magnitude ${of("magnitude")?.toPrecision(3) ?? "not known"}`, `frame ${picture.frame_id}`);
+    if (dose !== undefined) parts.push(dose === null ? "dose not known" : `${amount(dose)} CEM43 min`);
+    if (gray != null) parts.push(`${number(gray, 2)} Gy`);
+    parts.push(`magnitude ${of("magnitude")?.toPrecision(3) ?? "not known"}`, `x ${x}, y ${y}`);
     show("cursor", parts.join("  ·  "));
   }
 }

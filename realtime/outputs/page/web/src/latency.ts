@@ -30,6 +30,10 @@ export class Latency {
     const y = height * (1 - deadline_ms / full_ms);
     on.fillStyle = "#e6edf3";
     on.fillRect(0, y, width, devicePixelRatio);
+    on.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    on.textAlign = "right";
+    on.textBaseline = "top";
+    on.fillText(`deadline ${deadline_ms.toFixed(0)} ms`, width - 2, y + 3 * devicePixelRatio);
     this.#say(frames, deadline_ms, plan !== null);
   }
 

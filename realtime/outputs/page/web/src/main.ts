@@ -17,7 +17,7 @@ import { Review } from "./review.ts";
 import { showDoubts, showRegions } from "./tables.ts";
 import { Tone } from "./tone.ts";
 import { showVitals } from "./vitals.ts";
-import type { Beat, FrameWord, News, PermitWord, Plan, Welcome } from "./wire.ts";
+import type { Beat, FrameWord, History, News, PermitWord, Plan, Welcome } from "./wire.ts";
 import { seconds, timeOfDay } from "./words.ts";
 
 const CHARTS_MS = 250;
@@ -29,6 +29,7 @@ let beat: Beat | null = null;
 let permit: PermitWord | null = null;
 let plan: Plan | null = null;
 let frame: FrameWord | null = null;
+let runId = ""; // of what is shown; it stays when its run ends
 let hasBeenLive = false;
 let isChartDue = true;
 const course = new Course();
@@ -44,7 +45,7 @@ function heed(news: News): void {
   switch (news.type) {
     case "welcome": welcome(news); break;
     case "plan": know(news.plan); break;
-    case "history": if (news.run_id === beat?.run_id || beat === null || news.run_id === plan?.run_id) course.addHistory(news.rows); isChartDue = true; break;
+    case "history": recall(news); break;
     case "alert": alerts.change(news); break;
     case "acknowledged": alerts.answered(news); break;
     case "permit": permit = news; break;
@@ -66,23 +67,31 @@ function welcome(news: Welcome): void {
 }
 
 function know(next: Plan | null): void {
-  if (next?.run_id !== plan?.run_id) begin();
+  if (next) begin(next.run_id);
   plan = next;
   images.know(plan);
   charts.know(plan);
 }
 
-function begin(): void {
+function begin(run: string): void {
+  if (run === runId) return;
+  runId = run;
   course.clear();
   frame = null;
   isChartDue = true;
 }
 
 function hear(news: Beat): void {
-  if (beat && beat.run_id !== news.run_id && plan?.run_id !== news.run_id) begin();
+  if (news.run_id) begin(news.run_id);
   beat = news;
   permit = news.permit;
   if (news.frame) take(news.frame);
+}
+
+function recall(news: History): void {
+  begin(news.run_id);
+  course.addHistory(news.rows);
+  isChartDue = true;
 }
 
 function take(next: FrameWord): void {

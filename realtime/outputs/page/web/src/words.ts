@@ -6,9 +6,10 @@ export function number(value: number | null | undefined, digits: number): string
   return value === null || value === undefined ? "–" : value.toFixed(digits);
 }
 
-// Three figures that count, whatever the size: 0.12, 3.4, 240, 12000.
+// Three figures that count, whatever the size: 0.12, 3.4, 240, 12k.
 export function amount(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
+  if (Math.abs(value) >= 10_000) return `${(value / 1000).toFixed(0)}k`;
   const digits = Math.abs(value) < 1 ? 2 : Math.abs(value) < 100 ? 1 : 0;
   return value.toFixed(digits);
 }
