@@ -24,7 +24,7 @@ _LIVES_ON_NS = 20_000_000_000
 
 _RUN_FILES = (
     "run.json", "raw.mrd", "maps.h5", "verdicts.csv", "readings.csv", "alerts.jsonl",
-    "report.html", "protocol.toml", "truth.h5", "closed_loop.json", "waveforms.h5",
+    "report.html", "report.pdf", "protocol.toml", "truth.h5", "closed_loop.json", "waveforms.h5",
     "power.csv", "beams.csv", "motion.csv", "dose.csv", "delivered_dose.dcm",
     "journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm",
 )  # fmt: skip

@@ -54,7 +54,7 @@ def legend_above(axes: Axes) -> None:
     if not axes.get_legend_handles_labels()[0]:
         return
     axes.legend(
-        loc="lower right", bbox_to_anchor=(1.0, 0.985), ncols=7, fontsize=7.5, borderpad=0.1,
+        loc="lower right", bbox_to_anchor=(1.0, 0.985), ncols=7, fontsize=7, borderpad=0.1,
         columnspacing=1.0, handlelength=1.4, handletextpad=0.4,
     )  # fmt: skip
 

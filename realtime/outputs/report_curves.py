@@ -30,11 +30,11 @@ def draw_temperature(
         x = np.array([axis.at[row.frame_id] for row in rows])
         most_c = np.array([row.temperature_max_c for row in rows])
         band_c = _SIGMAS * np.array([row.temperature_std_c for row in rows])
-        colour = colours[name]
+        colour, called = colours[name], "" if len(regions) == 1 else f"{name} "
         axes.fill_between(x, most_c - band_c, most_c + band_c, color=colour, alpha=0.2, lw=0)
-        axes.plot(x, most_c, color=colour, lw=1.8, marker="o", ms=2.6, label=f"{name} max ±2σ")
+        axes.plot(x, most_c, color=colour, lw=1.8, marker="o", ms=2.6, label=f"{called}max ±2σ")
         mean_c = np.array([row.temperature_mean_c for row in rows])
-        axes.plot(x, mean_c, color=colour, lw=1.0, ls=(0, (4, 2)), label=f"{name} mean")
+        axes.plot(x, mean_c, color=colour, lw=1.0, ls=(0, (4, 2)), label=f"{called}mean")
     _draw_true_peak(axes, run, axis, regions)
     _draw_temperature_limits(axes, run, regions, colours)
     _mark_bad_frames(axes, run, axis)

@@ -67,7 +67,7 @@ def draw_dose(
     axes.set_title(f"Dose, {structure.name}")
     set_time(axes, series)
     axes.legend(
-        handles=lines, loc="upper left", ncols=2, fontsize=7.5, frameon=True, framealpha=0.85,
+        handles=lines, loc="upper left", ncols=2, fontsize=7, frameon=True, framealpha=0.85,
         edgecolor="none",
     )  # fmt: skip
 

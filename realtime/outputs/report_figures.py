@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from realtime.alerts.limits import TemperatureMax
 from realtime.outputs import report_curves as curves
@@ -19,7 +21,7 @@ from realtime.outputs.report_montage import draw_montage
 from realtime.outputs.report_numbers import hottest
 from realtime.outputs.report_record import RunRecord, read_run
 
-_DPI = 110
+_DPI = 130
 
 
 def main_figure(folder: Path, path: Path) -> None:
@@ -37,10 +39,16 @@ def as_png(draw: Callable[[RunRecord], Figure], run: RunRecord) -> bytes:
     """Return a figure of a run as PNG."""
     with mpl.rc_context(style.settings()):
         figure = draw(run)
-        FigureCanvasAgg(figure)
-        file = io.BytesIO()
-        # without the software's name and the date, the same run gives the same bytes
-        figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+        figure.set_dpi(_DPI)
+        # not savefig, which draws a figure with a layout twice
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[
+            ..., :3
+        ]  # the paper is white: nothing shines through
+    file = io.BytesIO()
+    # no software's name and no date: the same run gives the same bytes
+    Image.fromarray(pixels).save(file, format="png")
     return file.getvalue()
 
 
@@ -52,7 +60,7 @@ def overview(run: RunRecord) -> Figure:
     regions = _watched(run)
     if scene is None:
         return _only_curves(run, regions)
-    figure = style.new_figure(12.4, 7.6)
+    figure = style.new_figure(style.WIDTH_IN, 6.8)
     parts = cast("NDArray[Any]", figure.subfigures(2, 1, height_ratios=(1.12, 1.0)))
     above, below = parts
     whole, near, dose = above.subplots(1, 3, width_ratios=(1.0, 1.14, 1.14))
@@ -79,7 +87,7 @@ def region_panels(run: RunRecord) -> Figure:
     """Draw temperature against time, one panel a region."""
     names = [name for name, _ in pictures.regions_of(run)]
     n_rows = (len(names) + 1) // 2
-    figure = style.new_figure(12.4, 3.0 * n_rows)
+    figure = style.new_figure(style.WIDTH_IN, 2.7 * n_rows)
     panels = figure.subplots(n_rows, 2, squeeze=False).ravel()
     for axes, (name, role) in zip(panels, pictures.regions_of(run), strict=False):
         curves.draw_temperature(axes, run, regions=[name])
@@ -91,7 +99,7 @@ def region_panels(run: RunRecord) -> Figure:
 
 def latency(run: RunRecord) -> Figure:
     """Draw how long verdicts took."""
-    figure = style.new_figure(12.4, 3.0)
+    figure = style.new_figure(style.WIDTH_IN, 2.7)
     left, right = figure.subplots(1, 2, width_ratios=(1.75, 1.0))
     curves.draw_ages(left, run)
     curves.draw_stages(right, run)
@@ -100,17 +108,17 @@ def latency(run: RunRecord) -> Figure:
 
 def validity(run: RunRecord) -> Figure:
     """Draw what was not believed."""
-    figure = style.new_figure(12.4, 3.2)
+    figure = style.new_figure(style.WIDTH_IN, 2.8)
     left, right = figure.subplots(1, 2, width_ratios=(2.2, 1.0))
     curves.draw_valid_share(left, run)
     if run.maps is not None:
         shown = pictures.draw_valid(right, run, run.maps, z=run.maps.shape[0] // 2)
-        figure.colorbar(shown, ax=right, shrink=0.9).set_label("%")
+        figure.colorbar(shown, ax=right, shrink=0.9).set_label("% of frames")
     return figure
 
 
 def _only_curves(run: RunRecord, regions: list[str]) -> Figure:
-    figure = style.new_figure(12.4, 3.6)
+    figure = style.new_figure(style.WIDTH_IN, 3.1)
     axes = figure.subplots()
     curves.draw_temperature(axes, run, regions=regions, legend=bool(run.readings))
     axes.set_title("Temperature")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import ThermalDose
-from realtime.outputs import report_html as html
+from realtime.outputs.report_blocks import Note, Section, Table
 from realtime.outputs.report_maps import MapFile
 from realtime.outputs.report_montage import panels
 from realtime.outputs.report_record import RunRecord
@@ -33,7 +33,7 @@ def lesion_mm3(run: RunRecord) -> Lesion | None:
     return _beyond(_planes(run.maps), _NECROSIS, run.maps)
 
 
-def section(run: RunRecord) -> list[str]:
+def section(run: RunRecord) -> list[Section]:
     """Return the table of lesion volumes; nothing where the run has no dose."""
     maps = run.maps
     if maps is None or not maps.has_interval or maps.n_rows == 0:
@@ -53,13 +53,10 @@ def section(run: RunRecord) -> list[str]:
     model = "none" if run.protocol is None or run.protocol.thermometry is None else (
         run.protocol.thermometry.arrhenius
     )  # fmt: skip
-    return [
-        html.section(
-            "Lesion",
-            html.table(head, [row for row in rows if row is not None]),
-            html.note(_arrhenius_words(planes, model, maps)),
-        )
-    ]
+    table = Table(
+        [row for row in rows if row is not None], head, widths=(0.16, 0.09, 0.1, 0.15, 0.27, 0.23)
+    )
+    return [Section("Lesion", [table, Note(_arrhenius_words(planes, model, maps))])]
 
 
 def _arrhenius_words(planes: list[_Plane], model: str, maps: MapFile) -> str:

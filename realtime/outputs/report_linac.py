@@ -1,9 +1,9 @@
 """The report's sections about a linac's run: target, gate, tracking and radiation dose."""
 
-from realtime.outputs import report_html as html
 from realtime.outputs import report_linac_figures as figures
 from realtime.outputs import report_linac_tables as tables
 from realtime.outputs import report_linac_truth
+from realtime.outputs.report_blocks import Note, Picture, Section
 from realtime.outputs.report_figures import as_png
 from realtime.outputs.report_motion_series import MotionSeries, motion_series
 from realtime.outputs.report_record import RunRecord
@@ -22,15 +22,15 @@ _MOTION = (
 _DOSE = "Solid: delivered to moving tissue. Dashed: the same monitor units had nothing moved."
 
 
-def sections(run: RunRecord) -> list[str]:
+def sections(run: RunRecord) -> list[Section]:
     """Return the sections; only one line of text where no frame was answered."""
     series = motion_series(run)
     if series is None:
-        return [html.section("Overview", html.note("No frame was answered."))]
+        return [Section("Overview", [Note("No frame was answered.")])]
     if not series.is_followed.any():
-        return [html.section("Overview", html.note("No target was followed in any frame."))]
+        return [Section("Overview", [Note("No target was followed in any frame.")])]
     return [
-        html.section("Overview", _picture(run, "overview", "target, gate and dose", _OVERVIEW)),
+        Section("Overview", [_picture(run, "overview", "target, gate and dose", _OVERVIEW)]),
         _motion(run, series),
         _gate(run, series),
         _tracking(run, series),
@@ -39,19 +39,20 @@ def sections(run: RunRecord) -> list[str]:
     ]
 
 
-def _motion(run: RunRecord, series: MotionSeries) -> str:
+def _motion(run: RunRecord, series: MotionSeries) -> Section:
     picture = _picture(run, "motion", "the target's motion against time", _MOTION)
-    return html.section("Motion and prediction", picture, tables.prediction_table(series))
+    return Section("Motion and prediction", [picture, tables.prediction_table(series)])
 
 
-def _gate(run: RunRecord, series: MotionSeries) -> str:
+def _gate(run: RunRecord, series: MotionSeries) -> Section:
     caption = "How much of the target's area lay outside the gating boundary."
     picture = _picture(run, "gate", "target outside the boundary", caption)
-    used, held = tables.gate_table(run, series), tables.hold_table(run, series)
-    return html.section("Gate", picture, f'<div class="split">{used}<div>{held}</div></div>')
+    return Section(
+        "Gate", [picture, tables.gate_table(run, series), *tables.hold_table(run, series)]
+    )
 
 
-def _tracking(run: RunRecord, series: MotionSeries) -> str:
+def _tracking(run: RunRecord, series: MotionSeries) -> Section:
     doubts: dict[str, int] = {}
     for row in run.motion:
         for one in row.doubts:
@@ -61,15 +62,15 @@ def _tracking(run: RunRecord, series: MotionSeries) -> str:
     said = f"Frames that were not believed: {n_doubted} of {series.frame.size} ({told})."
     caption = "A frame below the running threshold is not believed and holds the beam."
     picture = _picture(run, "tracking", "similarity of each frame to the reference", caption)
-    return html.section("Tracking", picture, html.note(said))
+    return Section("Tracking", [picture, Note(said)])
 
 
-def _dose(run: RunRecord) -> list[str]:
+def _dose(run: RunRecord) -> list[Section]:
     if not run.dose:
         return []
     picture = _picture(run, "dose", "dose of each structure against time", _DOSE)
-    return [html.section("Radiation dose", picture, tables.dose_table(run), tables.dose_notes(run))]
+    return [Section("Radiation dose", [picture, *tables.dose_blocks(run)])]
 
 
-def _picture(run: RunRecord, name: str, alt: str, caption: str) -> str:
-    return html.picture(as_png(getattr(figures, name), run), alt=alt, caption=caption)
+def _picture(run: RunRecord, name: str, alt: str, caption: str) -> Picture:
+    return Picture(as_png(getattr(figures, name), run), alt, caption)

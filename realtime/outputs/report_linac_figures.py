@@ -17,15 +17,13 @@ from realtime.outputs.report_motion_series import (
 )
 from realtime.outputs.report_record import RunRecord
 
-_WIDTH_IN = 12.4
-
 
 def overview(run: RunRecord) -> Figure:
     """Draw the target's pictures above, its first direction, gate and beam and the dose below."""
     series = _series(run)
     slices = cine.target_slices(run, series)
-    heights = [*(_row_in(run, series, number) for number in slices), 3.5]
-    figure = style.new_figure(_WIDTH_IN, sum(heights))
+    heights = [*(_row_in(run, series, number) for number in slices), 3.1]
+    figure = style.new_figure(style.WIDTH_IN, sum(heights))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     for number, part in zip(slices, parts, strict=False):
         _draw_row(part, run, series, number)
@@ -48,8 +46,8 @@ def motion(run: RunRecord) -> Figure:
     """Draw each direction of the patient that was seen, and the gate, permit and beam below."""
     series = _series(run)
     seen = _by_name(run, series)
-    heights = [2.5] * len(seen) + [1.15]
-    figure = style.new_figure(_WIDTH_IN, sum(heights))
+    heights = [2.2] * len(seen) + [1.05]
+    figure = style.new_figure(style.WIDTH_IN, sum(heights))
     panels = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True)
     for axes, some in zip(panels[:-1], seen, strict=True):
         curves.draw_motion(axes, series, some, margin_mm=_margin_mm(run), truth=run.motion_truth)
@@ -63,7 +61,7 @@ def gate(run: RunRecord) -> Figure:
     """Draw how much was outside, now and foreseen, and how probable it was to be too much."""
     series = _series(run)
     settings = None if run.protocol is None else run.protocol.motion
-    figure = style.new_figure(_WIDTH_IN, 4.4)
+    figure = style.new_figure(style.WIDTH_IN, 4.0)
     above, below = figure.subplots(2, 1, sharex=True)
     limit = None if settings is None else settings.max_outside_percent
     curves.draw_outside(above, series, limit_percent=limit)
@@ -78,7 +76,7 @@ def gate(run: RunRecord) -> Figure:
 def tracking(run: RunRecord) -> Figure:
     """Draw how like the reference each image was, and the target's area."""
     series = _series(run)
-    figure = style.new_figure(_WIDTH_IN, 2.8)
+    figure = style.new_figure(style.WIDTH_IN, 2.5)
     left, right = figure.subplots(1, 2, width_ratios=(1.75, 1.0))
     curves.draw_similarity(left, series)
     left.set_title("Similarity to the reference")
@@ -91,7 +89,7 @@ def dose(run: RunRecord) -> Figure:
     """Draw the dose of each structure against time."""
     series, found = _series(run), doses.structures(run)
     n_rows = (len(found) + 1) // 2
-    figure = style.new_figure(_WIDTH_IN, 2.8 * n_rows)
+    figure = style.new_figure(style.WIDTH_IN, 2.5 * n_rows)
     panels = figure.subplots(n_rows, 2, squeeze=False).ravel()
     for axes, one in zip(panels, found, strict=False):
         is_target = one.role == "target"
@@ -104,7 +102,7 @@ def dose(run: RunRecord) -> Figure:
 
 def _row_in(run: RunRecord, series: MotionSeries, number: int) -> float:
     """Return how high a row of pictures is: square ones side by side, and their titles."""
-    return _WIDTH_IN / max(len(_row(run, series, number)) + _has_dose(run, number), 3) + 0.35
+    return style.WIDTH_IN / max(len(_row(run, series, number)) + _has_dose(run, number), 3) + 0.35
 
 
 def _row(run: RunRecord, series: MotionSeries, number: int) -> list[cine.Picture]:

@@ -2,7 +2,7 @@
 
 import math
 
-from realtime.outputs import report_html as html
+from realtime.outputs.report_blocks import Block, Card, Note, Table
 from realtime.outputs.report_dose_curves import FIGURE_NAMES, Structure, structures
 from realtime.outputs.report_motion_numbers import duty, holds, prediction_error
 from realtime.outputs.report_motion_record import DoseRow
@@ -15,9 +15,9 @@ _OVERLAPS = (
 )
 
 
-def cards(run: RunRecord) -> list[str]:
+def cards(run: RunRecord) -> list[Card]:
     """Return the figures of motion and dose that a reader looks for first."""
-    series, found = motion_series(run), list[str]()
+    series, found = motion_series(run), list[Card]()
     if series is None:
         return found
     used, error = duty(run, series), prediction_error(series)
@@ -26,28 +26,28 @@ def cards(run: RunRecord) -> list[str]:
         name, share = ("Beam on", used.beam_percent) if is_reported else (
             "Gate open", used.gate_percent)  # fmt: skip
         detail = f"of {_time(used.treated, series)} after training"
-        found.append(html.card(f"{share:.0f} %", name, detail))
+        found.append(Card(f"{share:.0f} %", name, detail))
         if math.isfinite(used.too_much_beam_on_percent):
             value = f"{used.too_much_beam_on_percent:.1f} %"
-            found.append(html.card(value, "Too much outside", "of the beam-on time, as tracked"))
+            found.append(Card(value, "Too much outside", "of the beam-on time, as tracked"))
     if error is not None:
         detail = f"holding the last place: {error.hold_rms_mm:.2f}"
-        found.append(html.card(f"{error.rms_mm:.2f} mm", "Prediction error, rms", detail))
+        found.append(Card(f"{error.rms_mm:.2f} mm", "Prediction error, rms", detail))
     last = last_dose(run)
     if last:
         target = last[0]
         planned = f"planned by then {_gy(target.planned['d98_gy'])}"
-        found.append(html.card(_gy(target.so_far["d98_gy"]), f"D98 of {target.structure}", planned))
+        found.append(Card(_gy(target.so_far["d98_gy"]), f"D98 of {target.structure}", planned))
         detail = f"of {target.planned_mu:.0f} planned"
-        found.append(html.card(f"{target.mu:.0f} MU", "Monitor units", detail))
+        found.append(Card(f"{target.mu:.0f} MU", "Monitor units", detail))
     return found
 
 
-def gate_table(run: RunRecord, series: MotionSeries) -> str:
+def gate_table(run: RunRecord, series: MotionSeries) -> Block:
     """Return how the time after training was used."""
     used = duty(run, series)
     if used is None:
-        return html.note("The run ended before its training did.")
+        return Note("The run ended before its training did.")
     rows = [
         ("time after training", _time(used.treated, series)),
         ("gate open", _percent(used.gate_percent)),
@@ -58,37 +58,37 @@ def gate_table(run: RunRecord, series: MotionSeries) -> str:
         ("the same with the beam on", _percent(used.outside_beam_on_percent)),
         ("beam-on time with too much outside", _percent(used.too_much_beam_on_percent)),
     ]
-    return html.table((), rows, numbers_from=1)
+    return Table(rows, numbers_from=1)
 
 
-def hold_table(run: RunRecord, series: MotionSeries) -> str:
+def hold_table(run: RunRecord, series: MotionSeries) -> list[Block]:
     """Return why the permit was held, and for how long."""
     found = holds(run, series)
     if not found:
-        return html.note("The permit was never held.")
+        return [Note("The permit was never held.")]
     rows = [
         (one.reason, _time(one.lasted, series), f"{one.share_percent:.1f} %", one.n_times)
         for one in found
     ]
     head = ("reason of hold", "time", "share", "times")
-    return html.table(head, rows, numbers_from=1) + html.note(_OVERLAPS)
+    return [Table(rows, head, numbers_from=1), Note(_OVERLAPS)]
 
 
-def prediction_table(series: MotionSeries) -> str:
+def prediction_table(series: MotionSeries) -> Block:
     """Return how good predictions were by what was tracked at the moment they were about."""
     error = prediction_error(series)
     if error is None:
-        return html.note("No prediction could be compared with a place tracked later.")
+        return Note("No prediction could be compared with a place tracked later.")
     rows = [
         ("predictions compared with what was tracked at beam effect", f"{error.n:,}"),
         ("error of the prediction, rms", f"{error.rms_mm:.2f} mm"),
         ("had the last place been held", f"{error.hold_rms_mm:.2f} mm"),
         ("tracked within the interval", _percent(error.coverage_percent)),
     ]
-    return html.table((), rows, numbers_from=1)
+    return Table(rows, numbers_from=1)
 
 
-def dose_table(run: RunRecord) -> str:
+def dose_blocks(run: RunRecord) -> list[Block]:
     """Return every figure at the end: delivered, planned by then, and the difference."""
     rows: list[tuple[object, ...]] = []
     for row in last_dose(run):
@@ -105,14 +105,14 @@ def dose_table(run: RunRecord) -> str:
                  _forecast(row, figure, digits), unit)
             )  # fmt: skip
     head = ("structure", "figure", "delivered", "planned by then", "difference", "forecast", "")
-    return html.table(head, rows, numbers_from=2)
+    return [Table(rows, head, numbers_from=2), *_dose_notes(run)]
 
 
-def dose_notes(run: RunRecord) -> str:
+def _dose_notes(run: RunRecord) -> list[Block]:
     """Return what makes the dose doubtful."""
     last = last_dose(run)
     if not last:
-        return ""
+        return []
     one = last[0]
     said = (
         f"{one.mu:.1f} of {one.planned_mu:.1f} monitor units. Planned by then: the same units to "
@@ -126,7 +126,7 @@ def dose_notes(run: RunRecord) -> str:
         )
     if one.is_interrupted:
         said += "Frames were lost to a restart: the dose is interrupted."
-    return html.note(said)
+    return [Note(said)]
 
 
 def last_dose(run: RunRecord) -> list[DoseRow]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from realtime.outputs import report_html as html
+from realtime.outputs.report_blocks import Block, Note, Section, Table
 from realtime.outputs.report_linac_tables import last_dose
 from realtime.outputs.report_motion_errors import tracking_error
 from realtime.outputs.report_motion_series import MotionSeries
@@ -13,19 +13,19 @@ _FIGURES = {"d98_gy": "D98", "d95_gy": "D95", "mean_gy": "mean"}
 _ORGAN_FIGURES = {"d2_gy": "D2", "mean_gy": "mean"}
 
 
-def section(run: RunRecord, series: MotionSeries) -> list[str]:
+def section(run: RunRecord, series: MotionSeries) -> list[Section]:
     """Return the section, nothing where no simulator has left a truth."""
     beam = run.closed_loop.get("beam")
     delivery = beam if isinstance(beam, Mapping) else {}
-    parts = [_tracking(run, series), _delivery(delivery), _dose(run, delivery)]
-    return [html.section("Against truth", *parts)] if any(parts) else []
+    blocks = [*_tracking(run, series), *_delivery(delivery), *_dose(run, delivery)]
+    return [Section("Against truth", blocks)] if blocks else []
 
 
-def _tracking(run: RunRecord, series: MotionSeries) -> str:
+def _tracking(run: RunRecord, series: MotionSeries) -> list[Block]:
     """Return how far tracking was from the simulator's truth."""
     error = None if run.motion_truth is None else tracking_error(run.motion_truth, series)
     if error is None:
-        return ""
+        return []
     rows = [
         ("frames in which the target was believed", f"{error.n:,}"),
         ("distance of tracked from true place, mean", f"{error.mean_mm:.2f} mm"),
@@ -39,10 +39,10 @@ def _tracking(run: RunRecord, series: MotionSeries) -> str:
         "from the reference image, so that a constant error shows. The lag is the delay that "
         "explains most of the error."
     )
-    return html.table((), rows, numbers_from=1) + html.note(note)
+    return [Table(rows, numbers_from=1), Note(note)]
 
 
-def _delivery(beam: Mapping[str, Any]) -> str:
+def _delivery(beam: Mapping[str, Any]) -> list[Block]:
     """Return what the beam really did to the target, beside a delivery that nobody held."""
     rows = [
         (text, *(_percent(beam.get(name)) for name in names))
@@ -55,12 +55,13 @@ def _delivery(beam: Mapping[str, Any]) -> str:
         if _percent(beam.get(names[0])) != "–"
     ]  # fmt: skip
     if not rows:
-        return ""
+        return []
     head = ("true delivery", "as it was", "had nobody held it")
-    return html.table(head, [(*row, "")[:3] for row in rows], numbers_from=1) + _latency(beam)
+    table = Table([(*row, "")[:3] for row in rows], head, numbers_from=1)
+    return [table, *_latency(beam)]
 
 
-def _latency(beam: Mapping[str, Any]) -> str:
+def _latency(beam: Mapping[str, Any]) -> list[Block]:
     """Return how long the beam took to go off, once the accelerator had to."""
     moments = [
         (one["asked"].get("t_s"), one.get("off_s"))
@@ -73,12 +74,12 @@ def _latency(beam: Mapping[str, Any]) -> str:
         if isinstance(asked_s, float) and isinstance(off_s, float)
     ]
     if not took:
-        return ""
+        return []
     text = f"The beam was stopped {len(took)} times, {sum(took) / len(took):.0f} ms after it had "
-    return html.note(text + f"to be, {max(took):.0f} ms at most: the accelerator's own latency.")
+    return [Note(text + f"to be, {max(took):.0f} ms at most: the accelerator's own latency.")]
 
 
-def _dose(run: RunRecord, beam: Mapping[str, Any]) -> str:
+def _dose(run: RunRecord, beam: Mapping[str, Any]) -> list[Block]:
     """Return each structure's true dose beside the counted one."""
     counted = {row.structure: row.so_far for row in last_dose(run)}
     targets = {row.structure for row in last_dose(run) if row.role == "target"}
@@ -97,7 +98,7 @@ def _dose(run: RunRecord, beam: Mapping[str, Any]) -> str:
             rows.append((first, name, f"{true:.3f}", f"{told:.3f}", f"{told - true:+.3f}",
                          _gy(free.get(figure))))  # fmt: skip
     if not rows:
-        return ""
+        return []
     head = (
         "structure",
         "figure",
@@ -110,7 +111,7 @@ def _dose(run: RunRecord, beam: Mapping[str, Any]) -> str:
         "Organs are counted as if they moved with the target: what they truly do differs the more, "
         "the farther they are from it."
     )
-    return html.table(head, rows, numbers_from=2) + html.note(note)
+    return [Table(rows, head, numbers_from=2), Note(note)]
 
 
 def _items(beam: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

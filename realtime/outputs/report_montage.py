@@ -14,8 +14,7 @@ from realtime.outputs.report_record import RunRecord
 
 _MOST_PANELS = 12
 _MOST_COLUMNS = 6
-_WIDTH_IN = 12.4
-_HIGHEST_IN = 4.4
+_HIGHEST_IN = 3.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,9 @@ def draw_montage(run: RunRecord, maps: MapFile) -> Figure:
     images = [maps.read("magnitude", panel.row)[panel.z] for panel in shown]
     n_columns = min(n_shown, _MOST_COLUMNS)
     n_rows = math.ceil(n_shown / n_columns)
-    figure = style.new_figure(_WIDTH_IN, n_rows * min(_WIDTH_IN / n_columns + 0.2, _HIGHEST_IN))
+    figure = style.new_figure(
+        style.WIDTH_IN, n_rows * min(style.WIDTH_IN / n_columns + 0.2, _HIGHEST_IN)
+    )
     places = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     brightest = _brightest(images)
     _, n_y, n_x = maps.shape

@@ -1,5 +1,6 @@
 """The figures of a run that a reader asks for first."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from realtime.outputs.report_truth import TemperatureError, temperature_error
 from realtime.outputs.run_tables import STAGES
 
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
+_FINDING = re.compile(
+    r"(?:^|; )(warn|hold) ([a-z0-9-]+): (.*?)(?=; (?:inform|warn|hold) [a-z0-9-]+: |$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,30 @@ class StageTimes:
     stage: str
     n: int
     ms: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a rule found, in how many frames; text: as it said in the first of them."""
+
+    rule: str
+    severity: str
+    n_frames: int
+    first_frame: int
+    text: str
+
+
+def findings_told(run: RunRecord) -> list[Told]:
+    """Return what rules warned of or held for, those that held first, then by frames."""
+    found: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for row in run.verdicts:
+        for severity, rule, text in _FINDING.findall(row.findings):
+            found.setdefault((severity, rule), []).append((row.frame_id, text))
+    told = [
+        Told(rule, severity, len({frame for frame, _ in rows}), *min(rows))
+        for (severity, rule), rows in found.items()
+    ]
+    return sorted(told, key=lambda one: (one.severity != "hold", -one.n_frames, one.rule))
 
 
 def stage_times(run: RunRecord) -> list[StageTimes]:
@@ -64,12 +92,17 @@ def errors_against_truth(run: RunRecord) -> dict[str, TemperatureError]:
     return {name: error for name, error in found.items() if error is not None}
 
 
-def told_alerts(run: RunRecord) -> list[Alert]:
-    """Return every change of the alerts that a reader must know.
+def is_told(alert: Alert) -> bool:
+    """Whether a reader must know an alert.
 
     A gate closes with each breath: notices that hold are told by their time, not one by one.
     """
-    return [one for one in run.alerts if one.priority != "low" or not one.event.endswith(".hold")]
+    return alert.priority != "low" or not alert.event.endswith(".hold")
+
+
+def told_alerts(run: RunRecord) -> list[Alert]:
+    """Return every change of the alerts that a reader must know."""
+    return [one for one in run.alerts if is_told(one)]
 
 
 def raised_alerts(run: RunRecord) -> list[Alert]:

@@ -105,7 +105,7 @@ def draw_anatomy(axes: Axes, scene: Scene) -> None:
     for name, mask in scene.masks.items():
         outline(axes, mask, scene.colours[name], width=0.8)
     draw_scale_bar(axes, whole, scene.pixel_mm)
-    axes.set_title(f"Anatomy, frame {scene.frame_id}, with temperature")
+    axes.set_title(f"Frame {scene.frame_id}, the whole image")
 
 
 def draw_close_up(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib's mappable
@@ -114,7 +114,7 @@ def draw_close_up(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib
     _contours(axes, scene.dose_cem43_min)
     _name_regions(axes, scene)
     _look_at(axes, scene)
-    axes.set_title(f"Temperature, frame {scene.frame_id}; dose contours at the end")
+    axes.set_title(f"Temperature, frame {scene.frame_id}")
     return shown
 
 
@@ -130,7 +130,7 @@ def draw_dose(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib's m
     _contours(axes, scene.dose_cem43_min)
     _name_regions(axes, scene)
     _look_at(axes, scene)
-    axes.set_title("Thermal dose at the end")
+    axes.set_title("Dose at the end")
     return shown
 
 
@@ -159,7 +159,7 @@ def draw_valid(axes: Axes, run: RunRecord, maps: MapFile, *, z: int) -> Any:  # 
         if name in run.masks and run.masks[name][z].any():
             outline(axes, run.masks[name][z], colour, width=1.0)
     bare(axes)
-    axes.set_title("Frames in which a pixel was believed")
+    axes.set_title("Frames believed")
     return shown
 
 

@@ -59,6 +59,7 @@ class ReadingRow:
 class RunRecord:
     """A run as its folder tells it. missing: what is not there, in words for the reader.
 
+    alert_utc: when each of the alerts was said, empty where nothing tells.
     readings: empty for the linac; motion, dose, beams: of the linac alone.
     masks: bool (z, y, x) by region name. heated: bool (z, y, x), targets with their margin.
     """
@@ -80,6 +81,7 @@ class RunRecord:
     dose: Sequence[DoseRow] = ()
     beams: BeamLog | None = None
     motion_truth: MotionTruth | None = None
+    alert_utc: Sequence[str] = ()
 
     def close(self) -> None:
         """Close the maps."""
@@ -109,7 +111,7 @@ def read_run(folder: Path) -> RunRecord:
     start, stop = _read_run_json(folder / "run.json", missing)
     verdicts = _read_rows(folder / "verdicts.csv", _verdict, missing)
     protocol = _tried(lambda: _read_protocol(folder / "protocol.toml"), missing)
-    alerts = _read_alerts(folder / "alerts.jsonl", missing)
+    alerts, alert_utc = _read_alerts(folder / "alerts.jsonl", missing)
     maps = _tried(lambda: MapFile(folder / "maps.h5"), missing)
     masks, heated = {}, None
     if maps is not None and protocol is not None:
@@ -122,7 +124,7 @@ def read_run(folder: Path) -> RunRecord:
     closed_loop = _read_closed_loop(folder / "closed_loop.json", missing)
     run = RunRecord(
         folder, start, stop, protocol, verdicts, (), alerts, maps, None, closed_loop,
-        masks, heated, missing,
+        masks, heated, missing, alert_utc=alert_utc,
     )  # fmt: skip
     return _with_motion(run, missing) if run.therapy == "mrlinac" else _with_heat(run, missing)
 
@@ -227,19 +229,22 @@ def _reading(row: dict[str, str]) -> ReadingRow:
     )
 
 
-def _read_alerts(path: Path, missing: list[str]) -> list[Alert]:
+def _read_alerts(path: Path, missing: list[str]) -> tuple[list[Alert], list[str]]:
+    """Return the alerts, and when each was said."""
+    alerts, times = list[Alert](), list[str]()
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         missing.append("alerts.jsonl is missing")
-        return []
-    alerts: list[Alert] = []
+        return alerts, times
     for number, line in enumerate(lines, 1):
         try:
-            alerts.append(msgspec.json.decode(line, type=Alert))
+            row = msgspec.json.decode(line, type=dict[str, Any])
+            alerts.append(msgspec.convert(row, Alert))
+            times.append(str(row.get("utc", "")))
         except msgspec.MsgspecError:
             missing.append(f"alerts.jsonl: line {number} cannot be read")
-    return alerts
+    return alerts, times
 
 
 def _read_protocol(path: Path) -> Protocol:

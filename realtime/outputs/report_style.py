@@ -20,6 +20,8 @@ ROLE_COLOURS = {
 DOSE_CONTOURS = ((17.0, "#7dd3fc"), (100.0, "#a7f3d0"), (240.0, "#ffffff"))
 HEAT_MAP = "inferno"
 DOSE_MAP = "viridis"
+# wide enough for two panels, narrow enough that letters of 9 points are 6 on A4
+WIDTH_IN = 10.4
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",

@@ -13,7 +13,7 @@ from realtime.protocol import load_protocol
 from simulators import Treatment, TreatmentSimulator
 
 TIMED = ("age_ms", "_ms")  # what a clock says is not of the data
-RUNS_OWN = ("epoch", "run_id")
+RUNS_OWN = ("epoch", "run_id", "utc")
 
 
 @pytest.fixture(scope="module")

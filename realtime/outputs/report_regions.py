@@ -1,0 +1,93 @@
+"""The report's table of regions: how hot each became, how much dose it took, by which limits."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.alerts.limits import DoseLimit, DoseReached, Limit, TemperatureMax
+from realtime.outputs.report_blocks import Block, Note, Table
+from realtime.outputs.report_curves import dose_intervals
+from realtime.outputs.report_pictures import regions_of
+from realtime.outputs.report_record import ReadingRow, RunRecord
+
+Interval = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+_HEAD = ("region", "role", "hottest pixel ± 2σ", "frame", "limits", "most dose, CEM43 min",
+         "95 % interval", "limits")  # fmt: skip
+
+
+def region_table(run: RunRecord) -> list[Block]:
+    """Return each region's highest temperature and dose beside its limits."""
+    regions = regions_of(run)
+    intervals = dose_intervals(run, [name for name, _ in regions])
+    rows = [_row(run, name, role, intervals) for name, role in regions]
+    note = (
+        "Limits: warning / stop; a goal is marked ≥. The interval is that of the region's most "
+        "dosed pixel in the run's last frame."
+    )
+    return [Table(rows, _HEAD, widths=(0.13, 0.13, 0.17, 0.07, 0.14, 0.12, 0.13, 0.11)), Note(note)]
+
+
+def _row(run: RunRecord, name: str, role: str, intervals: dict[str, Interval]) -> tuple[str, ...]:
+    rows = [row for row in run.readings if row.region == name]
+    hot = max(_known(rows, "temperature_max_c"), key=_temperature_c, default=None)
+    dosed = max(_known(rows, "dose_max_cem43_min"), key=_dose, default=None)
+    warmth, frame = "not seen", "–"
+    if hot is not None:
+        warmth = f"{hot.temperature_max_c:.1f} ± {2 * hot.temperature_std_c:.1f} °C"
+        frame = str(hot.frame_id)
+    dose = "–" if dosed is None else dose_words(dosed.dose_max_cem43_min)
+    return (name, role, warmth, frame, _of_heat(run, name), dose,
+            _interval(intervals.get(name)), _of_dose(run, name))  # fmt: skip
+
+
+def _interval(interval: Interval | None) -> str:
+    if interval is None:
+        return "–"
+    _, low, high = interval
+    return f"{dose_words(low[-1])} to {dose_words(high[-1])}"
+
+
+def dose_words(cem43_min: float) -> str:
+    """Return a dose with three digits, thousands whole."""
+    return f"{cem43_min:,.0f}" if cem43_min >= 1000 else f"{cem43_min:.3g}"
+
+
+def _of_heat(run: RunRecord, name: str) -> str:
+    told = [
+        f"{_or_dash(one.warn_above_c)} / {one.stop_above_c:g} °C"
+        for one in _limits(run)
+        if isinstance(one, TemperatureMax) and one.region == name
+    ]
+    return "; ".join(told) or "–"
+
+
+def _of_dose(run: RunRecord, name: str) -> str:
+    told = []
+    for one in _limits(run):
+        if isinstance(one, DoseLimit) and one.region == name:
+            told.append(f"{_or_dash(one.warn_above_cem43_min)} / {one.stop_above_cem43_min:g}")
+        elif isinstance(one, DoseReached) and one.region == name:
+            told.append(f"≥ {one.cem43_min:g}")
+    return "; ".join(told) or "–"
+
+
+def _limits(run: RunRecord) -> Sequence[Limit]:
+    return () if run.protocol is None else run.protocol.limit
+
+
+def _or_dash(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
+
+
+def _known(rows: list[ReadingRow], name: str) -> list[ReadingRow]:
+    return [row for row in rows if np.isfinite(getattr(row, name))]
+
+
+def _temperature_c(row: ReadingRow) -> float:
+    return row.temperature_max_c
+
+
+def _dose(row: ReadingRow) -> float:
+    return row.dose_max_cem43_min
