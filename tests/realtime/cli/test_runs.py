@@ -143,20 +143,6 @@ def test_serve_stops_on_sigterm_with_status_0(tmp_path):
     assert "permit is held" in rest
 
 
-def test_doctor_finds_this_machine_fit(tmp_path):
-    result = CliRunner().invoke(main, ["doctor", f"--out={tmp_path}"])
-    assert result.exit_code == 0, result.output
-    assert "memfd works" in result.output
-
-
-def test_doctor_fails_where_nothing_can_be_written(tmp_path):
-    file = tmp_path / "file"
-    file.write_text("")
-    result = CliRunner().invoke(main, ["doctor", f"--out={file / 'runs'}"])
-    assert result.exit_code == 1
-    assert "run folders" in result.stderr
-
-
 def _wait_for(path: Path, process: subprocess.Popen) -> None:
     while not path.exists():
         assert process.poll() is None, process.stderr.read()
