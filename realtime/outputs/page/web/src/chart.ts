@@ -46,6 +46,7 @@ export class Chart {
   #plot: uPlot;
   #lines: Line[] = [];
   #strips: Strip[] = [];
+  #markAt: number | null = null;
 
   constructor(look: Look) {
     const caption = element("figcaption");
@@ -57,7 +58,8 @@ export class Chart {
     new ResizeObserver(() => this.#fill()).observe(this.#box);
   }
 
-  draw(columns: Columns, lines: Line[] = [], strips: Strip[] = [], now: Said[] = []): void {
+  draw(columns: Columns, lines: Line[] = [], strips: Strip[] = [], now: Said[] = [], markAt: number | null = null): void {
+    this.#markAt = markAt;
     this.#lines = lines;
     this.#strips = strips;
     this.#say(now);
@@ -80,7 +82,7 @@ export class Chart {
   }
 
   #hooks(): uPlot.Hooks.Arrays {
-    return { draw: [(plot) => drawStrips(plot, this.#strips), (plot) => drawLimits(plot, this.#lines)] };
+    return { draw: [(plot) => drawStrips(plot, this.#strips), (plot) => drawLimits(plot, this.#lines), (plot) => drawMark(plot, this.#markAt)] };
   }
 }
 
@@ -102,7 +104,7 @@ function options(look: Look, hooks: uPlot.Hooks.Arrays, lines: () => Line[]): uP
     },
     axes: [
       { ...axis, size: 24, values: (_, ticks) => ticks.map((tick) => `${tick} ${unit}`) },
-      look.isLog ? { ...axis, size: 44, splits: decades, values: (_, ticks) => ticks.map((one) => (one >= 10_000 ? `${one / 1000}k` : `${one}`)) } : { ...axis, size: 44 },
+      look.isLog ? { ...axis, size: 44, splits: decades, filter: (_, ticks) => ticks, values: (_, ticks) => ticks.map((one) => (one >= 10_000 ? `${one / 1000}k` : `${one}`)) } : { ...axis, size: 44 },
     ],
   };
 }
@@ -150,6 +152,14 @@ function drawLimits(plot: uPlot, lines: Line[]): void {
     on.fillText(line.label, line.isRight ? box.left + box.width - 4 : box.left + 4, isHigh ? y + 14 * devicePixelRatio : y - 1);
   }
   on.restore();
+}
+
+// Where a recording is being looked at.
+function drawMark(plot: uPlot, at: number | null): void {
+  if (at === null) return;
+  const { ctx: on, bbox: box } = plot;
+  on.fillStyle = "#e6edf3";
+  on.fillRect(plot.valToPos(at, "x", true), box.top, 1.5 * devicePixelRatio, box.height);
 }
 
 // What was on when, as bars along the foot of the chart.

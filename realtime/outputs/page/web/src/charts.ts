@@ -27,11 +27,13 @@ export class Charts {
     this.#plan = plan;
   }
 
-  draw(course: Course): void {
+  // shown: the frame of a recording that is being looked at, null where the newest is.
+  draw(course: Course, shown: FrameWord | null): void {
     const frames = course.frames;
+    const markAt = shown ? course.timeOf(shown) : null;
     const isMoving = this.#plan?.therapy === "mrlinac" || frames.some((frame) => frame.motion);
-    if (isMoving) this.#drawMotion(frames, course.times(frames));
-    else this.#drawHeat(frames, course.times(frames));
+    if (isMoving) this.#drawMotion(frames, course.times(frames), shown ?? frames.at(-1), markAt);
+    else this.#drawHeat(frames, course.times(frames), shown ?? frames.at(-1), markAt);
   }
 
   #begin(kind: string, make: () => HTMLElement[]): void {
@@ -41,12 +43,11 @@ export class Charts {
     at("plots").replaceChildren(...make());
   }
 
-  #drawHeat(frames: FrameWord[], x: number[]): void {
+  #drawHeat(frames: FrameWord[], x: number[], last: FrameWord | undefined, markAt: number | null): void {
     this.#begin("heat", () => {
       this.#charts = heatCharts();
       return this.#charts.map((one) => one.figure);
     });
-    const last = frames.at(-1);
     const region = this.#region(this.#plan?.regions ?? last?.regions ?? []);
     const limits = this.#plan?.limits ?? [];
     const now = readingOf(last, region);
@@ -57,13 +58,13 @@ export class Charts {
         { text: `max ${number(now?.temperature_max_c, 1)}`, colour: MAX },
         { text: `mean ${number(now?.temperature_mean_c, 1)} ± σ ${number(now?.temperature_std_c, 2)}`, colour: MEAN },
         { text: "▬ permit held", colour: HELD },
-      ]);
+      ], markAt);
     dose!.draw([x, ...doses(frames, region)], drawn(limitsOf(limits, region, "dose_cem43_min")), [],
-      [{ text: `most ${amount(now?.dose_max_cem43_min)}`, colour: DOSE }, { text: `least ${amount(now?.dose_min_cem43_min)}`, colour: LEAST }]);
-    std!.draw([x, stds(frames, region)], drawn(limitsOf(limits, region, "temperature_std_c")), [], [{ text: number(now?.temperature_std_c, 2), colour: STD }]);
+      [{ text: `most ${amount(now?.dose_max_cem43_min)}`, colour: DOSE }, { text: `least ${amount(now?.dose_min_cem43_min)}`, colour: LEAST }], markAt);
+    std!.draw([x, stds(frames, region)], drawn(limitsOf(limits, region, "temperature_std_c")), [], [{ text: number(now?.temperature_std_c, 2), colour: STD }], markAt);
   }
 
-  #drawMotion(frames: FrameWord[], x: number[]): void {
+  #drawMotion(frames: FrameWord[], x: number[], shown: FrameWord | undefined, markAt: number | null): void {
     this.#begin("motion", () => {
       this.#charts = motionCharts();
       this.#volumes = new DoseVolume();
@@ -71,7 +72,7 @@ export class Charts {
     });
     const axis = mainAxis(frames);
     const columns: Columns = [x, ...motions(frames, axis, this.#plan?.gate_margin_mm ?? null)];
-    const last = frames.at(-1)?.motion;
+    const last = shown?.motion;
     const isTold = frames.some((frame) => typeof frame.motion?.is_beam_on === "boolean");
     const gate = { colour: GATE, isOn: frames.map((frame) => frame.motion?.is_gate_open === true) };
     const beam = { colour: BEAM, isOn: frames.map((frame) => frame.motion?.is_beam_on === true) };
@@ -83,13 +84,13 @@ export class Charts {
         { text: `predicted ${number(last?.predicted_mm?.[axis], 1)}`, colour: SOON },
         { text: "▬ gate open", colour: GATE },
         ...(isTold ? [{ text: `▬ beam on ${((part ?? 0) * 100).toFixed(0)} %`, colour: BEAM }] : []),
-      ]);
+      ], markAt);
     const most = this.#plan?.max_outside_percent;
     outside!.draw(
       [x, frames.map((one) => one.motion?.outside_percent ?? null), frames.map((one) => one.motion?.predicted_outside_percent ?? null)],
       most == null ? [] : [{ at: most, label: `gate closes above ${most} %`, colour: HELD }], [],
-      [{ text: `now ${number(last?.outside_percent, 1)}`, colour: HERE }, { text: `predicted ${number(last?.predicted_outside_percent, 1)}`, colour: SOON }]);
-    this.#volumes!.draw([...frames].reverse().find((frame) => frame.delivered)?.delivered ?? null);
+      [{ text: `now ${number(last?.outside_percent, 1)}`, colour: HERE }, { text: `predicted ${number(last?.predicted_outside_percent, 1)}`, colour: SOON }], markAt);
+    this.#volumes!.draw(shown?.delivered ?? frames.findLast((frame) => frame.delivered)?.delivered ?? null);
   }
 
   // The region that was chosen; the first target where none was.

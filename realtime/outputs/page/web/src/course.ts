@@ -39,6 +39,11 @@ export class Course {
     for (const frame of [...rows, ...heard].sort((a, b) => a.frame_id - b.frame_id)) this.add(frame);
   }
 
+  timeOf(frame: FrameWord): number | null {
+    const first = this.frames[0];
+    return first ? this.times([first, frame])[1]! : null;
+  }
+
   // Seconds since the first frame that was ever drawn here: scanner time where there is one.
   times(frames: FrameWord[]): number[] {
     const of = (frame: FrameWord) => frame.time_s ?? frame.heard_ms / 1000;

@@ -159,7 +159,7 @@ function drawCharts(): void {
   isChartDue = false;
   const newest = course.newest(Math.max(RECENT, latency.nBars));
   showVitals(frame, newest.slice(-RECENT), plan);
-  charts.draw(course);
+  charts.draw(course, review.isOn ? frame : null);
   latency.draw(newest.slice(-latency.nBars), plan);
 }
 

@@ -11,6 +11,7 @@ export interface Stroke {
   width: number;
   dash: number[];
   label?: string;
+  name?: string; // shorter, where there is little room
 }
 
 export const DOSES: readonly { level: number; colour: string; dash: number[] }[] = [
@@ -45,7 +46,7 @@ export function regionLines(picture: Picture, z: number, plan: Plan | null): Str
     const isIn = (code: number) => code > 0 && ((code - 1) >> bit) & 1;
     const style = ROLES[role] ?? ROLES["body"]!;
     const lines = outline(codes, nx, ny, (code) => Boolean(isIn(code)));
-    return { lines, ...style, width: 1.5, label: [name, ...limitsOf(plan.limits, name)].join(" ") };
+    return { lines, ...style, width: 1.5, name, label: [name, ...limitsOf(plan.limits, name)].join(" ") };
   });
 }
 

@@ -18,6 +18,6 @@ export function drawScale(canvas: HTMLCanvasElement): void {
   for (let c = COLDEST_C; c <= HOTTEST_C; c += 10) {
     const isEnd = c === HOTTEST_C;
     on.textAlign = c === COLDEST_C ? "left" : isEnd ? "right" : "center";
-    on.fillText(isEnd ? `≥ ${c} °C` : `${c}`, (width * (c - COLDEST_C)) / (HOTTEST_C - COLDEST_C), 22 * unit);
+    on.fillText(isEnd ? `≥${c} °C` : `${c}`, (width * (c - COLDEST_C)) / (HOTTEST_C - COLDEST_C), 22 * unit);
   }
 }

@@ -130,14 +130,16 @@ function label(
   }
   const size = Math.max(12, Math.min(16, canvas.width / 40)) * devicePixelRatio;
   on.font = `600 ${size}px system-ui, sans-serif`;
-  const width = on.measureText(stroke.label!).width;
+  const isWide = on.measureText(stroke.label!).width < canvas.width / 2;
+  const text = isWide ? stroke.label! : (stroke.name ?? stroke.label!);
+  const width = on.measureText(text).width;
   const x = ((right / nx - place.x) * place.zoom + 0.5) * canvas.width + 4;
   const y = ((top / ny - place.y) * place.zoom + 0.5) * canvas.height;
   const [left, base] = [Math.min(Math.max(x, 2), canvas.width - width - 2), Math.min(Math.max(y, size), canvas.height - 4)];
   on.lineWidth = 3 * devicePixelRatio;
   on.strokeStyle = "rgb(0 0 0 / 75%)";
   on.setLineDash([]);
-  on.strokeText(stroke.label!, left, base);
+  on.strokeText(text, left, base);
   on.fillStyle = stroke.colour;
-  on.fillText(stroke.label!, left, base);
+  on.fillText(text, left, base);
 }
