@@ -8,14 +8,13 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from messages import MonitorError
-from realtime.outputs.dicom.address import parse_peer
-from realtime.outputs.dicom.delivery import Delivery
-from realtime.outputs.dicom.folder import write
-from realtime.outputs.dicom.live import Live
-from realtime.outputs.dicom.peer import store
 from realtime.outputs.listener import Listener
+
+if TYPE_CHECKING:
+    from realtime.outputs.dicom.delivery import Delivery
 
 _LOOK_MS = 1000
 _LAST_WORDS_S = 1.0  # who started us waits half a second longer
@@ -24,41 +23,53 @@ _LAST_WORDS_S = 1.0  # who started us waits half a second longer
 def main(events: str, keys: str, every: int, peer: str, folder: str) -> int:
     """Deliver until standard input ends; return the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    deliveries: list[Delivery] = []
     try:
         line = Listener(events, topics=("run.", "map"), keys=None if keys == "-" else Path(keys))
-        if peer != "-":
-            to = parse_peer(peer)
-            deliveries.append(Delivery(peer, lambda _, objects: store(to, objects), _tell))
-        if folder != "-":
-            into = Path(folder)
-            deliveries.append(
-                Delivery(folder, lambda run, objects: write(into / run, objects), _tell)
-            )
-        live = Live(deliveries, every=every)
-        while not line.is_over:
-            line.wait(_LOOK_MS)
-            for _, noun in line.heard():
-                live.hear(noun)
-            if not all(one.is_alive for one in deliveries):
-                return 1  # what ended its thread stands on standard error
+        return _deliver(line, _deliveries(peer, folder), every)
     except (OSError, MonitorError) as error:
         _tell(str(error))
         return 1
+
+
+def _deliveries(peer: str, folder: str) -> "list[Delivery]":
+    # the libraries take seconds to import, and a run may begin meanwhile: the line is open before
+    from realtime.outputs.dicom.address import parse_peer
+    from realtime.outputs.dicom.delivery import Delivery
+    from realtime.outputs.dicom.folder import write
+    from realtime.outputs.dicom.peer import store
+
+    found: list[Delivery] = []
+    if peer != "-":
+        to = parse_peer(peer)
+        found.append(Delivery(peer, lambda _, objects: store(to, objects), _tell))
+    if folder != "-":
+        into = Path(folder)
+        found.append(Delivery(folder, lambda run_id, objects: write(into / run_id, objects), _tell))
+    return found
+
+
+def _deliver(line: Listener, deliveries: "list[Delivery]", every: int) -> int:
+    from realtime.outputs.dicom.live import Live
+
+    live = Live(deliveries, every=every)
+    while not line.is_over:
+        line.wait(_LOOK_MS)
+        for _, noun in line.heard():
+            live.hear(noun)
+        if not all(one.is_alive for one in deliveries):
+            return 1  # what ended its thread stands on standard error
     live.end()
-    _close(deliveries)
-    return 0
-
-
-def _close(deliveries: list[Delivery]) -> None:
-    patience_s = _LAST_WORDS_S / max(len(deliveries), 1)
+    patience_s = _LAST_WORDS_S / len(deliveries)
     for one in deliveries:
-        n_left = one.close(patience_s)
-        if n_left or one.n_dropped:
+        n_lost = one.close(patience_s) + one.n_dropped
+        if n_lost:
             _tell(
-                f"{one.name}: {one.n_delivered} objects delivered; {n_left + one.n_dropped} frames "
-                "were not: `mrmonitor dicom RUN` sends them from the run folder"
+                f"{one.name}: {one.n_delivered} objects delivered, {n_lost} frames not; "
+                "`mrmonitor dicom RUN` sends them from the run folder"
             )
+    if live.n_strange:
+        _tell(f"{live.n_strange} frames of runs whose start was not heard were not delivered")
+    return 0
 
 
 def _tell(text: str) -> None:

@@ -16,6 +16,7 @@ def settle(dataset: Dataset, study: Study, *, kind: str, maps: Maps) -> None:
     # dated by the clock, and naming this monitor as the scanner
     dataset.pop("ContributingEquipmentSequence", None)
     dataset.AcquisitionNumber = maps.frame_id + 1
+    dataset.set_original_encoding(is_implicit_vr=False, is_little_endian=True)
     scheme = Dataset()
     scheme.CodingSchemeDesignator = SCHEME
     scheme.CodingSchemeName = "mrmonitor's own codes"

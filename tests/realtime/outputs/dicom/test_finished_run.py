@@ -93,6 +93,7 @@ def test_the_archive_stores_every_object_bit_for_bit(heated, written, archive):
         sent = pydicom.dcmread(path)
         got = pydicom.dcmread(io.BytesIO(stored[sent.SOPInstanceUID]))
         assert got == sent  # every attribute
+        assert got.file_meta.TransferSyntaxUID == sent.file_meta.TransferSyntaxUID
         assert _pixels(got) == _pixels(sent)
     again = run(heated, "--to", f"ORTHANC@127.0.0.1:{archive.port}")
     assert again.exit_code == 0
