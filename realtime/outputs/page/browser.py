@@ -2,18 +2,18 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.clock import Clock
 from realtime.outputs.page.bucket import Bucket
-from realtime.outputs.page.news import News
 from realtime.outputs.page.outbox import Outbox
-from realtime.outputs.page.subscription import Subscription
 from realtime.outputs.page.wire import (
     Acknowledge,
     Acknowledged,
     Hello,
+    Seek,
     Seen,
     Word,
     read_word,
@@ -28,6 +28,39 @@ NOT_TEXT, NOT_OURS, TOO_MUCH, TOO_LONG = 1003, 1007, 1008, 1009  # RFC 6455, 7.4
 SILENT, OVERRUN = 4408, 4409
 
 
+class Source(Protocol):
+    """What a browser is told of: a monitor, or a run that was recorded.
+
+    n_refused: browsers that were refused or cut off.
+    """
+
+    n_refused: int
+
+    def join(self, hello: Hello, *, now_ns: int) -> Outbox:
+        """Return the outbox of a browser that has come, with what it needs to know in it."""
+        ...
+
+    def leave(self, outbox: Outbox) -> None:
+        """Forget a browser."""
+        ...
+
+    def make_beat(self, number: int, echo_ms: float | None, *, now_ns: int) -> str:
+        """Return a beat of now."""
+        ...
+
+    def seek(self, outbox: Outbox, frame: int) -> bool:
+        """Have a recorded frame sent; False where nothing is recorded."""
+        ...
+
+
+class Line(Protocol):
+    """Where acknowledgements go."""
+
+    async def acknowledge(self, alert_id: int, who: str, *, epoch: str) -> tuple[str, str]:
+        """Return `done` or `refused`, and why."""
+        ...
+
+
 class _Farewell(Exception):  # noqa: N818 - the end of a conversation, not always an error
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -37,7 +70,7 @@ class _Farewell(Exception):  # noqa: N818 - the end of a conversation, not alway
 class Browser:
     """Serves one accepted WebSocket until it closes, breaks a rule or falls silent."""
 
-    def __init__(self, websocket: WebSocket, news: News, line: Subscription, clock: Clock) -> None:
+    def __init__(self, websocket: WebSocket, news: Source, line: Line, clock: Clock) -> None:
         self._websocket, self._news, self._line, self._clock = websocket, news, line, clock
         self._bucket = Bucket(*_ACKNOWLEDGEMENTS)
 
@@ -102,6 +135,9 @@ class Browser:
                 if not self._bucket.take(1, self._clock.now_ns()):
                     raise _Farewell(TOO_MUCH, "more than 5 acknowledgements a second")
                 group.create_task(self._acknowledge(word, outbox))
+            elif isinstance(word, Seek):
+                if not self._news.seek(outbox, word.frame):
+                    raise _Farewell(NOT_OURS, "this run is live: there is nothing to seek")
             else:
                 raise _Farewell(NOT_OURS, "hello is said once")
 

@@ -5,9 +5,20 @@ from itertools import islice
 
 from messages import Alert, Heartbeat, Maps, Permit, RunStart, RunStop, Verdict
 from messages.codec import Envelope, Noun
+from realtime.outputs.page.course import Course
 from realtime.outputs.page.outbox import Outbox
-from realtime.outputs.page.picture import Picture, Stream, draw
-from realtime.outputs.page.wire import Beat, FrameWord, Hello, PermitWord, Told, Welcome, write
+from realtime.outputs.page.picture import Picture, Stream, picture_of
+from realtime.outputs.page.wire import (
+    Beat,
+    Hello,
+    PermitWord,
+    PlanWord,
+    Told,
+    Welcome,
+    plan_of,
+    write,
+    write_frame,
+)
 from realtime.watched import Watched
 
 STALE_MS = 500
@@ -26,7 +37,8 @@ class News:
         self._pictures: dict[Stream, Picture] = {}
         self._n_pictures = 0
         self._start: RunStart | None = None
-        self._frame: tuple[Verdict, int] | None = None
+        self._verdict: Verdict | None = None
+        self._course = Course()
         self._permit: tuple[str, str] = ("HELD", "")
 
     def join(self, hello: Hello, *, now_ns: int) -> Outbox:
@@ -34,6 +46,7 @@ class News:
         outbox = Outbox()
         outbox.keep(write(self._welcome(hello)))
         outbox.keep(write(self._permit_word(now_ns)))
+        outbox.recall(self._course.run_id, self._course.rows)
         for picture in self._pictures.values():
             outbox.offer(picture)
         outbox.call()
@@ -57,23 +70,29 @@ class News:
             for outbox in self._outboxes:
                 outbox.call()
         elif isinstance(noun, Verdict) and noun is self.watched.verdict:
-            self._frame = noun, now_ns - self.watched.late_ns
+            self._take(noun, heard_ms=(now_ns - self.watched.late_ns) / 1e6)
         elif isinstance(noun, RunStart) and noun.run_id == self.watched.run_id:
-            self._start, self._frame = noun, None
+            self._start, self._verdict, self._course = noun, None, Course(noun.run_id)
+            self._keep(write(PlanWord(plan_of(noun))))
         if isinstance(noun, Permit | Heartbeat | RunStop):
             # what a permit's reason says of passing time is no news
             told = noun.reason if isinstance(noun, Permit) else self._permit[1]
             self._note_permit(told, now_ns)
 
     def hear_maps(self, maps: Maps, *, heard_ns: int) -> None:
-        """Take the pictures of a frame."""
+        """Take the pictures of a frame; they are drawn when a browser takes them."""
         self._n_pictures += 1
-        picture = draw(maps, number=self._n_pictures, now_ms=heard_ns / 1e6)
+        picture = picture_of(maps, number=self._n_pictures, now_ms=heard_ns / 1e6)
         if picture.stream not in self._pictures and len(self._pictures) >= _MOST_STREAMS:
             del self._pictures[next(iter(self._pictures))]
         self._pictures[picture.stream] = picture
         for outbox in self._outboxes:
             outbox.offer(picture)
+
+    def seek(self, outbox: Outbox, frame: int) -> bool:
+        """Return that what is live cannot be sought in."""
+        del outbox, frame
+        return False
 
     def caught_up(self, epoch: str, after: int, alerts: list[Alert]) -> None:
         """Take the answer to a resume, unless the monitor has begun anew since it was asked."""
@@ -97,11 +116,30 @@ class News:
             watched.run_id,
             start.protocol_name if start is not None and is_ours else "",
             start.lease_ms if start is not None and is_ours else 0.0,
-            self._frame_word(),
+            self._course.last,
             watched.misses_alerts,
             self.n_refused,
+            *self._preparing(),
         )
         return write(beat)
+
+    def _take(self, verdict: Verdict, *, heard_ms: float) -> None:
+        if verdict.run_id != self._course.run_id:
+            self._course = Course(verdict.run_id)  # its beginning was not heard
+        self._verdict, frame = verdict, write_frame(verdict, heard_ms=heard_ms)
+        self._course.add(frame)
+        for outbox in self._outboxes:
+            outbox.tell(frame)
+
+    def _preparing(self) -> tuple[str, float | None]:
+        """Return what is done before frames can be judged, and how far that is."""
+        heartbeat, verdict = self.watched.heartbeat, self._verdict
+        if heartbeat is not None and heartbeat.preparing:
+            return heartbeat.preparing, None
+        if verdict is None or verdict.baseline_frames >= verdict.baseline_wanted:
+            return "", None
+        trained, wanted = verdict.baseline_frames, verdict.baseline_wanted
+        return f"training: {trained} of {wanted} frames", trained / wanted
 
     def _tell(self, told: Told) -> None:
         self._log.append(told)
@@ -115,7 +153,8 @@ class News:
         """Another life of the monitor: its alerts, runs and pictures are others."""
         self._log.clear()
         self._pictures.clear()
-        self._start = self._frame = None
+        self._start = self._verdict = None
+        self._course = Course()
         self._keep(write(self._welcome(Hello(self.watched.epoch))))
 
     def _welcome(self, hello: Hello) -> Welcome:
@@ -132,6 +171,7 @@ class News:
             missed,
             is_whole,
             STALE_MS,
+            None if self._start is None else plan_of(self._start),
         )
 
     def _permit_word(self, now_ns: int) -> PermitWord:
@@ -144,18 +184,3 @@ class News:
         if (word.state, told) != self._permit:
             self._permit = word.state, told
             self._keep(write(word))
-
-    def _frame_word(self) -> FrameWord | None:
-        if self._frame is None:
-            return None
-        verdict, heard_ns = self._frame
-        return FrameWord(
-            verdict.frame_id,
-            verdict.outcome,
-            verdict.decision,
-            verdict.age_ms,
-            heard_ns / 1e6,
-            verdict.regions,
-            verdict.baseline_frames,
-            verdict.baseline_wanted,
-        )

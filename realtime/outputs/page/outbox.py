@@ -1,19 +1,24 @@
 """What one browser is still to get: alerts and permit each, of all else only the newest.
 
 One beat and one picture are under way at a time: the next goes once the browser says that it has
-seen the last. So a slow browser gets fewer and never older ones, wherever on the way bytes pile up,
-and a frozen one costs the few messages that it has not taken.
+seen the last. Frames' words are small: the newest few go between two of its words. So a slow
+browser gets fewer and never older ones, wherever on the way bytes pile up, and a frozen one costs
+the few messages that it has not taken.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from realtime.outputs.page.picture import Picture, Stream
-from realtime.outputs.page.wire import Seen
+from realtime.outputs.page.wire import FrameTold, History, Seen, write
 
 MOST_KEPT = 600  # an answer of 500 that had been missed, and some more
+MOST_FRAMES = 8  # that wait, and that are under way to a browser that has not said a word since
+_HISTORY_ROWS = 100  # in one message: a tenth of a megabyte
 _MOST_STREAMS = 64
 
 MakeBeat = Callable[[int, float | None], str]
@@ -31,6 +36,11 @@ class Outbox:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _kept: deque[str] = field(default_factory=deque)
     _pictures: dict[Stream, Picture] = field(default_factory=dict)
+    _run_id: str = ""
+    _history: deque[msgspec.Raw] = field(default_factory=deque)
+    _frames: deque[msgspec.Raw] = field(default_factory=lambda: deque(maxlen=MOST_FRAMES))
+    _n_frames: int = 0
+    _n_skipped: int = 0
     _is_beat_due: bool = False
     _n_beats: int = 0
     _beat_seen: int = 0
@@ -53,6 +63,17 @@ class Outbox:
         self._pictures[picture.stream] = picture
         self.wake.set()
 
+    def recall(self, run_id: str, rows: Iterable[msgspec.Raw]) -> None:
+        """Have the frames of before sent, in parts, so that few bytes are under way at a time."""
+        self._run_id, self._history = run_id, deque(rows)
+        self.wake.set()
+
+    def tell(self, frame: msgspec.Raw) -> None:
+        """Have a frame's word sent, unless too many newer ones come first."""
+        self._n_skipped += len(self._frames) == MOST_FRAMES
+        self._frames.append(frame)
+        self.wake.set()
+
     def call(self) -> None:
         """Have a beat sent."""
         self._is_beat_due = True
@@ -61,6 +82,7 @@ class Outbox:
     def heard(self, seen: Seen) -> None:
         """Take note of what the browser has seen."""
         self._stamp_ms = seen.stamp_ms
+        self._n_frames = 0
         self._beat_seen = max(self._beat_seen, seen.beat)
         self._picture_seen = max(self._picture_seen, seen.picture)
         self.wake.set()
@@ -73,6 +95,15 @@ class Outbox:
             self._is_beat_due = False
             self._n_beats += 1
             return make_beat(self._n_beats, self._stamp_ms)
+        if self._history:
+            n_rows = min(len(self._history), _HISTORY_ROWS)
+            some = [self._history.popleft() for _ in range(n_rows)]
+            return write(History(self._run_id, some))
+        if self._frames and self._n_frames < MOST_FRAMES:
+            told = FrameTold(self._frames.popleft(), self._n_skipped)
+            self._n_skipped = 0
+            self._n_frames += 1
+            return write(told)
         if self._pictures and self._picture_seen >= self._picture_sent:
             # the stream that has waited longest: one that is replaced keeps its place
             picture = self._pictures.pop(next(iter(self._pictures)))

@@ -2,10 +2,11 @@
 
 u32 little-endian length of the header, the header, arrays from byte 4 + length, each at its `byte`.
 Code 0 means not valid, in every array; code c > 0 means offset + step · (c − 1). A value beyond the
-range is clipped to its end.
+range is clipped to its end. Of `regions` the value's bits are those of `Maps.region_bits`.
 """
 
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -16,7 +17,13 @@ from messages import Maps
 
 _LAST_CODE = 65535
 _COLDEST_C = -20.0
-_STEP_C = 0.0025  # up to 143.8 °C
+# name, unit, offset, step: 143.8 °C, 65.5 °C, 655 CEM43 min and 65.5 Gy are the last values
+_SCALES = {
+    "temperature_c": ("°C", _COLDEST_C, 0.0025),
+    "temperature_std_c": ("°C", 0.0, 0.001),
+    "dose_cem43_min": ("CEM43 min", 0.0, 0.01),
+    "dose_gy": ("Gy", 0.0, 0.001),
+}
 _LEAST_STEP = 1e-30  # of an image without any signal
 _ALIGNMENT = 4
 
@@ -48,13 +55,21 @@ class PictureHeader(msgspec.Struct, tag="picture", frozen=True):
     planes: list[Plane]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Picture:
-    """One map of one stream of images, ready to be sent to any number of browsers."""
+    """One map of one stream of images, for any number of browsers; drawn once, if one asks."""
 
     number: int
     stream: Stream
-    content: bytes
+    _draw: Callable[[], bytes] | None
+    _content: bytes = b""
+
+    @property
+    def content(self) -> bytes:
+        """The binary message."""
+        if self._draw is not None:
+            self._content, self._draw = self._draw(), None
+        return self._content
 
 
 def stream_of(maps: Maps) -> Stream:
@@ -62,16 +77,21 @@ def stream_of(maps: Maps) -> Stream:
     return maps.run_id, maps.key.slice, maps.key.contrast
 
 
-def draw(maps: Maps, *, number: int, now_ms: float) -> Picture:
-    """Return the picture of a frame: magnitude, and temperature or target where there is one."""
+def picture_of(maps: Maps, *, number: int, now_ms: float) -> Picture:
+    """Return the picture of a frame, which is not drawn yet."""
+    return Picture(number, stream_of(maps), lambda: draw(maps, number=number, now_ms=now_ms))
+
+
+def draw(maps: Maps, *, number: int, now_ms: float) -> bytes:
+    """Return a frame as a binary message: magnitude, and whatever else there is."""
     planes: list[Plane] = []
     arrays: list[bytes] = []
     n_bytes = 0
     for name, unit, codes, offset, step in _planes(maps):
         planes.append(Plane(name, unit, codes.shape, n_bytes, offset, step))
-        arrays.append(codes.tobytes())
-        n_bytes += codes.nbytes + (-codes.nbytes) % _ALIGNMENT
-        arrays.append(bytes((-codes.nbytes) % _ALIGNMENT))
+        padding = (-codes.nbytes) % _ALIGNMENT
+        arrays += codes.tobytes(), bytes(padding)
+        n_bytes += codes.nbytes + padding
     head = PictureHeader(
         number=number,
         run_id=maps.run_id,
@@ -85,27 +105,33 @@ def draw(maps: Maps, *, number: int, now_ms: float) -> Picture:
     )
     header = msgspec.json.encode(head)
     header += b" " * ((-len(header)) % _ALIGNMENT)
-    content = b"".join((struct.pack("<I", len(header)), header, *arrays))
-    return Picture(number, stream_of(maps), content)
+    return b"".join((struct.pack("<I", len(header)), header, *arrays))
 
 
-def _planes(maps: Maps) -> list[tuple[str, str, NDArray[np.uint16], float, float]]:
+def _planes(maps: Maps) -> Iterator[tuple[str, str, NDArray[np.uint16], float, float]]:
     magnitude = maps.magnitude
     known = np.isfinite(magnitude)
     brightest = float(magnitude.max())
     if not np.isfinite(brightest):
         brightest = float(magnitude.max(initial=0.0, where=known))
     step = max(brightest / (_LAST_CODE - 1), _LEAST_STEP)
-    planes = [("magnitude", "", _codes(magnitude, known, 0.0, step), 0.0, step)]
-    if maps.temperature_c is not None:
-        known = np.isfinite(maps.temperature_c)
-        if maps.valid is not None:
-            known &= maps.valid
-        codes = _codes(maps.temperature_c, known, _COLDEST_C, _STEP_C)
-        planes.append(("temperature_c", "°C", codes, _COLDEST_C, _STEP_C))
-    if maps.target_mask is not None:
-        planes.append(("target", "", maps.target_mask.astype("<u2") + np.uint16(1), 0.0, 1.0))
-    return planes
+    yield "magnitude", "", _codes(magnitude, known, 0.0, step), 0.0, step
+    for name, (unit, offset, step) in _SCALES.items():
+        values = getattr(maps, name)
+        if values is not None:
+            yield name, unit, _codes(values, _known(maps, name), offset, step), offset, step
+    for name, marks in (("target", maps.target_mask), ("regions", maps.region_bits)):
+        if marks is not None:
+            yield name, "", marks.astype("<u2") + np.uint16(1), 0.0, 1.0
+
+
+def _known(maps: Maps, name: str) -> NDArray[np.bool_]:
+    """Return where a map says something; a dose without end is one, a temperature is none."""
+    values: NDArray[np.float32] = getattr(maps, name)
+    if name.startswith("dose"):
+        return ~np.isnan(values)
+    known = np.isfinite(values)
+    return known if maps.valid is None else known & maps.valid
 
 
 def _codes(

@@ -20,11 +20,12 @@ from realtime.outputs.page.browser import Browser
 
 MOST_BROWSERS = 16
 _TYPES = {
-    "index.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
+_INDEX = "index.html"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; "
@@ -65,11 +66,11 @@ def site(hosts: Collection[str], make_browser: MakeBrowser) -> Starlette:
 
     def file(connection: HTTPConnection) -> Response:
         # a table that was filled at the start: no name that is asked for reaches the disk
-        name = connection.url.path.removeprefix("/") or "index.html"
+        name = connection.url.path.removeprefix("/") or _INDEX
         policy = {"Content-Security-Policy": _POLICY.format(host=connection.headers["host"])}
-        return Response(files[name], media_type=_TYPES[name], headers=_HEADERS | policy)
+        return Response(files[name], media_type=_type_of(name), headers=_HEADERS | policy)
 
-    routes = [Route(f"/{name}", file) for name in ("", *_TYPES)]
+    routes = [Route(f"/{name}", file) for name in ("", *files)]
     app = Starlette(
         routes=[*routes, WebSocketRoute("/socket", socket)],
         middleware=[Middleware(_Guard, hosts=frozenset(hosts))],
@@ -103,11 +104,24 @@ async def _deny(websocket: WebSocket, status: int, text: str) -> None:
 
 
 def _files() -> dict[str, bytes]:
+    """Return what was built into the package; what is no file of a page is left out."""
     folder = resources.files("realtime.outputs.page") / "static"
-    try:
-        return {name: (folder / name).read_bytes() for name in _TYPES}
-    except FileNotFoundError as error:
+    found = {
+        one.name: one.read_bytes()
+        for one in (folder.iterdir() if folder.is_dir() else ())
+        if one.is_file() and _suffix(one.name) in _TYPES
+    }
+    if _INDEX not in found:
         raise MonitorError(
-            f"{error.filename} is not there: the page is built where mrmonitor is installed; run "
+            f"{folder / _INDEX} is not there: the page is built where mrmonitor is installed; run "
             "`pip install -e .` (or `python building/page.py build`) in the repository"
-        ) from error
+        )
+    return found
+
+
+def _type_of(name: str) -> str:
+    return _TYPES[_suffix(name)]
+
+
+def _suffix(name: str) -> str:
+    return name[name.rfind(".") :]

@@ -1,5 +1,10 @@
 """What page and browser say to each other: JSON both ways, and pictures as binary messages.
 
+A browser says `hello`, and hears `welcome`, `permit`, `history` (several, oldest first) and the
+newest pictures; then a `beat` and a `frame` whenever there is one, `plan` when a run begins, each
+`alert`, and pictures. It says `seen` for each beat and each picture that it has drawn; a beat or a
+picture more comes only then, and few frames. Of a recorded run it says `seek`.
+
 Read strictly: an unknown field, a number out of range or another type is refused.
 """
 
@@ -7,7 +12,16 @@ from typing import Annotated
 
 import msgspec
 
-from messages import Alert, RegionReading
+from messages import (
+    Alert,
+    DeliveredDose,
+    LimitPlan,
+    MotionReading,
+    RegionPlan,
+    RegionReading,
+    RunStart,
+    Verdict,
+)
 from realtime.requests import Name
 
 MOST_INBOUND_BYTES = 4096
@@ -40,7 +54,13 @@ class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown
     who: Name
 
 
-Word = Hello | Seen | Acknowledge
+class Seek(msgspec.Struct, tag="seek", frozen=True, forbid_unknown_fields=True):
+    """Show the n-th frame of a recorded run, from 0; a live page takes no such word."""
+
+    frame: _Count
+
+
+Word = Hello | Seen | Acknowledge | Seek
 
 _words: msgspec.json.Decoder[Word] = msgspec.json.Decoder(Word)
 
@@ -60,10 +80,48 @@ class PermitWord(msgspec.Struct, tag="permit", frozen=True):
     left_ms: float
 
 
+class Plan(msgspec.Struct, frozen=True):
+    """What was known of a run before its first frame.
+
+    gate_margin_mm, max_outside_percent: of the gate, None where nothing is gated.
+    """
+
+    run_id: str
+    protocol_name: str
+    therapy: str
+    started_utc: str
+    regions: tuple[RegionPlan, ...]
+    limits: tuple[LimitPlan, ...]
+    gate_margin_mm: float | None
+    max_outside_percent: float | None
+    frame_deadline_ms: float
+    lease_ms: float
+    frame_interval_s: float | None
+
+
+class PlanWord(msgspec.Struct, tag="plan", frozen=True):
+    """A run has begun."""
+
+    plan: Plan
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A finished run that is shown again.
+
+    times_s: of its frames, None where the scanner gave no clock.
+    """
+
+    n_frames: int
+    times_s: list[float | None]
+    name: str
+
+
 class Welcome(msgspec.Struct, tag="welcome", frozen=True):
     """What stands when a browser comes, or when the monitor begins anew.
 
     missed: the changes that came after those it has heard; is_whole: none of them is lost.
+    plan: of the run under way, or of the last one; None where none was heard to begin.
+    recorded: None where this is live.
     """
 
     epoch: str
@@ -72,10 +130,15 @@ class Welcome(msgspec.Struct, tag="welcome", frozen=True):
     missed: list[Told]
     is_whole: bool
     stale_ms: int
+    plan: Plan | None = None
+    recorded: Recorded | None = None
 
 
 class FrameWord(msgspec.Struct, frozen=True):
-    """The last frame's verdict; `heard_ms` by the page's clock, `age_ms` had passed by then."""
+    """A frame's verdict; `heard_ms` by the page's clock, `age_ms` had passed by then.
+
+    permit: what stood after it.
+    """
 
     frame_id: int
     outcome: str
@@ -85,6 +148,12 @@ class FrameWord(msgspec.Struct, frozen=True):
     regions: tuple[RegionReading, ...]
     baseline_frames: int
     baseline_wanted: int
+    time_s: float | None
+    permit: str
+    stage_ms: dict[str, float] | None
+    lesion_mm3: tuple[float, float, float] | None
+    motion: MotionReading | None
+    delivered: DeliveredDose | None
 
 
 class Beat(msgspec.Struct, tag="beat", frozen=True):
@@ -92,7 +161,9 @@ class Beat(msgspec.Struct, tag="beat", frozen=True):
 
     echo_ms: the browser's own stamp of its last `seen`: this beat was sent after that, whatever
         delayed it on its way. now_ms: by the page's clock. silent_ms: age of the monitor's last
-        word, None before the first.
+        word, None before the first. frame: the last FrameWord. preparing: what is done before a
+        frame can be judged, in words, empty where nothing is; preparing_fraction: how far that is,
+        0 to 1, None where nobody knows.
     """
 
     number: int
@@ -103,9 +174,25 @@ class Beat(msgspec.Struct, tag="beat", frozen=True):
     run_id: str
     protocol_name: str
     lease_ms: float
-    frame: FrameWord | None
+    frame: msgspec.Raw | None
     misses_alerts: bool
     n_refused: int
+    preparing: str
+    preparing_fraction: float | None
+
+
+class FrameTold(msgspec.Struct, tag="frame", frozen=True):
+    """A FrameWord as it comes; n_skipped: older ones that this browser was too slow for."""
+
+    frame: msgspec.Raw
+    n_skipped: int
+
+
+class History(msgspec.Struct, tag="history", frozen=True):
+    """FrameWords of before, the oldest first; of a long run only some of the older ones."""
+
+    run_id: str
+    rows: list[msgspec.Raw]
 
 
 class Acknowledged(msgspec.Struct, tag="acknowledged", frozen=True):
@@ -122,6 +209,48 @@ def read_word(text: str) -> Word:
     return _words.decode(text)
 
 
-def write(message: Told | PermitWord | Welcome | Beat | Acknowledged) -> str:
+Message = Told | PermitWord | Welcome | Beat | Acknowledged | PlanWord | FrameTold | History
+
+
+def write(message: Message) -> str:
     """Return a message as the JSON of a text message."""
     return msgspec.json.encode(message).decode()
+
+
+def write_frame(verdict: Verdict, *, heard_ms: float) -> msgspec.Raw:
+    """Return a verdict's FrameWord as JSON, made once for all browsers."""
+    word = FrameWord(
+        verdict.frame_id,
+        verdict.outcome,
+        verdict.decision,
+        verdict.age_ms,
+        heard_ms,
+        verdict.regions,
+        verdict.baseline_frames,
+        verdict.baseline_wanted,
+        verdict.time_s,
+        verdict.permit,
+        verdict.stage_ms,
+        verdict.lesion_mm3,
+        verdict.motion,
+        verdict.delivered,
+    )
+    return msgspec.Raw(msgspec.json.encode(word))
+
+
+def plan_of(start: RunStart) -> Plan:
+    """Return what a browser is told of a run's beginning."""
+    gate = {one.quantity: one.stop for one in start.limits if one.rule == "gate"}
+    return Plan(
+        start.run_id,
+        start.protocol_name,
+        start.therapy,
+        start.started_utc,
+        start.regions,
+        start.limits,
+        gate.get("displacement_mm"),
+        gate.get("outside_percent"),
+        start.frame_deadline_ms,
+        start.lease_ms,
+        start.frame_interval_s,
+    )

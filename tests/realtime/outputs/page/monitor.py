@@ -51,7 +51,7 @@ class Monitor:
 
     def __init__(self, epoch: str = "one") -> None:
         self.epoch = epoch
-        self.permit_state, self.run_id = "HELD", ""
+        self.permit_state, self.run_id, self.preparing = "HELD", "", ""
         self.asked: list[dict] = []
         self._context = zmq.Context()
         self._events, self._control = (
@@ -95,7 +95,7 @@ class Monitor:
         while not self._is_over.wait(0.1):
             if self.is_beating:
                 last = self._sequences.get(Alert, 0)
-                self.say(Heartbeat(last, self.permit_state, self.run_id))
+                self.say(Heartbeat(last, self.permit_state, self.run_id, self.preparing))
 
     def _answer(self) -> None:
         while not self._is_over.is_set():
@@ -199,8 +199,8 @@ def get(address: str, path: str, **headers: str) -> http.client.HTTPResponse:
 
 
 @contextlib.contextmanager
-def page_for(monitor: Monitor) -> Iterator[PageProcess]:
-    process = PageProcess("127.0.0.1", 0, Place(monitor.endpoints, None))
+def page_for(monitor: Monitor, *, port: int = 0) -> Iterator[PageProcess]:
+    process = PageProcess("127.0.0.1", port, Place(monitor.endpoints, None))
     try:
         yield process
     finally:

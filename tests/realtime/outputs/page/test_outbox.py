@@ -1,9 +1,13 @@
 """What a browser is still to get: alerts each, pictures and beats only the newest."""
 
+import json
+
+import msgspec
 import pytest
 
 from realtime.outputs.page.bucket import Bucket
-from realtime.outputs.page.outbox import MOST_KEPT, Outbox
+from realtime.outputs.page.course import MOST_ROWS, Course
+from realtime.outputs.page.outbox import MOST_FRAMES, MOST_KEPT, Outbox
 from realtime.outputs.page.picture import Picture
 from realtime.outputs.page.wire import Seen
 
@@ -20,7 +24,7 @@ def taken(outbox):
 
 
 def picture(number, stream=0):
-    return Picture(number, ("run", stream, 0), b"%d" % number)
+    return Picture(number, ("run", stream, 0), lambda: b"%d" % number)
 
 
 def test_of_many_pictures_the_newest_goes_once_the_last_was_seen():
@@ -83,6 +87,66 @@ def test_a_backlog_is_bounded_and_told():
     outbox.keep("one more")
     assert outbox.is_overrun
     assert taken(outbox) == [str(number) for number in range(MOST_KEPT)]
+
+
+def frame(number):
+    return msgspec.Raw(b'{"frame_id":%d}' % number)
+
+
+def told(messages):
+    return [json.loads(one) for one in messages]
+
+
+def test_every_frame_is_told_while_the_browser_keeps_up():
+    outbox = Outbox()
+    for number in range(3 * MOST_FRAMES):
+        outbox.tell(frame(number))
+        (one,) = told(taken(outbox))
+        assert (one["type"], one["frame"]["frame_id"], one["n_skipped"]) == ("frame", number, 0)
+        if number % MOST_FRAMES == MOST_FRAMES - 1:
+            outbox.heard(Seen(1.0))
+
+
+def test_a_silent_browser_is_told_few_frames_then_the_newest_and_how_many_it_missed():
+    outbox = Outbox()
+    for number in range(100):
+        outbox.tell(frame(number))
+        taken(outbox)
+    outbox.heard(Seen(1.0))
+    heard = told(taken(outbox))
+    newest = range(100 - MOST_FRAMES, 100)
+    assert [one["frame"]["frame_id"] for one in heard] == list(newest)
+    assert [one["n_skipped"] for one in heard] == [100 - 2 * MOST_FRAMES, *[0] * (MOST_FRAMES - 1)]
+
+
+def test_the_course_so_far_comes_in_parts_before_what_is_new():
+    outbox, course = Outbox(), Course("run")
+    for number in range(250):
+        course.add(frame(number))
+    outbox.keep("welcome")
+    outbox.recall(course.run_id, course.rows)
+    course.add(frame(250))
+    outbox.tell(frame(250))
+    welcome, *rest = taken(outbox)
+    *parts, last = told(rest)
+    assert welcome == "welcome"
+    assert {one["type"] for one in parts} == {"history"}
+    assert {one["run_id"] for one in parts} == {"run"}
+    assert [row["frame_id"] for one in parts for row in one["rows"]] == list(range(250))
+    assert max(len(one["rows"]) for one in parts) <= 100
+    assert last["frame"]["frame_id"] == 250
+
+
+def test_a_long_course_is_thinned_where_it_is_old_and_keeps_its_beginning():
+    course = Course("run")
+    for number in range(20_000):
+        course.add(frame(number))
+    kept = [json.loads(bytes(row))["frame_id"] for row in course.rows]
+    assert len(kept) <= MOST_ROWS
+    assert kept == sorted(set(kept))
+    assert kept[0] == 0
+    assert kept[-500:] == list(range(19_500, 20_000))
+    assert json.loads(bytes(course.last))["frame_id"] == 19_999
 
 
 def test_streams_are_bounded():

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from realtime.outputs.page.picture import draw
+from realtime.outputs.page.picture import Picture, draw
 from tests.realtime.outputs.page.monitor import maps, read_picture
 
 
 def planes(drawn):
-    header = read_picture(draw(drawn, number=1, now_ms=0.0).content)
+    header = read_picture(draw(drawn, number=1, now_ms=0.0))
     return {plane["name"]: plane for plane in header["planes"]}
 
 
@@ -71,3 +71,48 @@ def test_a_map_that_the_therapy_has_not_is_not_there():
     got = planes(one)
     assert set(got) == {"magnitude", "target"}
     assert np.all(got["target"]["codes"] == 2)
+
+
+def test_every_plane_that_there_is_comes_with_what_its_codes_mean():
+    rng = np.random.default_rng(1)
+    shape = (1, 6, 4)
+    std_c, cem43_min, gy = (rng.random(shape, np.float32) * most for most in (9.0, 500.0, 40.0))
+    std_c[0, 0, 0], cem43_min[0, 0, :2], gy[0, 0, 0] = np.inf, (np.nan, np.inf), np.nan
+    bits = np.arange(24, dtype=np.uint16).reshape(shape) * 1365
+    one = replace(
+        maps(1, n_pixels=1),
+        magnitude=np.ones(shape, np.float32),
+        temperature_c=np.full(shape, 40.0, np.float32),
+        valid=np.ones(shape, np.bool_),
+        temperature_std_c=std_c,
+        dose_cem43_min=cem43_min,
+        dose_gy=gy,
+        region_bits=bits,
+    )
+    got = planes(one)
+    assert list(got) == [
+        "magnitude", "temperature_c", "temperature_std_c", "dose_cem43_min", "dose_gy", "regions"
+    ]  # fmt: skip
+    assert [one["unit"] for one in got.values()] == ["", "°C", "°C", "CEM43 min", "Gy", ""]
+    assert np.isnan(values(got["temperature_std_c"])[0, 0, 0])
+    assert np.nanmax(np.abs(values(got["temperature_std_c"]) - std_c)[0, 1:]) <= 0.001
+    dose = values(got["dose_cem43_min"])
+    assert np.isnan(dose[0, 0, 0])
+    assert dose[0, 0, 1] > 655  # without end, and so the last value that there is
+    assert np.abs(dose - cem43_min)[0, 1:].max() <= 0.01
+    assert np.abs(values(got["dose_gy"]) - gy)[0, 1:].max() <= 0.001
+    assert np.isnan(values(got["dose_gy"])[0, 0, 0])
+    assert np.array_equal(values(got["regions"]), bits)
+
+
+def test_nothing_is_drawn_before_somebody_looks_and_then_once():
+    drawn = []
+
+    def draw_it():
+        drawn.append(1)
+        return b"picture"
+
+    picture = Picture(1, ("run", 0, 0), draw_it)
+    assert not drawn
+    assert (picture.content, picture.content) == (b"picture", b"picture")
+    assert len(drawn) == 1
