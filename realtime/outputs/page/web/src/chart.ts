@@ -1,6 +1,7 @@
 // One chart against time: uPlot in this page's clothes, with bands, limit lines and a strip below.
 
 import uPlot from "uplot";
+import type { Values } from "./columns.ts";
 import { element } from "./dom.ts";
 
 export interface Line {
@@ -11,7 +12,7 @@ export interface Line {
 }
 
 // Columns are uPlot's: x first, then one for each series, null where there is no value.
-export type Columns = [number[], ...(number | null)[][]];
+export type Columns = [number[], ...Values[]];
 
 export interface Strip {
   colour: string;

@@ -1,13 +1,13 @@
 // Temperature, dose and σ against time; for a moving target its place, what lies outside, and the dose.
 
 import { Chart, edge, line, type Columns, type Line } from "./chart.ts";
-import { doses, limitsOf, mainAxis, motions, readingOf, stds, temperatures } from "./columns.ts";
+import { doses, limitsOf, mainAxis, motions, stds, temperatures } from "./columns.ts";
 import type { Course } from "./course.ts";
 import { duty } from "./course.ts";
 import { at } from "./dom.ts";
 import { DoseVolume } from "./dose_volume.ts";
 import { isGoal } from "./overlay.ts";
-import type { FrameWord, Limit, Plan, Region } from "./wire.ts";
+import type { FrameWord, Limit, Plan, Region, RegionReading } from "./wire.ts";
 import { amount, number } from "./words.ts";
 
 const HELD = "#f05a5a";
@@ -29,11 +29,12 @@ export class Charts {
 
   // shown: the frame of a recording that is being looked at, null where the newest is.
   draw(course: Course, shown: FrameWord | null): void {
-    const frames = course.frames;
-    const markAt = shown ? course.timeOf(shown) : null;
+    const { frames, times_s } = course.charted;
+    const shownAt = shown ? frames.findIndex((frame) => frame.frame_id === shown.frame_id) : -1;
+    const markAt = times_s[shownAt] ?? null;
     const isMoving = this.#plan?.therapy === "mrlinac" || frames.some((frame) => frame.motion);
-    if (isMoving) this.#drawMotion(frames, course.times(frames), shown ?? frames.at(-1), markAt);
-    else this.#drawHeat(frames, course.times(frames), shown ?? frames.at(-1), markAt);
+    if (isMoving) this.#drawMotion(frames, times_s, shown ?? frames.at(-1), markAt);
+    else this.#drawHeat(frames, times_s, shown?.regions ?? course.readings, markAt);
   }
 
   #begin(kind: string, make: () => HTMLElement[]): void {
@@ -43,14 +44,14 @@ export class Charts {
     at("plots").replaceChildren(...make());
   }
 
-  #drawHeat(frames: FrameWord[], x: number[], last: FrameWord | undefined, markAt: number | null): void {
+  #drawHeat(frames: FrameWord[], x: number[], readings: RegionReading[], markAt: number | null): void {
     this.#begin("heat", () => {
       this.#charts = heatCharts();
       return this.#charts.map((one) => one.figure);
     });
-    const region = this.#region(this.#plan?.regions ?? last?.regions ?? []);
+    const region = this.#region(this.#plan?.regions ?? readings);
     const limits = this.#plan?.limits ?? [];
-    const now = readingOf(last, region);
+    const now = readings.find((one) => one.name === region);
     const held = { colour: HELD, isOn: frames.map((frame) => frame.permit === "HELD") };
     const [heat, dose, std] = this.#charts;
     heat!.draw([x, ...temperatures(frames, region)], drawn(limitsOf(limits, region, "temperature_c", "temperature_mean_c")), [held],

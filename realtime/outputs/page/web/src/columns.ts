@@ -2,31 +2,37 @@
 
 import type { FrameWord, Limit, RegionReading } from "./wire.ts";
 
-type Values = (number | null)[];
+// null is a gap: not known. undefined is none: this frame does not show the region, the line goes on.
+export type Values = (number | null | undefined)[];
 const LEAST_DOSE = 0.01; // a log axis has no zero
 
-export function readingOf(frame: FrameWord | null | undefined, region: string): RegionReading | null {
-  return frame?.regions.find((one) => one.name === region) ?? null;
+function readingsOf(frames: FrameWord[], region: string): (RegionReading | undefined)[] {
+  return frames.map((frame) => frame.regions.find((one) => one.name === region && one.n_pixels > 0));
+}
+
+function told(reading: RegionReading | undefined, of: (reading: RegionReading) => number | null | undefined): number | null | undefined {
+  return reading && (of(reading) ?? null);
 }
 
 // max, mean, mean + σ, mean − σ.
 export function temperatures(frames: FrameWord[], region: string): [Values, Values, Values, Values] {
-  const readings = frames.map((frame) => readingOf(frame, region));
-  const mean = readings.map((one) => one?.temperature_mean_c ?? null);
+  const readings = readingsOf(frames, region);
+  const mean = readings.map((one) => told(one, (now) => now.temperature_mean_c));
   const std = stds(frames, region);
-  const by = (sign: number): Values => mean.map((one, n) => (one === null || std[n] == null ? null : one + sign * std[n]));
-  return [readings.map((one) => one?.temperature_max_c ?? null), mean, by(1), by(-1)];
+  const by = (sign: number): Values => mean.map((one, n) => (one == null || std[n] == null ? one && null : one + sign * std[n]));
+  return [readings.map((one) => told(one, (now) => now.temperature_max_c)), mean, by(1), by(-1)];
 }
 
 export function stds(frames: FrameWord[], region: string): Values {
-  return frames.map((frame) => readingOf(frame, region)?.temperature_std_c ?? null);
+  return readingsOf(frames, region).map((one) => told(one, (now) => now.temperature_std_c));
 }
 
 // most and least of the region
 export function doses(frames: FrameWord[], region: string): [Values, Values] {
-  const readings = frames.map((frame) => readingOf(frame, region));
-  const shown = (dose: number | null | undefined) => (dose == null ? null : Math.max(dose, LEAST_DOSE));
-  return [readings.map((one) => shown(one?.dose_max_cem43_min)), readings.map((one) => shown(one?.dose_min_cem43_min))];
+  const readings = readingsOf(frames, region);
+  const shown = (dose: number | null | undefined) => (dose == null ? dose : Math.max(dose, LEAST_DOSE));
+  const of = (pick: (now: RegionReading) => number | null | undefined) => readings.map((one) => shown(told(one, pick)));
+  return [of((now) => now.dose_max_cem43_min), of((now) => now.dose_min_cem43_min)];
 }
 
 // Along one axis of the image (0: y, 1: x): place, predicted, its low and high, gate low and high.
@@ -34,7 +40,7 @@ export function motions(frames: FrameWord[], axis: 0 | 1, margin_mm: number | nu
   const of = (pick: (frame: FrameWord) => readonly number[] | null | undefined): Values =>
     frames.map((frame) => pick(frame)?.[axis] ?? null);
   const center = of((frame) => frame.motion?.gate_center_mm);
-  const gate = (sign: number): Values => center.map((one) => (one === null || margin_mm === null ? null : one + sign * margin_mm));
+  const gate = (sign: number): Values => center.map((one) => (one == null || margin_mm === null ? null : one + sign * margin_mm));
   return [
     of((frame) => frame.motion?.displacement_mm),
     of((frame) => frame.motion?.predicted_mm),

@@ -1,13 +1,19 @@
 // The frames of one run, for the charts: each once, in order, from history and as they come.
 
 import { Ring } from "./ring.ts";
-import type { FrameWord } from "./wire.ts";
+import type { FrameWord, RegionReading } from "./wire.ts";
 
 export const MOST_FRAMES = 4000;
 
 export class Course {
   #rows = new Ring<FrameWord>(MOST_FRAMES);
   #start_s: number | null = null;
+  #readings = new Map<string, RegionReading>();
+
+  // Each region's newest figures: a frame tells of the regions that its slice shows.
+  get readings(): RegionReading[] {
+    return [...this.#readings.values()];
+  }
 
   get frames(): FrameWord[] {
     return this.#rows.all();
@@ -23,12 +29,14 @@ export class Course {
 
   clear(): void {
     this.#rows.clear();
+    this.#readings.clear();
     this.#start_s = null;
   }
 
   add(frame: FrameWord): boolean {
     if (this.last && frame.frame_id <= this.last.frame_id) return false;
     this.#rows.push(frame);
+    for (const one of frame.regions) if (one.n_pixels > 0) this.#readings.set(one.name, one);
     return true;
   }
 
@@ -39,16 +47,22 @@ export class Course {
     for (const frame of [...rows, ...heard].sort((a, b) => a.frame_id - b.frame_id)) this.add(frame);
   }
 
-  timeOf(frame: FrameWord): number | null {
-    const first = this.frames[0];
-    return first ? this.times([first, frame])[1]! : null;
-  }
-
-  // Seconds since the first frame that was ever drawn here: scanner time where there is one.
-  times(frames: FrameWord[]): number[] {
-    const of = (frame: FrameWord) => frame.time_s ?? frame.heard_ms / 1000;
-    if (this.#start_s === null && frames[0]) this.#start_s = of(frames[0]);
-    return frames.map((frame) => of(frame) - this.#start_s!);
+  // The frames that have a place in time, and their seconds since the first that was drawn here.
+  // Scanner time where there is one: two clocks are never mixed, so a frame without it is left out.
+  get charted(): { frames: FrameWord[]; times_s: number[] } {
+    const frames: FrameWord[] = [];
+    const times_s: number[] = [];
+    const all = this.frames;
+    const hasClock = all.some((frame) => typeof frame.time_s === "number");
+    for (const frame of all) {
+      const now_s = hasClock ? frame.time_s : frame.heard_ms / 1000;
+      if (typeof now_s !== "number") continue;
+      this.#start_s ??= now_s;
+      if (times_s.length && now_s - this.#start_s < times_s.at(-1)!) continue; // a clock that stepped back
+      frames.push(frame);
+      times_s.push(now_s - this.#start_s);
+    }
+    return { frames, times_s };
   }
 }
 

@@ -15,8 +15,10 @@ export function curve(dose: StructureDose): [number[], number[]] {
   const points: [number, number][] = [[0, 100], [dose.d98_gy, 98], [dose.d95_gy, 95], [dose.d50_gy, 50], [dose.d2_gy, 2]];
   const most = Math.max(dose.d2_gy, dose.d003cc_gy);
   points.push([most > dose.d2_gy ? most : dose.d2_gy * 1.001, 0]);
-  const rising = points.filter(([gy], n) => n === 0 || gy > points[n - 1]![0]);
-  return [rising.map(([gy]) => gy), rising.map(([, percent]) => percent)];
+  // where the curve falls upright, its points stand a hair apart: x must rise
+  const rising: number[] = [];
+  for (const [gy] of points) rising.push(rising.length ? Math.max(gy, rising.at(-1)! + 1e-6) : gy);
+  return [rising, points.map(([, percent]) => percent)];
 }
 
 export class DoseVolume {
@@ -30,7 +32,7 @@ export class DoseVolume {
     if (this.#names !== names.join()) {
       this.#names = names.join();
       this.#chart = new Chart({
-        title: "Dose-volume", unit: "%; ━ so far ┈ planned ╌ forecast", xUnit: "Gy", xTitle: "dose", least: 100,
+        title: "Dose-volume", unit: "%   ━ now  ┈ plan  ╌ forecast", xUnit: "Gy", xTitle: "dose", least: 100,
         series: names.flatMap((name, n) => STATES.map((state) =>
           line(`${name} ${state}`, COLOURS[n % COLOURS.length]!, { dash: DASHES[state], spanGaps: true, width: state === "so_far" ? 2.5 : 1.5 }))),
       });

@@ -60,10 +60,10 @@ export class Latency {
     const stages = Object.keys(frames.at(-1)?.stage_ms ?? {});
     if (stages.every((one) => this.#stages.includes(one))) return;
     this.#stages = [...new Set([...this.#stages, ...stages])];
-    at("latency-key").replaceChildren(...[...this.#stages, "waiting and hand-over", "late or fault"].map((name, n) => {
+    at("latency-key").replaceChildren(...[...this.#stages, "other", "late or fault"].map((name, n) => {
       const item = element("span");
       const index = n < this.#stages.length ? String(n % COLOURS.length) : name.startsWith("late") ? "late" : "rest";
-      item.append(element("i", "", `swatch stage-${index}`), name);
+      item.append(element("i", "", `swatch stage-${index}`), name.replaceAll("_", " "));
       return item;
     }));
   }

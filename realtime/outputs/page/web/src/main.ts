@@ -100,8 +100,6 @@ function take(next: FrameWord): void {
   if (!review.isOn) course.add(next);
   isChartDue = true;
   images.heed(next);
-  showRegions(next);
-  showDoubts(next);
 }
 
 function draw(data: ArrayBuffer): void {
@@ -158,7 +156,10 @@ function drawCharts(): void {
   if (!isChartDue) return;
   isChartDue = false;
   const newest = course.newest(Math.max(RECENT, latency.nBars));
-  showVitals(frame, newest.slice(-RECENT), plan);
+  const readings = review.isOn && frame ? frame.regions : course.readings;
+  showRegions(readings);
+  showDoubts(frame);
+  showVitals(frame, readings, newest.slice(-RECENT), plan);
   charts.draw(course, review.isOn ? frame : null);
   latency.draw(newest.slice(-latency.nBars), plan);
 }

@@ -1,11 +1,11 @@
-// The last frame's figures of each region.
+// The newest figures of each region, and what is doubtful.
 
 import { at, element, show } from "./dom.ts";
-import type { FrameWord } from "./wire.ts";
+import type { FrameWord, RegionReading } from "./wire.ts";
 import { amount, number } from "./words.ts";
 
-export function showRegions(frame: FrameWord | null): void {
-  const rows = (frame?.regions ?? []).map((one) => {
+export function showRegions(readings: RegionReading[]): void {
+  const rows = readings.map((one) => {
     const row = element("tr");
     const name = element("th", one.name);
     name.scope = "row";

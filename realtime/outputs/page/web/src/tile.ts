@@ -88,7 +88,8 @@ function drawLines(canvas: HTMLCanvasElement, strokes: Stroke[], place: Place, n
     on.strokeStyle = stroke.colour;
     on.stroke();
   }
-  for (const stroke of strokes) if (stroke.label && stroke.lines.length) label(on, stroke, canvas, place, nx, ny);
+  const placed: Box[] = [];
+  for (const stroke of strokes) if (stroke.label && stroke.lines.length) label(on, stroke, canvas, place, nx, ny, placed);
 }
 
 // Join segments that meet, so that a dash runs along the line and not along each pixel.
@@ -120,8 +121,15 @@ function chain(on: CanvasRenderingContext2D, lines: number[]): void {
   }
 }
 
+interface Box {
+  left: number;
+  right: number;
+  base: number;
+}
+
+// Beside the outline's top; lower where another label stands.
 function label(
-  on: CanvasRenderingContext2D, stroke: Stroke, canvas: HTMLCanvasElement, place: Place, nx: number, ny: number,
+  on: CanvasRenderingContext2D, stroke: Stroke, canvas: HTMLCanvasElement, place: Place, nx: number, ny: number, placed: Box[],
 ): void {
   let [right, top] = [-Infinity, Infinity];
   for (let n = 0; n < stroke.lines.length; n += 2) {
@@ -135,7 +143,11 @@ function label(
   const width = on.measureText(text).width;
   const x = ((right / nx - place.x) * place.zoom + 0.5) * canvas.width + 4;
   const y = ((top / ny - place.y) * place.zoom + 0.5) * canvas.height;
-  const [left, base] = [Math.min(Math.max(x, 2), canvas.width - width - 2), Math.min(Math.max(y, size), canvas.height - 4)];
+  const left = Math.min(Math.max(x, 2), canvas.width - width - 2);
+  let base = Math.min(Math.max(y, size), canvas.height - 4);
+  const isHit = (one: Box) => left < one.right && left + width > one.left && Math.abs(base - one.base) < 1.15 * size;
+  for (let hit = placed.find(isHit); hit; hit = placed.find(isHit)) base = hit.base + 1.2 * size;
+  placed.push({ left, right: left + width, base });
   on.lineWidth = 3 * devicePixelRatio;
   on.strokeStyle = "rgb(0 0 0 / 75%)";
   on.setLineDash([]);

@@ -13,8 +13,8 @@ interface Vital {
   isOver?: boolean;
 }
 
-export function showVitals(frame: FrameWord | null, newest: FrameWord[], plan: Plan | null): void {
-  const vitals = frame?.motion || plan?.therapy === "mrlinac" ? ofMotion(frame, newest, plan) : ofHeat(frame, plan);
+export function showVitals(frame: FrameWord | null, readings: RegionReading[], newest: FrameWord[], plan: Plan | null): void {
+  const vitals = frame?.motion || plan?.therapy === "mrlinac" ? ofMotion(frame, newest, plan) : ofHeat(frame, readings, plan);
   const list = at("vitals");
   if (list.children.length !== vitals.length) list.replaceChildren(...vitals.map(makeVital));
   vitals.forEach((vital, n) => {
@@ -29,8 +29,8 @@ export function showVitals(frame: FrameWord | null, newest: FrameWord[], plan: P
   });
 }
 
-function ofHeat(frame: FrameWord | null, plan: Plan | null): Vital[] {
-  const targets = frame?.regions.filter((one) => one.role === "target") ?? [];
+function ofHeat(frame: FrameWord | null, readings: RegionReading[], plan: Plan | null): Vital[] {
+  const targets = readings.filter((one) => one.role === "target");
   const hottest = most(targets, (one) => one.temperature_max_c);
   const dosed = most(targets, (one) => one.dose_max_cem43_min);
   const stop = plan?.limits.find((one) => one.quantity === "temperature_c" && one.region === hottest?.name)?.stop;

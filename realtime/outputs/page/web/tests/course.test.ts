@@ -32,16 +32,37 @@ test("a course takes each frame once, and history before what was heard meanwhil
 test("memory is bounded, and time goes on from the first frame", () => {
   const course = new Course();
   course.add(frame(0));
-  course.times(course.frames);
+  expect(course.charted.times_s).toEqual([0]);
   for (let n = 1; n < MOST_FRAMES + 50; n++) course.add(frame(n));
   expect(course.frames).toHaveLength(MOST_FRAMES);
-  expect(course.times(course.frames)[0]).toBeCloseTo(5, 6);
+  expect(course.charted.times_s[0]).toBeCloseTo(5, 6);
 });
 
-test("a region that is not known leaves a gap, not a zero", () => {
+test("a frame without scanner time is left out rather than placed by another clock", () => {
+  const course = new Course();
+  for (const one of [frame(0, { time_s: null, heard_ms: 9e9 }), frame(1), frame(2), frame(3, { time_s: 0.15 })]) course.add(one);
+  expect(course.charted.frames.map((one) => one.frame_id)).toEqual([1, 2]);
+  expect(course.charted.times_s[1]).toBeCloseTo(0.1, 9);
+  const clockless = new Course();
+  clockless.add(frame(0, { time_s: null, heard_ms: 1000 }));
+  clockless.add(frame(1, { time_s: null, heard_ms: 3000 }));
+  expect(clockless.charted.times_s).toEqual([0, 2]);
+});
+
+test("a region that a slice does not show keeps what was last told of it", () => {
+  const course = new Course();
+  const reading = { name: "focus", role: "target", n_pixels: 4, n_valid: 4, temperature_max_c: 50 };
+  course.add(frame(1, { regions: [reading] }));
+  course.add(frame(2, { regions: [{ ...reading, n_pixels: 0, temperature_max_c: null }] }));
+  expect(course.readings).toEqual([reading]);
+  course.add(frame(3, { regions: [{ ...reading, temperature_max_c: null }] }));
+  expect(course.readings[0]!.temperature_max_c).toBeNull();
+});
+
+test("a region that is not known leaves a gap, not a zero; one that is not shown leaves none", () => {
   const known = frame(1, { regions: [{ name: "focus", role: "target", n_pixels: 1, n_valid: 1, temperature_max_c: 50, temperature_mean_c: 45, temperature_std_c: 0.5, dose_max_cem43_min: 0 }] });
-  expect(temperatures([frame(0), known], "focus")).toEqual([[null, 50], [null, 45], [null, 45.5], [null, 44.5]]);
-  expect(doses([frame(0), known], "focus")).toEqual([[null, 0.01], [null, null]]);
+  expect(temperatures([frame(0), known], "focus")).toEqual([[undefined, 50], [undefined, 45], [undefined, 45.5], [undefined, 44.5]]);
+  expect(doses([frame(0), known], "focus")).toEqual([[undefined, 0.01], [undefined, null]]);
 });
 
 test("the gate stands about its centre, and duty counts only frames that tell of the beam", () => {
