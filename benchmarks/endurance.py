@@ -33,8 +33,8 @@ class Case:
 
 CASES = (
     Case("mrgfus: single-baseline, dose, Arrhenius", 16, FUS.format(heat_model="false"), 1.0),
-    Case("mrlinac: ncc, rls, gate, delivered dose", 32, LINAC, 0.25),
-    Case("mrgfus with the heat model", 16, FUS.format(heat_model="true"), 0.05),
+    Case("mrlinac: ncc, rls, gate, delivered dose", 32, LINAC, 0.06),
+    Case("mrgfus with the heat model", 16, FUS.format(heat_model="true"), 0.02),
 )
 
 
@@ -160,7 +160,7 @@ def _process_table(rows: list[tuple[str, ...]]) -> Table:
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=1_000_000, help="through the fold")
-    parser.add_argument("--through", type=int, default=30_000, help="through all processes")
+    parser.add_argument("--through", type=int, default=20_000, help="through all processes")
 
 
 if __name__ == "__main__":
