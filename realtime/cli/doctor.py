@@ -48,5 +48,5 @@ def _print(findings: list[Finding], limits: list[str], out: Console) -> None:
         table.add_row(Text(one.state, style=_COLOURS[one.state]), one.what, one.text)
     out.print(table)
     out.print("What will limit latency here:", style="bold")
-    for one in limits:
-        out.print(f"  - {one}")
+    for limit in limits:
+        out.print(f"  - {limit}")

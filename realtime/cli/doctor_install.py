@@ -54,7 +54,8 @@ def _packages() -> Finding:
 
 
 def _extras() -> Finding:
-    have, lack = [], []
+    have: list[str] = []
+    lack: list[str] = []
     for extra in sorted(metadata.metadata(_OURS).get_all("Provides-Extra") or ()):
         if extra in _FOR_DEVELOPERS:
             continue
