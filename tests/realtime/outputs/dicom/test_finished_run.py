@@ -85,6 +85,7 @@ def test_a_run_folder_gives_what_was_published(written):
     )
 
 
+@pytest.mark.slow
 def test_the_archive_stores_every_object_bit_for_bit(heated, written, archive):
     done = run(heated, "--to", f"ORTHANC@127.0.0.1:{archive.port}")
     assert done.exit_code == 0, done.output
@@ -104,6 +105,7 @@ def _pixels(dataset):
     return dataset.get("PixelData") or dataset.get("FloatPixelData")
 
 
+@pytest.mark.slow
 def test_the_archive_takes_the_delivered_dose_in_its_units_and_place(irradiated, archive, tmp_path):
     path, plan = irradiated
     to = f"ORTHANC@127.0.0.1:{archive.port}"
@@ -125,6 +127,7 @@ def test_the_archive_takes_the_delivered_dose_in_its_units_and_place(irradiated,
     assert (back.DoseUnits, back.DoseType, back.PatientID) == ("GY", "PHYSICAL", "4711")
 
 
+@pytest.mark.slow
 def test_without_a_patient_nothing_of_the_plan_s_patient_is_in_the_dose(irradiated, tmp_path):
     path, _ = irradiated
     assert run(path, "--out", tmp_path).exit_code == 0
@@ -176,6 +179,7 @@ def test_what_cannot_be_done_is_told_in_a_line(heated, tmp_path, monkeypatch, op
     assert "4711" not in done.output
 
 
+@pytest.mark.slow
 def test_an_archive_that_knows_itself_by_another_title_is_told(heated, archive):
     done = run(heated, "--to", f"NOBODY@127.0.0.1:{archive.port}")
     assert done.exit_code == 1

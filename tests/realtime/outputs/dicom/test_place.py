@@ -63,16 +63,15 @@ def test_every_object_lies_where_the_monitor_measured(name):
     figure = [(0, 2, 11), (0, 2, 16), (0, 4, 11), (1, 7, 3)]
     for index in figure:
         made.magnitude[index] = 1.0
-    objects = {one.SeriesNumber // 1000: one for one in frame_instances(made, STUDY)[2:]}
-    magnitudes = frame_instances(made, STUDY)[:2]
+    *magnitudes, temperature, dose, lesion = frame_instances(made, STUDY)
     expected = np.array(sorted(tuple(at_mm(place, index)) for index in figure))
     lit = np.concatenate([voxels_mm(one, lambda p: p > 0) for one in magnitudes])
     np.testing.assert_allclose(sorted(map(tuple, lit)), expected, atol=1e-4)
     hot = [tuple(at_mm(place, (0, y, x))) for y in (2, 3, 4) for x in range(11, 17)]
     beyond = sorted([*hot, tuple(at_mm(place, (1, 7, 3)))])
-    np.testing.assert_allclose(voxels_mm(objects[2], lambda p: p > 50), sorted(hot), atol=1e-4)
-    np.testing.assert_allclose(voxels_mm(objects[3], lambda p: p > 240), beyond, atol=1e-4)
-    np.testing.assert_allclose(voxels_mm(objects[4], lambda p: p > 0), beyond, atol=1e-4)
+    np.testing.assert_allclose(voxels_mm(temperature, lambda p: p > 50), sorted(hot), atol=1e-4)
+    np.testing.assert_allclose(voxels_mm(dose, lambda p: p > 240), beyond, atol=1e-4)
+    np.testing.assert_allclose(voxels_mm(lesion, lambda p: p > 0), beyond, atol=1e-4)
 
 
 def test_a_region_s_center_lies_in_the_pixel_where_the_monitor_draws_it():
