@@ -261,10 +261,10 @@ class Gateway:
         self._premises.tick(self._desk)
         self._workers.tick(now_ns)
         self.publisher.tick(now_ns)
-        self._watch_outputs()
-        self._watch_memory(now_ns)
         if now_ns >= self._beat_ns:
             self._beat_ns = now_ns + HEARTBEAT_NS
+            self._watch_outputs()
+            self._watch_memory(now_ns)
             holder = self._roster.holder
             state = "HELD" if holder is None else holder.session.answers.permit_state
             run_id, preparing = "" if holder is None else holder.run_id, self._roster.preparing
