@@ -1,5 +1,6 @@
 import pytest
 
+from tests.realtime.outputs.page import chromium as debians
 from tests.realtime.outputs.page.monitor import Browser, Monitor, page_for
 
 
@@ -28,3 +29,24 @@ def browsers(page):
     yield open_one
     for one in opened:
         one.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with debians.browser() as it:
+        yield it
+
+
+@pytest.fixture
+def tab(chromium):
+    with debians.open_tab(chromium) as it:
+        yield it
+
+
+@pytest.fixture
+def live(tab, page, monitor):
+    """The page, open and live."""
+    monitor.is_beating = True
+    tab.goto(page.where)
+    tab.wait_for_selector(debians.LIVE)
+    return tab

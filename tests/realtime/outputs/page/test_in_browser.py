@@ -1,102 +1,47 @@
-"""The page in a real browser: drawn, live, and within half a second not live."""
+"""The page in a real browser: live, within half a second not live, and back by itself."""
 
+import contextlib
+import os
 import re
-from pathlib import Path
+import signal
 
 import pytest
 
 from messages import Permit
-from tests.realtime.outputs.page.monitor import alert, maps
+from tests.realtime.outputs.page.chromium import LIVE, open_tab, wait_frame
+from tests.realtime.outputs.page.monitor import Monitor, maps, page_for
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser at {CHROMIUM}"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def tab(chromium):
-    context = chromium.new_context(viewport={"width": 1200, "height": 900})
-    one = context.new_page()
-    one.errors = []
-    one.on("pageerror", lambda error: one.errors.append(str(error)))
-    one.asked = []
-    one.on("request", lambda request: one.asked.append(request.url))
-    yield one
-    context.close()
+def paused():
+    """Stops a process (SIGSTOP) for the length of a `with`."""
+
+    @contextlib.contextmanager
+    def one(pid):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    return one
 
 
-@pytest.fixture
-def live(tab, page, monitor):
-    """The page, open and live."""
-    monitor.is_beating = True
-    tab.goto(page.where)
-    tab.wait_for_selector("body:not(.stale)")
-    return tab
+def is_held_and_says_so(tab):
+    tab.wait_for_selector("body.stale")
+    assert tab.is_visible("#permit.held")
+    assert tab.inner_text("#permit-state") == "HELD"
+    assert tab.inner_text("#permit-reason") == "this page is not live"
+    assert re.search(r"NOT LIVE.*Treat as HELD", tab.inner_text("#stale"))
+    return True
 
 
-def pixel(tab, x, y):
-    """Colour of the picture at a part of its width and height."""
-    return tab.evaluate(
-        """([x, y]) => { const c = document.getElementById("picture");
-        return [...c.getContext("2d").getImageData(c.width * x, c.height * y, 1, 1).data]; }""",
-        [x, y],
-    )
-
-
-def test_it_draws_what_is_known_and_nothing_else(live, monitor):
-    one = maps(7)
-    one.temperature_c[0, :16] = 60.0  # the upper half is hot
-    one.valid[0, :, 16:] = False  # and the right half not known
-    monitor.say(one)
-    live.wait_for_selector("#picture[aria-label='image of frame 7']")
-    red, green, blue, _ = pixel(live, 0.1, 0.1)
-    assert red > green > blue
-    red, green, blue, _ = pixel(live, 0.1, 0.9)
-    assert red == green == blue == 255  # cool: the magnitude alone
-    right = {tuple(pixel(live, 0.5 + n / 64, 0.1)[:3]) for n in range(1, 16)}
-    assert (60, 75, 110) in right  # the hatch
-    assert all(red <= 128 for red, _, _ in right)  # and no colour of heat
-    assert live.errors == []
-    assert all(url.startswith(live.url) for url in live.asked if url.startswith("http"))
-
-
-def test_permit_and_alerts_are_told_and_acknowledged_by_a_key(live, monitor):
+def granted(tab, monitor):
     monitor.permit_state = "GRANTED"
     monitor.say(Permit("GRANTED", 60_000.0, "", 1))
-    live.wait_for_selector("#permit.granted")
-    assert live.inner_text("#permit-state") == "GRANTED"
-    assert live.is_visible("#permit .disc")
-    assert not live.is_visible("#permit .octagon")
-    monitor.permit_state = "HELD"
-    monitor.say(Permit("HELD", 0.0, "too hot", 2))
-    live.wait_for_selector("#permit.held")
-    assert live.inner_text("#permit-state") == "HELD"
-    assert live.inner_text("#permit-reason") == "too hot"
-    assert live.is_visible("#permit .octagon")
-
-    monitor.say(alert(0, priority="low"))
-    monitor.say(alert(1, priority="high", text="<b>hot</b>"))
-    live.wait_for_selector("#alerts li.high")
-    assert [row.get_attribute("class") for row in live.query_selector_all("#alerts li")] == [
-        "high", "low",
-    ]  # fmt: skip
-    assert "<b>hot</b>" in live.inner_text("#alerts li.high")
-    live.fill("#who", "Ada")
-    live.press("#alerts li.high", "a")
-    live.wait_for_selector("#answer:text-is('alert 1 acknowledged')")
-    asked = {"type": "acknowledge", "alert_id": 1, "who": "Ada", "epoch": monitor.epoch}
-    assert monitor.asked[-1] == asked
+    tab.wait_for_selector("#permit.granted")
 
 
 def test_it_says_that_it_is_not_live_within_500_ms_of_the_last_beat(tab, page, monitor):
@@ -105,7 +50,7 @@ def test_it_says_that_it_is_not_live_within_500_ms_of_the_last_beat(tab, page, m
     tab.clock.install()
     tab.goto(page.where)
     tab.clock.pause_at(tab.evaluate("Date.now()") + 5000)
-    tab.wait_for_selector("body:not(.stale)")
+    tab.wait_for_selector(LIVE)
     monitor.is_beating = False
     for n in range(4):  # behind them comes no beat any more
         monitor.say(Permit("HELD", 0.0, f"marker {n}", n))
@@ -116,11 +61,51 @@ def test_it_says_that_it_is_not_live_within_500_ms_of_the_last_beat(tab, page, m
     assert tab.is_visible("#permit.granted")
     assert not tab.is_visible("#stale")
     tab.clock.run_for(200)
-    assert tab.is_visible("#permit.held")
-    assert tab.inner_text("#permit-reason") == "this page is not live"
-    assert re.search(r"NOT LIVE.*Treat as HELD", tab.inner_text("body > .banner:visible"))
+    assert is_held_and_says_so(tab)
     monitor.is_beating = True
-    tab.wait_for_selector("body:not(.stale)")
+    tab.wait_for_selector(LIVE)
+
+
+def test_a_frozen_server_is_not_live_and_its_last_image_does_not_look_so(
+    live, page, monitor, paused
+):
+    granted(live, monitor)
+    monitor.say(maps(3))
+    wait_frame(live, 3)
+    before = live.locator("#tiles").screenshot()
+    with paused(page.pid):
+        assert is_held_and_says_so(live)
+        assert live.locator("#tiles").screenshot() != before
+    live.wait_for_selector(LIVE)
+
+
+def test_a_killed_server_is_not_live_and_the_page_comes_back_by_itself(tab, monitor):
+    with page_for(monitor) as first:
+        tab.goto(first.where)
+        tab.wait_for_selector(LIVE)
+        granted(tab, monitor)
+        port = first.where.rstrip("/").rsplit(":", 1)[1]
+        os.kill(first.pid, signal.SIGKILL)
+        assert is_held_and_says_so(tab)
+    with page_for(monitor, port=int(port)):
+        tab.wait_for_selector(LIVE)
+        # beats that say GRANTED are no permit: only the next one is
+        assert tab.is_visible("#permit.held")
+        granted(tab, monitor)
+
+
+def test_another_life_of_the_monitor_is_shown_as_its_own(tab):
+    first = Monitor("first life")
+    try:
+        with page_for(first) as process:
+            tab.goto(process.where)
+            tab.wait_for_selector(LIVE)
+            first.say(maps(5))
+            wait_frame(tab, 5)
+            first.epoch, first._sequences, first._alerts = "second life", {}, []
+            tab.wait_for_selector("#picture[aria-label='image of frame 5']", state="detached")
+    finally:
+        first.close()
 
 
 def test_a_page_of_another_origin_gets_no_socket(tab, page):
@@ -138,3 +123,29 @@ def test_a_page_of_another_origin_gets_no_socket(tab, page):
     assert opened is False
     read = tab.evaluate("(u) => fetch(u).then(() => true, () => false)", page.where)
     assert read is False
+
+
+def test_it_asks_nobody_else_for_anything(chromium, page, monitor):
+    with open_tab(chromium, offline=False) as tab:
+        tab.goto(page.where)
+        tab.wait_for_selector(LIVE)
+        monitor.say(maps(9))
+        wait_frame(tab, 9)
+        host = page.where.removeprefix("http://").rstrip("/")
+        assert {re.split(r"/+", url)[1] for url in tab.asked} == {host}
+        assert any(url.startswith("ws://") for url in tab.asked)
+        assert tab.errors == []
+
+
+def test_a_browser_that_froze_harms_no_other(chromium, live, monitor):
+    with open_tab(chromium) as frozen:
+        frozen.goto(live.url)
+        frozen.wait_for_selector(LIVE)
+        debugger = frozen.context.new_cdp_session(frozen)
+        debugger.send("Debugger.enable")
+        debugger.send("Debugger.pause")  # at its next statement, and it reads nothing any more
+        for n in range(20, 60):
+            monitor.say(maps(n, n_pixels=64))
+            wait_frame(live, n)
+        live.wait_for_selector("#live:text-is('LIVE')")
+        debugger.send("Debugger.resume")
