@@ -64,7 +64,7 @@ class FrameProgress(_Line):
             self._progress.refresh()
 
     def _describe(self, verdict: Verdict) -> str:
-        parts = verdict_words.training(verdict) + verdict_words.motion_brief(verdict)
+        parts = verdict_words.training(verdict) + verdict_words.motion(verdict)
         for region in verdict.regions:
             if region.name == self._target and region.temperature_max_c is not None:
                 parts.append(f"{region.name} {region.temperature_max_c:5.1f} °C")

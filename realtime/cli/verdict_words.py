@@ -12,30 +12,7 @@ def training(verdict: Verdict) -> list[str]:
 
 
 def motion(verdict: Verdict) -> list[str]:
-    """Return where the target is and will be, gate, beam and dose; nothing without a target.
-
-    Places are (y, x) in mm; an arrow leads to what is predicted for the moment of beam effect.
-    """
-    reading = verdict.motion
-    if reading is None:
-        return []
-    words = [f"at {_place(reading.displacement_mm)}"]
-    if reading.predicted_mm is not None:
-        words.append(f"→ {_place(reading.predicted_mm)}")
-    if reading.outside_percent is not None:
-        words.append(f"outside {reading.outside_percent:.0f} %")
-    if reading.predicted_outside_percent is not None:
-        words.append(f"→ {reading.predicted_outside_percent:.0f} %")
-    if reading.doubts:
-        words.append(f"doubted: {', '.join(reading.doubts)}")
-    words.append(f"gate {'OPEN' if reading.is_gate_open else 'CLOSED'}")
-    words.append(f"beam {_beam(reading)}")
-    target = None if verdict.delivered is None else target_dose(verdict.delivered)
-    return words if target is None else [*words, f"D98 {target.d98_gy:.2f} Gy"]
-
-
-def motion_brief(verdict: Verdict) -> list[str]:
-    """Return the same for a narrow line, without what is predicted for place and gate."""
+    """Return where the target is (y, x), gate, beam and dose; nothing without a target."""
     reading = verdict.motion
     if reading is None:
         return []

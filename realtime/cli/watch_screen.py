@@ -64,6 +64,8 @@ def _run(seen: Seen, now_ns: int) -> Text:
         words.append(f"{start.protocol_name} ({start.therapy})")
         words.append(f"deadline {start.frame_deadline_ms:g} ms")
     age_s = seen.frame_age_s(now_ns)
+    line = Text("  ".join(words), style="dim")
     if age_s is not None:
-        words.append(f"last frame {age_s:.1f} s ago")
-    return Text("  ".join(words), style="dim")
+        is_old = seen.start is not None and age_s * 1e3 > seen.start.lease_ms
+        line.append(f"  last frame {age_s:.1f} s ago", style="not dim yellow" if is_old else "")
+    return line

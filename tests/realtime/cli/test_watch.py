@@ -140,6 +140,16 @@ def test_of_an_mr_linac_place_gate_beam_and_dose_are_shown(terminal, width):
     assert row[1] == f"{told.delivered.so_far[0].d98_gy:.2f}"
 
 
+def test_a_target_that_is_doubted_or_not_known_is_told_so(terminal):
+    terminal.hear(replace(frame_of(61)[0], run_id="run"))
+    assert "low-similarity" in terminal.shown()
+    told, _ = frame_of(5)
+    unknown = replace(told.motion, displacement_mm=None, is_beam_on=None, predicted_mm=None)
+    terminal.hear(replace(told, motion=unknown, run_id="run"))
+    (row,) = rows(terminal.shown(), "Target")[:1]
+    assert (row[0], row[1], row[5]) == ("–", "–", "–")
+
+
 def test_a_limit_that_was_told_before_the_watcher_came_is_a_dash():
     it = Terminal()
     it.hear(Heartbeat(0, "HELD", "run"), verdict(0, regions=(FOCUS,)))
