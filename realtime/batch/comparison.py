@@ -12,11 +12,12 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from realtime.batch.results import Line
-from realtime.outputs.report_style import HELD, INK, QUIET, new_figure, settings
+from realtime.outputs.report_style import HELD, INK, QUIET, new_figure, plain_numbers, settings
 
 PICTURE = "batch.png"
 _COLOURS = ("#c2410c", "#1d4ed8", "#0f766e", "#7c3aed", "#ea8a1a", "#64748b")
 _MOST_NAMED = 40  # recordings whose names can be read below each other
+_LEAST = 0.01  # what a logarithmic axis shows of less
 _Real = NDArray[np.float64]
 
 
@@ -89,36 +90,41 @@ def _draw_panel(
             at, values, yerr=np.stack([below, above]), fmt="o", ms=marker, lw=1.0,
             color=_COLOURS[number % len(_COLOURS)], zorder=3,
         )  # fmt: skip
-        before = _column([one.row.earlier for one in ours], panel.figure)
+        before = _column([one.row.earlier for one in ours], panel.figure, panel)
         axes.vlines(at, before, values, color=QUIET, lw=0.8, zorder=1)
         axes.plot(at, before, "o", ms=marker + 2, mfc="none", mec=QUIET, mew=1.0, zorder=2)
     failed = [places[one.planned.recording] for one in lines if not one.is_done]
-    axes.plot(
-        failed, np.zeros(len(failed)), "x", ms=6, color=HELD, clip_on=False,
-        transform=axes.get_xaxis_transform(), zorder=4,
-    )  # fmt: skip
+    if failed:  # an empty line, not clipped, has no size that a layout could reckon with
+        axes.plot(
+            failed, np.zeros(len(failed)), "x", ms=6, color=HELD, clip_on=False,
+            transform=axes.get_xaxis_transform(), zorder=4,
+        )  # fmt: skip
     axes.set_title(panel.title)
     if panel.is_log:
-        axes.set_yscale("symlog", linthresh=1.0)
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, _LEAST) / 2, 2 * max(high, 10 * _LEAST))
+        axes.yaxis.set_major_formatter(plain_numbers())
 
 
 def _values(panel: _Panel, lines: Sequence[Line]) -> tuple[_Real, _Real, _Real]:
     """Return the values and how far their intervals reach below and above."""
     found = [line.row.figures for line in lines]
-    values = _column(found, panel.figure)
+    values = _column(found, panel.figure, panel)
     if panel.std:
-        reach = 1.96 * np.nan_to_num(_column(found, panel.std))
+        reach = 1.96 * np.nan_to_num(_column(found, panel.std, panel))
         return values, reach, reach
     if not panel.low:
         return values, np.zeros_like(values), np.zeros_like(values)
-    below = values - _column(found, panel.low)
-    above = _column(found, panel.high) - values
+    below = values - _column(found, panel.low, panel)
+    above = _column(found, panel.high, panel) - values
     return values, np.nan_to_num(np.maximum(below, 0)), np.nan_to_num(np.maximum(above, 0))
 
 
-def _column(found: Sequence[object], name: str) -> _Real:
+def _column(found: Sequence[object], name: str, panel: _Panel) -> _Real:
     values = [getattr(one, name, None) for one in found]
-    return np.array([np.nan if one is None else one for one in values], np.float64)
+    column = np.array([np.nan if one is None else one for one in values], np.float64)
+    return np.maximum(column, _LEAST) if panel.is_log else column
 
 
 def _name(axes: Axes, recordings: list[str]) -> None:
