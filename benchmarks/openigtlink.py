@@ -175,7 +175,7 @@ def measure(arguments: argparse.Namespace) -> Outcome:
     note = (
         f"{RATE_HZ} frames/s of {MATRIX} × {MATRIX}: magnitude, temperature and dose as float32, "
         "regions as uint16, each client all of them. Age: from the time that the image itself "
-        "tells until its last byte was read. The frozen client reads nothing and is let go after 10 s."
+        "tells until its last byte was read. The frozen client is let go after 10 s."
     )
     title = f"{RATE_HZ} frames/s of {MATRIX}²"
     targets = tuple(
