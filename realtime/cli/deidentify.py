@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from messages import MonitorError
+from realtime.cli.progress import ReadoutProgress
 from realtime.protocol import shipped_protocols
 from realtime.streams.deidentification import deidentified
 from realtime.streams.hdf5_recording import Hdf5Recording
@@ -30,5 +31,7 @@ def deidentify(source: Path, target: Path) -> None:
         write = write_stream
     else:
         raise MonitorError(f"{source}: is MRD version 2, expected ISMRMRD HDF5 or an MRD stream")
-    written = write(target, deidentified(recording, config_names=shipped_protocols()))
+    clean = deidentified(recording, config_names=shipped_protocols())
+    with ReadoutProgress(done="written") as progress:
+        written = write(target, progress.passing(clean, n_readouts=recording.n_readouts))
     click.echo(f"{target}: {written.n_readouts} readouts, {written.n_waveforms} waveforms")

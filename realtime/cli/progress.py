@@ -1,6 +1,6 @@
 """One line of progress, redrawn when whoever works has a moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -100,8 +100,17 @@ class ReadoutProgress(_Line):
 
     def counting(self, recording: Recording) -> Recording:
         """Return the recording; as it is played, its readouts are counted."""
-        self._progress.update(self._task, total=recording.n_readouts)
         return _Counted(recording, self)
+
+    def passing(
+        self, messages: Iterable[RecordedMessage], *, n_readouts: int | None
+    ) -> Iterator[RecordedMessage]:
+        """Yield messages; each readout among them is counted."""
+        self._progress.update(self._task, total=n_readouts)
+        for message in messages:
+            if message.kind == layout.ACQUISITION:
+                self.advance()
+            yield message
 
     def counted(self, things: Sequence[Thing]) -> Iterator[Thing]:
         """Yield things, each counted when the next is asked for."""
@@ -127,7 +136,4 @@ class _Counted:
         self._recording, self._progress = recording, progress
 
     def messages(self) -> Iterator[RecordedMessage]:
-        for message in self._recording.messages():
-            if message.kind == layout.ACQUISITION:
-                self._progress.advance()
-            yield message
+        return self._progress.passing(self._recording.messages(), n_readouts=self.n_readouts)

@@ -6,6 +6,7 @@ import click
 
 from realtime.cli.open_host import keys_option
 from realtime.cli.played import tell_played
+from realtime.cli.progress import ReadoutProgress
 from realtime.clock import MonotonicClock
 from realtime.streams.links import open_link
 from realtime.streams.player import PATIENCE_S, PlayerSettings, parse_speed, play
@@ -34,7 +35,9 @@ def send(
     recording = open_recording(file)
     link = open_link(url, keys=keys)
     try:
-        played = play(recording, link, settings=settings, clock=MonotonicClock())
+        with ReadoutProgress(done="sent") as progress:
+            watched = progress.counting(recording)
+            played = play(watched, link, settings=settings, clock=MonotonicClock())
     finally:
         link.close()
     tell_played(played)
