@@ -19,6 +19,7 @@ COMMANDS = {
     "watch": "Show permit, verdicts and alerts of a running monitor.",
     "acknowledge": "Tell a running monitor that a person has seen an alert.",
     "report": "Write report.html from a run folder.",
+    "review": "Show a finished run on the page, with a time line to scrub.",
     "dicom": "Write or send a finished run as DICOM.",
     "rtdose": "Write the dose that an MR-linac's run delivered as DICOM RTDOSE.",
     "keys": "Make key pairs and say who may connect over a network.",

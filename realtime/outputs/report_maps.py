@@ -13,7 +13,7 @@ Float = NDArray[np.float32]
 _NAMES = ("magnitude", "time_s", "frame")  # what every therapy has
 _THERMAL = ("temperature_c", "temperature_std_c", "valid", "dose_cem43_min")
 _INTERVAL = ("dose_low_cem43_min", "dose_high_cem43_min")
-_MAPS = (*_THERMAL, *_INTERVAL, "target_mask", "dose_gy", "displacement_mm")
+_MAPS = (*_THERMAL, *_INTERVAL, "target_mask", "dose_gy", "displacement_mm", "region_bits")
 
 
 class MapFile:
@@ -67,6 +67,10 @@ class MapFile:
         """Pixel size (y, x)."""
         return self.fov_mm[1] / self.shape[1], self.fov_mm[0] / self.shape[2]
 
+    def last_row_of(self, number: int) -> int:
+        """Return the last row of a slice."""
+        return int(np.flatnonzero(self.slice == number)[-1])
+
     def read(self, name: str, row: int) -> Float:
         """Return one map, float32 (z, y, x)."""
         return np.asarray(self._file[name][row], np.float32)
@@ -78,6 +82,14 @@ class MapFile:
     def target(self, row: int) -> NDArray[np.bool_]:
         """Return where the followed target was, bool (z, y, x)."""
         return np.asarray(self._file["target_mask"][row], np.bool_)
+
+    def has(self, name: str) -> bool:
+        """Whether the file holds a map of this name."""
+        return name in self._file
+
+    def region_bits(self, row: int) -> NDArray[np.uint16]:
+        """Return which regions each pixel lay in, uint16 (z, y, x); see `Maps.region_bits`."""
+        return np.asarray(self._file["region_bits"][row], np.uint16)
 
     def displacement_mm(self) -> Float:
         """Return the target's displacement of each row, float32 (row, 2), (y, x), NaN: unknown."""

@@ -12,41 +12,19 @@ import socket
 import sys
 from pathlib import Path
 
-import uvicorn
-
 from messages import MonitorError
 from realtime.clock import MonotonicClock
-from realtime.outputs.own_names import hosts_of
 from realtime.outputs.page.browser import Browser
-from realtime.outputs.page.door import Request, Socket
 from realtime.outputs.page.news import News
-from realtime.outputs.page.site import site
+from realtime.outputs.page.server import server_for
 from realtime.outputs.page.subscription import Subscription
-from realtime.outputs.page.wire import MOST_INBOUND_BYTES
 
 
 async def serve(events: str, control: str, listening: socket.socket, keys: Path | None) -> None:
     """Serve browsers until standard input ends."""
     clock, news = MonotonicClock(), News()
     line = Subscription(news, clock, events=events, control=control, keys=keys)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            site(hosts_of(listening), lambda socket: Browser(socket, news, line, clock)),
-            http=Request,
-            ws=Socket,
-            ws_max_size=MOST_INBOUND_BYTES,
-            ws_ping_interval=None,
-            ws_per_message_deflate=False,
-            h11_max_incomplete_event_size=1 << 14,
-            timeout_graceful_shutdown=1,
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-        )
-    )
+    server = server_for(listening, lambda socket: Browser(socket, news, line, clock))
     loop = asyncio.get_running_loop()
 
     def stop(_: object = None) -> None:
