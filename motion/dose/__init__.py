@@ -5,7 +5,7 @@ from motion.dose.dvh import Histogram
 from motion.dose.gamma import gamma, passing_percent
 from motion.dose.place import ImageField, Place
 from motion.dose.plan import DoseCloud, DoseGrid, DosePlan, Structure
-from motion.dose.whole_grid import whole_grid_gy
+from motion.dose.whole_grid import rigid_portions, whole_grid_gy
 
 __all__ = [
     "Accumulator",
@@ -20,6 +20,7 @@ __all__ = [
     "gamma",
     "passing_percent",
     "resumed",
+    "rigid_portions",
     "taken_over",
     "whole_grid_gy",
 ]

@@ -24,6 +24,12 @@ def whole_grid_gy(plan: DosePlan, places: Iterable[Place], beam: BeamLog) -> Rea
     it, but rigidly: the whole grid moves as the target does, so that far from the target, and in
     what does not breathe, it is not the tissue's.
     """
+    tissue = Tissue(plan.grid, plan.grid.points_mm().reshape(-1, 3))
+    return tissue.received_gy(plan, rigid_portions(plan, places, beam)).reshape(plan.grid.shape)
+
+
+def rigid_portions(plan: DosePlan, places: Iterable[Place], beam: BeamLog) -> tuple[Portion, ...]:
+    """Return which monitor units came where, by target displacement alone; see `whole_grid_gy`."""
     path = Path()
     counters = [Counter() for _ in plan.clouds]
     portions: list[Portion] = []
@@ -33,8 +39,7 @@ def whole_grid_gy(plan: DosePlan, places: Iterable[Place], beam: BeamLog) -> Rea
             counted = delivered(counters[n], beam, path, beam=n, number=cloud.number)
             counters[n] = counted.counter
             portions += counted.portions
-    tissue = Tissue(plan.grid, plan.grid.points_mm().reshape(-1, 3))
-    return tissue.received_gy(plan, tuple(_joined(portions))).reshape(plan.grid.shape)
+    return tuple(_joined(portions))
 
 
 def _joined(portions: Sequence[Portion]) -> Iterable[Portion]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import FileDataset
 
-from messages import MonitorError, StructureDose
+from messages import BeamLog, MonitorError, StructureDose
 from motion.dose import DoseCloud, DosePlan, Histogram, Place, whole_grid_gy
 from motion.dose.delivery import Portion
 from motion.dose.tissue import Tissue
@@ -33,11 +33,17 @@ class Delivered:
     mu: float
 
 
-def delivered_grid(run: RunRecord) -> Delivered:
-    """Return the dose on the whole grid. Raises MonitorError where the folder lacks what it needs.
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """What the dose is counted from. places: of the target by rising time."""
 
-    It moves rigidly by what motion.csv tells, also where the run had a dense field.
-    """
+    plan: DosePlan
+    places: tuple[Place, ...]
+    beams: BeamLog
+
+
+def delivery_of(run: RunRecord) -> Delivery:
+    """Return plan, places and reports. Raises MonitorError where the folder lacks what it needs."""
     settings = _settings(run)
     plan = load_delivery(settings, run.folder)
     beams = run.beams
@@ -47,8 +53,18 @@ def delivered_grid(run: RunRecord) -> Delivered:
     places = [_place(row, plan_mm) for row in run.motion if math.isfinite(row.time_s)]
     if not places:
         raise MonitorError(f"{run.folder}: motion.csv has no frame with a time")
-    gy = whole_grid_gy(plan, sorted(places, key=lambda one: one.time_s), beams)
-    last_s = max(one.time_s for one in places)
+    return Delivery(plan, tuple(sorted(places, key=lambda one: one.time_s)), beams)
+
+
+def delivered_grid(run: RunRecord) -> Delivered:
+    """Return the dose on the whole grid. Raises MonitorError where the folder lacks what it needs.
+
+    It moves rigidly by what motion.csv tells, also where the run had a dense field.
+    """
+    delivery = delivery_of(run)
+    plan, beams = delivery.plan, delivery.beams
+    gy = whole_grid_gy(plan, delivery.places, beams)
+    last_s = delivery.places[-1].time_s
     mu = sum(beams.delivered_mu(cloud.number, last_s) for cloud in plan.clouds)
     return Delivered(gy, plan, mu)
 

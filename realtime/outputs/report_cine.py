@@ -87,7 +87,7 @@ def draw_picture(
     _draw_boundary(axes, run, series, row, reference[z], maps.pixel_mm, colour=BOUNDARY[is_open])
     outline(axes, maps.target(picture.row)[z], TARGET, width=1.5)
     look_at(axes, window, maps)
-    axes.set_title(f"{picture.title}, frame {series.frame[row]}")
+    axes.set_title(f"{picture.title}\nframe {series.frame[row]}")
     outside = series.outside_percent[row]
     if np.isfinite(outside):
         axes.text(
@@ -117,7 +117,7 @@ def draw_delivered(axes: Axes, run: RunRecord, maps: MapFile, number: int, windo
             if name in colours and name not in _targets(run):
                 outline(axes, mask[z], colours[name], width=1.0)
     look_at(axes, window, maps)
-    axes.set_title("Dose delivered to the tissue")
+    axes.set_title("Dose delivered\nto the tissue")
     return shown
 
 

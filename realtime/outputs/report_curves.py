@@ -93,10 +93,11 @@ def dose_intervals(run: RunRecord, regions: list[str]) -> dict[str, tuple[Real, 
     for row in range(maps.n_rows):
         dose = np.nan_to_num(maps.read("dose_cem43_min", row), nan=-1.0)
         low, high = maps.read("dose_low_cem43_min", row), maps.read("dose_high_cem43_min", row)
+        masks = run.masks_at(row)
         for name in regions:
-            if name not in run.masks:
+            if name not in masks:
                 continue
-            at = np.unravel_index(np.argmax(np.where(run.masks[name], dose, -1.0)), dose.shape)
+            at = np.unravel_index(np.argmax(np.where(masks[name], dose, -1.0)), dose.shape)
             if dose[at] > 0:
                 one = (float(maps.frame[row]), float(low[at]), float(high[at]))
                 found.setdefault(name, []).append(one)

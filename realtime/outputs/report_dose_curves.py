@@ -21,7 +21,7 @@ FIGURE_NAMES = {
     "d003cc_gy": "D0.03cc", "v95_percent": "V95", "v100_percent": "V100",
 }  # fmt: skip
 _LEAST_AXIS_GY = 0.1
-_STYLES = {"delivered": "-", "planned so far": (0, (4, 2)), "forecast of the end": ":"}
+STYLES = {"delivered": "-", "planned so far": (0, (4, 2)), "forecast of the end": ":"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ def draw_dose(
     rows = [row for row in structure.rows if row.frame_id in places]
     at = np.array([places[row.frame_id] for row in rows])
     for figure, colour in figures.items():
-        for when, dashes in _STYLES.items():
+        for when, dashes in STYLES.items():
             values = _values(rows, when, figure)
             width = 1.8 if when == "delivered" else 1.1
             axes.plot(at, values, color=colour, lw=width, ls=dashes)
     lines = [Line2D([], [], color=colour, lw=2, label=FIGURE_NAMES[name])
              for name, colour in figures.items()]  # fmt: skip
     lines += [Line2D([], [], color="#66788a", lw=1.4, ls=dashes, label=when)
-              for when, dashes in _STYLES.items()]  # fmt: skip
+              for when, dashes in STYLES.items()]  # fmt: skip
     # room for the legend above the forecast; less than a centigray is drawn as nothing
     axes.set_ylim(0, max(1.4 * axes.get_ylim()[1], _LEAST_AXIS_GY))
     axes.set_ylabel("dose (Gy)")

@@ -1,5 +1,6 @@
 """The report's sections that tell a run again: its protocol's limits, its machine, its versions."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -10,8 +11,20 @@ from realtime.outputs.report_blocks import Cell, Note, Section, Table
 from realtime.outputs.report_record import RunRecord
 
 _UNITS: Final = {
-    "cem43_min": "CEM43 min", "percent": "%", "sigma": "σ", "mm": "mm", "mm3": "mm³", "gy": "Gy",
+    "cem43_min": "CEM43 min", "ppm_per_c": "ppm/°C",
+    "percent": "%", "sigma": "σ", "mm": "mm", "mm3": "mm³", "gy": "Gy",
     "ms": "ms", "c": "°C", "s": "s",
+}  # fmt: skip
+_SETTINGS: Final = {
+    "recon": ("method",),
+    "thermometry": (
+        "method", "baseline_frames", "alpha_ppm_per_c", "alpha_std_ppm_per_c", "drift_order",
+        "body_temperature_c", "min_snr",
+    ),
+    "motion": (
+        "tracker", "predictor", "latency_ms", "gate_margin_mm", "max_outside_percent",
+        "max_outside_probability_percent",
+    ),
 }  # fmt: skip
 _NAMES_OF_ALL = ("region", "structure")
 
@@ -49,21 +62,28 @@ def _protocol(run: RunRecord) -> list[Section]:
         (rule_name(limit), region_name(limit) or "whole frame", limit_words(limit))
         for limit in run.protocol.limit
     ]
+    methods = [
+        (name, _words(getattr(run.protocol, name), chosen))
+        for name, chosen in _SETTINGS.items()
+        if getattr(run.protocol, name) is not None
+    ]
     regions = ", ".join(f"{one.name} ({one.role})" for one in run.protocol.region)
     table = Table(limits, ("rule", "region", "limits"), widths=(0.2, 0.2, 0.6))
     said = f"Regions: {regions}. " if regions else ""
     said += "Rules that are always on (late frame, incomplete frame, fault) have no limit to set."
-    return [Section("Protocol", [table, Note(said)] if limits else [Note(said)])]
+    how = Table(methods, widths=(0.2, 0.8))
+    return [Section("Protocol", [how, *([table] if limits else []), Note(said)])]
 
 
 def limit_words(limit: Limit) -> str:
     """Return a limit's settings as a person reads them; those that were left out are not told."""
-    told = []
-    for field in msgspec.structs.fields(limit):
-        value = getattr(limit, field.name)
-        if field.name not in _NAMES_OF_ALL and value is not None:
-            told.append(_setting(field.name, value))
-    return ", ".join(told)
+    names = [one.name for one in msgspec.structs.fields(limit) if one.name not in _NAMES_OF_ALL]
+    return _words(limit, names)
+
+
+def _words(settings: object, names: Iterable[str]) -> str:
+    values = {name: getattr(settings, name, None) for name in names}
+    return ", ".join(_setting(name, one) for name, one in values.items() if one is not None)
 
 
 def _setting(name: str, value: object) -> str:

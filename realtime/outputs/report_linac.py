@@ -1,8 +1,8 @@
 """The report's sections about a linac's run: target, gate, tracking and radiation dose."""
 
+from realtime.outputs import report_dvh, report_linac_truth
 from realtime.outputs import report_linac_figures as figures
 from realtime.outputs import report_linac_tables as tables
-from realtime.outputs import report_linac_truth
 from realtime.outputs.report_blocks import Note, Picture, Section
 from realtime.outputs.report_figures import as_png
 from realtime.outputs.report_motion_series import MotionSeries, motion_series
@@ -18,6 +18,11 @@ _MOTION = (
     "Red: tracked. Blue: predicted, drawn at the moment that it was predicted for, with its "
     "interval. The green band is the margin around the gate's centre; the gate itself goes by the "
     "target's area."
+)
+_DVH = (
+    "Solid: delivered. Dashed: the same monitor units had nothing moved. Dotted, of a fraction "
+    "that was not over: its end, if the rest comes to the places so far. Counted again after the "
+    "run, rigidly with the target; the table above is what was counted during it."
 )
 _DOSE = "Solid: delivered to moving tissue. Dashed: the same monitor units had nothing moved."
 
@@ -69,7 +74,15 @@ def _dose(run: RunRecord) -> list[Section]:
     if not run.dose:
         return []
     picture = _picture(run, "dose", "dose of each structure against time", _DOSE)
-    return [Section("Radiation dose", [picture, *tables.dose_blocks(run)])]
+    return [Section("Radiation dose", [picture, *tables.dose_blocks(run)]), _histograms(run)]
+
+
+def _histograms(run: RunRecord) -> Section:
+    title, why = "Dose-volume histograms", report_dvh.why_none(run)
+    if why:
+        return Section(title, [Note(f"They cannot be drawn: {why}.")])
+    png = as_png(report_dvh.draw, run)
+    return Section(title, [Picture(png, "volume of each structure against dose", _DVH)])
 
 
 def _picture(run: RunRecord, name: str, alt: str, caption: str) -> Picture:

@@ -102,7 +102,7 @@ def dose(run: RunRecord) -> Figure:
 
 def _row_in(run: RunRecord, series: MotionSeries, number: int) -> float:
     """Return how high a row of pictures is: square ones side by side, and their titles."""
-    return style.WIDTH_IN / max(len(_row(run, series, number)) + _has_dose(run, number), 3) + 0.35
+    return style.WIDTH_IN / max(len(_row(run, series, number)) + _has_dose(run, number), 3) + 0.5
 
 
 def _row(run: RunRecord, series: MotionSeries, number: int) -> list[cine.Picture]:

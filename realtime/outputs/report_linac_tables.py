@@ -4,7 +4,13 @@ import math
 
 from realtime.outputs.report_blocks import Block, Card, Note, Table
 from realtime.outputs.report_dose_curves import FIGURE_NAMES, Structure, structures
-from realtime.outputs.report_motion_numbers import duty, holds, prediction_error
+from realtime.outputs.report_motion_numbers import (
+    GateLatency,
+    duty,
+    gate_latency,
+    holds,
+    prediction_error,
+)
 from realtime.outputs.report_motion_record import DoseRow
 from realtime.outputs.report_motion_series import MotionSeries, motion_series
 from realtime.outputs.report_record import RunRecord
@@ -57,8 +63,19 @@ def gate_table(run: RunRecord, series: MotionSeries) -> Block:
         ("target outside the boundary, mean", _percent(used.outside_mean_percent)),
         ("the same with the beam on", _percent(used.outside_beam_on_percent)),
         ("beam-on time with too much outside", _percent(used.too_much_beam_on_percent)),
+        *_latency_rows(gate_latency(run, series)),
     ]
     return Table(rows, numbers_from=1)
+
+
+def _latency_rows(found: GateLatency) -> list[tuple[str, str]]:
+    rows = []
+    if math.isfinite(found.assumed_ms):
+        rows.append(("latency that predictions look ahead, median", f"{found.assumed_ms:.0f} ms"))
+    if found.n:
+        told = f"{found.median_ms:.0f} ms, {found.most_ms:.0f} ms at most ({found.n} times)"
+        rows.append(("from an image that closed the gate to beam off, median", told))
+    return rows
 
 
 def hold_table(run: RunRecord, series: MotionSeries) -> list[Block]:
@@ -101,7 +118,7 @@ def dose_blocks(run: RunRecord) -> list[Block]:
             unit, digits = ("%", 1) if is_share else ("Gy", 3)
             rows.append(
                 (row.structure if name == "D98" else "", name, f"{delivered:.{digits}f}",
-                 f"{planned:.{digits}f}", f"{delivered - planned:+.{digits}f}",
+                 f"{planned:.{digits}f}", signed(delivered - planned, digits),
                  _forecast(row, figure, digits), unit)
             )  # fmt: skip
     head = ("structure", "figure", "delivered", "planned by then", "difference", "forecast", "")
@@ -136,6 +153,11 @@ def last_dose(run: RunRecord) -> list[DoseRow]:
 
 def _last(structure: Structure) -> DoseRow:
     return structure.rows[-1]
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a difference with its sign; what rounds to nothing has none."""
+    return f"{value:+z.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
 
 
 def _forecast(row: DoseRow, figure: str, digits: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from realtime.outputs.report_blocks import Block, Note, Section, Table
-from realtime.outputs.report_linac_tables import last_dose
+from realtime.outputs.report_linac_tables import last_dose, signed
 from realtime.outputs.report_motion_errors import tracking_error
 from realtime.outputs.report_motion_series import MotionSeries
 from realtime.outputs.report_record import RunRecord
@@ -95,7 +95,7 @@ def _dose(run: RunRecord, beam: Mapping[str, Any]) -> list[Block]:
             if not isinstance(true, int | float) or told is None:
                 continue
             first = "" if any(row[0] == one.get("name") for row in rows) else one.get("name")
-            rows.append((first, name, f"{true:.3f}", f"{told:.3f}", f"{told - true:+.3f}",
+            rows.append((first, name, f"{true:.3f}", f"{told:.3f}", signed(told - true, 3),
                          _gy(free.get(figure))))  # fmt: skip
     if not rows:
         return []

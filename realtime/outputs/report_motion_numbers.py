@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.outputs.report_beams import beam_spans_s
 from realtime.outputs.report_motion_series import MotionSeries
 from realtime.outputs.report_record import RunRecord
 
@@ -79,6 +80,38 @@ def duty(run: RunRecord, series: MotionSeries) -> Duty | None:
         _share(outside[is_on] > most, lasts[is_on]),
         int(np.count_nonzero(is_open[:-1] & ~is_open[1:])),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class GateLatency:
+    """From the moment that an image shows to the beam, ms.
+
+    assumed_ms: by which predictions look ahead, median; NaN where none was made. n, median_ms,
+    most_ms: of the frames that closed the gate while the beam was on, until it was reported off.
+    """
+
+    assumed_ms: float
+    n: int
+    median_ms: float
+    most_ms: float
+
+
+def gate_latency(run: RunRecord, series: MotionSeries) -> GateLatency:
+    """Return how far the prediction looked ahead, and how long the beam really took to go off."""
+    ahead_s = (series.effect_time_s - series.time_s)[np.isfinite(series.effect_time_s)]
+    assumed_ms = 1e3 * float(np.median(ahead_s)) if ahead_s.size else np.nan
+    is_open = series.is_gate_open & series.is_granted
+    closing = 1 + np.flatnonzero(is_open[:-1] & ~is_open[1:])
+    spans = () if run.beams is None else beam_spans_s(run.beams)
+    took_ms = [
+        1e3 * (stop_s - time_s)
+        for time_s in series.time_s[closing].tolist()
+        for start_s, stop_s in spans
+        if start_s <= time_s < stop_s
+    ]
+    if not took_ms:
+        return GateLatency(assumed_ms, 0, np.nan, np.nan)
+    return GateLatency(assumed_ms, len(took_ms), float(np.median(took_ms)), max(took_ms))
 
 
 def holds(run: RunRecord, series: MotionSeries) -> list[Held]:

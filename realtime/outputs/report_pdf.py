@@ -32,6 +32,7 @@ _WIDTH = A4[0] - 2 * _MARGIN
 _MOST_HIGH = 0.85 * (A4[1] - _HEAD - _FOOT)
 _CARDS_A_ROW = 4
 _LEAST_TABLE = 40 * mm
+_SHORT = 15  # rows
 _TOTAL = "total"  # form that is drawn on each page and known at the end
 
 
@@ -171,14 +172,18 @@ def _cards(cards: Sequence[Card]) -> Flowable:
 def _section(section: Section) -> list[Flowable]:
     heading = _Heading(section.title)
     first, *rest = section.blocks
-    if isinstance(first, Table):
-        # a table breaks over pages, but its heading does not stay behind
-        top: list[Flowable] = [CondPageBreak(_LEAST_TABLE), heading, *_block(first)]
+    if _may_break(first):
+        # its heading does not stay behind
+        story: list[Flowable] = [CondPageBreak(_LEAST_TABLE), heading, *_block(first)]
     else:
-        top = [KeepTogether([heading, *_block(first)])]
+        story = [KeepTogether([heading, *_block(first)])]
     for block in rest:
-        top += [KeepTogether(_block(block))] if isinstance(block, Picture) else _block(block)
-    return top
+        story += _block(block) if _may_break(block) else [KeepTogether(_block(block))]
+    return story
+
+
+def _may_break(block: Block) -> bool:
+    return isinstance(block, Table) and len(block.rows) > _SHORT
 
 
 def _block(block: Block) -> list[Flowable]:

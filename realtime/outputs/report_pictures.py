@@ -21,18 +21,20 @@ _OPAQUE_ABOVE_C = 6.0
 _ZOOM_MARGIN_PX = 6
 _ZOOM_LEAST_PX = 24
 _DOSE_LEAST = 1.0
+_DOSE_MOST = 1e5  # beyond it nothing is left to tell apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """One frame, one slice of it, as the pictures show it. Maps are float32 (y, x).
 
-    temperature_c: NaN where not valid. dose_cem43_min: at the end of the run.
-    masks: bool (y, x). window: rows and columns of the close-up, (top, bottom, left, right).
+    where: which frame it is, and which slice of several. temperature_c: NaN where not valid.
+    dose_cem43_min: at the end of the run. masks: bool (y, x). window: rows and columns of the
+        close-up, (top, bottom, left, right).
     """
 
     row: int
-    frame_id: int
+    where: str
     body_c: float
     magnitude: NDArray[np.float32]
     temperature_c: NDArray[np.float32]
@@ -66,18 +68,21 @@ def scene_of(run: RunRecord) -> Scene | None:
     rows = [] if peak is None else np.flatnonzero(maps.frame == peak.frame_id).tolist()
     row = rows[0] if rows else maps.n_rows - 1
     temperature_c = maps.temperature_c(row)
-    target = None if peak is None else run.masks.get(peak.region)
+    found = run.masks_at(row)
+    target = None if peak is None else found.get(peak.region)
     z = _hottest_slice(temperature_c, target)
-    masks = {name: mask[z] for name, mask in run.masks.items() if mask[z].any()}
+    masks = {name: mask[z] for name, mask in found.items() if mask[z].any()}
+    number = int(maps.slice[row])
+    where = f"frame {maps.frame[row]}" + (f", slice {number}" if np.ptp(maps.slice) else "")
     settings = None if run.protocol is None else run.protocol.thermometry
     colours = style.region_colours(regions_of(run))
     return Scene(
         row,
-        int(maps.frame[row]),
+        where,
         37.0 if settings is None else settings.body_temperature_c,
         maps.read("magnitude", row)[z],
         temperature_c[z],
-        maps.read("dose_cem43_min", maps.n_rows - 1)[z],
+        maps.read("dose_cem43_min", maps.last_row_of(number))[z],
         masks,
         colours,
         _window(masks, temperature_c[z]),
@@ -105,7 +110,7 @@ def draw_anatomy(axes: Axes, scene: Scene) -> None:
     for name, mask in scene.masks.items():
         outline(axes, mask, scene.colours[name], width=0.8)
     draw_scale_bar(axes, whole, scene.pixel_mm)
-    axes.set_title(f"Frame {scene.frame_id}, the whole image")
+    axes.set_title(f"{scene.where[0].upper()}{scene.where[1:]}")
 
 
 def draw_close_up(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib's mappable
@@ -114,7 +119,7 @@ def draw_close_up(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib
     _contours(axes, scene.dose_cem43_min)
     _name_regions(axes, scene)
     _look_at(axes, scene)
-    axes.set_title(f"Temperature, frame {scene.frame_id}")
+    axes.set_title(f"Temperature, {scene.where}")
     return shown
 
 
@@ -123,7 +128,7 @@ def draw_dose(axes: Axes, scene: Scene) -> Any:  # noqa: ANN401 - matplotlib's m
     _grey(axes, scene)
     dose = np.where(scene.dose_cem43_min >= _DOSE_LEAST, scene.dose_cem43_min, np.nan)
     finite = dose[np.isfinite(dose)]
-    most = max(float(finite.max()) if finite.size else 0.0, 1000.0)
+    most = min(max(float(finite.max()) if finite.size else 0.0, 1000.0), _DOSE_MOST)
     shown = axes.imshow(
         dose, cmap=style.DOSE_MAP, norm=LogNorm(_DOSE_LEAST, most), interpolation="nearest"
     )
@@ -149,15 +154,19 @@ def add_colour_bars(figure: Figure, axes: tuple[Axes, Axes], shown: tuple[Any, A
 def draw_valid(axes: Axes, run: RunRecord, maps: MapFile, *, z: int) -> Any:  # noqa: ANN401
     """Draw in how many per cent of the frames each pixel was believed."""
     total = np.zeros(maps.shape[1:], np.float64)  # a count, and counts outgrow float32
-    rows = [row for row in range(maps.n_rows) if np.isfinite(maps.read("temperature_c", row)).any()]
+    scene = scene_of(run)
+    number = maps.slice[0 if scene is None else scene.row]
+    of_slice = np.flatnonzero(maps.slice == number).tolist()
+    rows = [row for row in of_slice if np.isfinite(maps.read("temperature_c", row)).any()]
+    masks = run.masks_at(of_slice[0])
     for row in rows:
         total += maps.valid(row)[z]
     shown = axes.imshow(100 * total / max(len(rows), 1), cmap="magma", vmin=0, vmax=100)
     for (name, _), colour in zip(
         regions_of(run), style.region_colours(regions_of(run)).values(), strict=True
     ):
-        if name in run.masks and run.masks[name][z].any():
-            outline(axes, run.masks[name][z], colour, width=1.0)
+        if name in masks and masks[name][z].any():
+            outline(axes, masks[name][z], colour, width=1.0)
     bare(axes)
     axes.set_title("Frames believed")
     return shown

@@ -61,7 +61,8 @@ class RunRecord:
 
     alert_utc: when each of the alerts was said, empty where nothing tells.
     readings: empty for the linac; motion, dose, beams: of the linac alone.
-    masks: bool (z, y, x) by region name. heated: bool (z, y, x), targets with their margin.
+    masks: bool (z, y, x) by region name, of the first slice; slice_masks: of each, by its number.
+    heated: bool (z, y, x), targets with their margin, of the first slice.
     """
 
     folder: Path
@@ -82,11 +83,17 @@ class RunRecord:
     beams: BeamLog | None = None
     motion_truth: MotionTruth | None = None
     alert_utc: Sequence[str] = ()
+    slice_masks: Mapping[int, Mapping[str, NDArray[np.bool_]]] = field(default_factory=dict)
 
     def close(self) -> None:
         """Close the maps."""
         if self.maps is not None:
             self.maps.close()
+
+    def masks_at(self, row: int) -> Mapping[str, NDArray[np.bool_]]:
+        """Return the regions as they lie in the slice of a row of the maps."""
+        number = 0 if self.maps is None else int(self.maps.slice[row])
+        return self.slice_masks.get(number, self.masks)
 
     @property
     def therapy(self) -> str:
@@ -113,10 +120,12 @@ def read_run(folder: Path) -> RunRecord:
     protocol = _tried(lambda: _read_protocol(folder / "protocol.toml"), missing)
     alerts, alert_utc = _read_alerts(folder / "alerts.jsonl", missing)
     maps = _tried(lambda: MapFile(folder / "maps.h5"), missing)
-    masks, heated = {}, None
+    slice_masks, masks, heated = {}, {}, None
     if maps is not None and protocol is not None:
-        found = _tried(lambda: _masks(protocol, maps), missing)
-        masks, heated = found if found is not None else ({}, None)
+        slice_masks = _tried(lambda: _slice_masks(protocol, maps), missing) or {}
+        if slice_masks:
+            masks = slice_masks[int(maps.slice[0])]
+            heated = heated_mask(masks, protocol, shape=maps.shape)
     if start is None and not verdicts and maps is None:
         raise MonitorError(f"{folder}: holds no run (no run.json, verdicts.csv or maps.h5)")
     if start is not None and stop is None:
@@ -124,7 +133,7 @@ def read_run(folder: Path) -> RunRecord:
     closed_loop = _read_closed_loop(folder / "closed_loop.json", missing)
     run = RunRecord(
         folder, start, stop, protocol, verdicts, (), alerts, maps, None, closed_loop,
-        masks, heated, missing, alert_utc=alert_utc,
+        masks, heated, missing, alert_utc=alert_utc, slice_masks=slice_masks,
     )  # fmt: skip
     return _with_motion(run, missing) if run.therapy == "mrlinac" else _with_heat(run, missing)
 
@@ -257,11 +266,14 @@ def _read_protocol(path: Path) -> Protocol:
     return parse_protocol(text, folder=path.parent)
 
 
-def _masks(
-    protocol: Protocol, maps: MapFile
-) -> tuple[dict[str, NDArray[np.bool_]], NDArray[np.bool_]]:
-    masks = region_masks(protocol, shape=maps.shape, fov_mm=maps.fov_mm, pose=maps.pose or Pose())
-    return masks, heated_mask(masks, protocol, shape=maps.shape)
+def _slice_masks(protocol: Protocol, maps: MapFile) -> dict[int, dict[str, NDArray[np.bool_]]]:
+    numbers, rows = np.unique(maps.slice, return_index=True)
+    return {
+        int(number): region_masks(
+            protocol, shape=maps.shape, fov_mm=maps.fov_mm, pose=maps.pose_of(int(row)) or Pose()
+        )
+        for number, row in zip(numbers, rows, strict=True)
+    }
 
 
 def _read_closed_loop(path: Path, missing: list[str]) -> dict[str, Any]:

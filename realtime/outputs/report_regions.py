@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from realtime.alerts.limits import DoseLimit, DoseReached, Limit, TemperatureMax
 from realtime.outputs.report_blocks import Block, Note, Table
-from realtime.outputs.report_curves import dose_intervals
+from realtime.outputs.report_montage import panels
 from realtime.outputs.report_pictures import regions_of
 from realtime.outputs.report_record import ReadingRow, RunRecord
 
-Interval = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+_DOSES = ("dose_cem43_min", "dose_low_cem43_min", "dose_high_cem43_min")
 
 _HEAD = ("region", "role", "hottest pixel ± 2σ", "frame", "limits", "most dose, CEM43 min",
          "95 % interval", "limits")  # fmt: skip
@@ -19,17 +18,15 @@ _HEAD = ("region", "role", "hottest pixel ± 2σ", "frame", "limits", "most dose
 
 def region_table(run: RunRecord) -> list[Block]:
     """Return each region's highest temperature and dose beside its limits."""
-    regions = regions_of(run)
-    intervals = dose_intervals(run, [name for name, _ in regions])
-    rows = [_row(run, name, role, intervals) for name, role in regions]
+    rows = [_row(run, name, role) for name, role in regions_of(run)]
     note = (
         "Limits: warning / stop; a goal is marked ≥. The interval is that of the region's most "
-        "dosed pixel in the run's last frame."
+        "dosed pixel at the end of the run."
     )
     return [Table(rows, _HEAD, widths=(0.13, 0.13, 0.17, 0.07, 0.14, 0.12, 0.13, 0.11)), Note(note)]
 
 
-def _row(run: RunRecord, name: str, role: str, intervals: dict[str, Interval]) -> tuple[str, ...]:
+def _row(run: RunRecord, name: str, role: str) -> tuple[str, ...]:
     rows = [row for row in run.readings if row.region == name]
     hot = max(_known(rows, "temperature_max_c"), key=_temperature_c, default=None)
     dosed = max(_known(rows, "dose_max_cem43_min"), key=_dose, default=None)
@@ -39,14 +36,23 @@ def _row(run: RunRecord, name: str, role: str, intervals: dict[str, Interval]) -
         frame = str(hot.frame_id)
     dose = "–" if dosed is None else dose_words(dosed.dose_max_cem43_min)
     return (name, role, warmth, frame, _of_heat(run, name), dose,
-            _interval(intervals.get(name)), _of_dose(run, name))  # fmt: skip
+            _interval(run, name), _of_dose(run, name))  # fmt: skip
 
 
-def _interval(interval: Interval | None) -> str:
-    if interval is None:
+def _interval(run: RunRecord, name: str) -> str:
+    """Return the dose's interval in the most dosed pixel of all slices as they were last seen."""
+    maps = run.maps
+    if maps is None or not maps.has_interval or not maps.n_rows:
         return "–"
-    _, low, high = interval
-    return f"{dose_words(low[-1])} to {dose_words(high[-1])}"
+    found = [(0.0, 0.0, 0.0)]
+    for row in sorted({panel.row for panel in panels(maps)}):
+        mask = run.masks_at(row).get(name)
+        if mask is not None and mask.any():
+            parts = [maps.read(one, row)[mask] for one in _DOSES]
+            at = int(np.argmax(np.nan_to_num(parts[0], nan=-1.0)))
+            found.append((float(parts[0][at]), float(parts[1][at]), float(parts[2][at])))
+    _, low, high = max(one for one in found if np.isfinite(one[0]))
+    return f"{dose_words(low)} to {dose_words(high)}" if high > 0 else "–"
 
 
 def dose_words(cem43_min: float) -> str:
