@@ -6,9 +6,10 @@ import { hold, type Hand } from "./hand.ts";
 import { doseLines, regionLines, targetLines, type Stroke } from "./overlay.ts";
 import { valueAt, type Picture } from "./picture.ts";
 import { Place } from "./place.ts";
+import { Ring } from "./ring.ts";
 import { drawScale } from "./scale.ts";
 import { Tile } from "./tile.ts";
-import type { FrameWord, Plan } from "./wire.ts";
+import type { FrameWord, Motion, Plan } from "./wire.ts";
 import { amount, number } from "./words.ts";
 
 const MOST_TILES = 64;
@@ -21,7 +22,7 @@ export class Images implements Hand {
   #pictures = new Map<string, { picture: Picture; z: number; drawnAt: Date }>();
   #large: string | null = null;
   #pointed: { key: string; x: number; y: number } | null = null;
-  #frame: FrameWord | null = null;
+  #frames = new Ring<FrameWord>(MOST_TILES);
   #plan: Plan | null = null;
 
   constructor() {
@@ -45,6 +46,7 @@ export class Images implements Hand {
 
   clear(): void {
     this.#pictures.clear();
+    this.#frames.clear();
     this.#tiles.clear();
     this.#large = null;
     at("tiles").replaceChildren();
@@ -57,8 +59,8 @@ export class Images implements Hand {
 
   // The verdict's figures come apart from the picture; whichever is later draws the gate.
   heed(frame: FrameWord): void {
-    this.#frame = frame;
     if (!frame.motion) return;
+    this.#frames.push(frame);
     for (const [key, { picture }] of this.#pictures) if (picture.frame_id === frame.frame_id) this.#draw(key);
   }
 
@@ -127,6 +129,10 @@ export class Images implements Hand {
     this.redraw();
   }
 
+  #motionOf(picture: Picture): Motion | null {
+    return this.#frames.all().findLast((frame) => frame.frame_id === picture.frame_id)?.motion ?? null;
+  }
+
   #draw(key: string): void {
     const tile = this.#tiles.get(key);
     const known = this.#pictures.get(key);
@@ -136,7 +142,7 @@ export class Images implements Hand {
     const strokes: Stroke[] = [];
     if (isOn("regions")) strokes.push(...regionLines(picture, z, this.#plan));
     if (isOn("dose")) strokes.push(...doseLines(picture, z));
-    if (isOn("regions")) strokes.push(...targetLines(picture, z, this.#frame, this.#plan));
+    if (isOn("regions")) strokes.push(...targetLines(picture, z, this.#motionOf(picture), this.#plan));
     tile.draw(picture, z, this.colours, this.place, strokes, isOn("temperature"));
     document.body.classList.toggle("cold", !picture.planes["temperature_c"]);
     document.body.classList.toggle("still", !picture.planes["target"]);

@@ -29,6 +29,7 @@ let beat: Beat | null = null;
 let permit: PermitWord | null = null;
 let plan: Plan | null = null;
 let frame: FrameWord | null = null;
+let epoch = "";
 let runId = ""; // of what is shown; it stays when its run ends
 let hasBeenLive = false;
 let isChartDue = true;
@@ -59,6 +60,8 @@ function heed(news: News): void {
 
 function welcome(news: Welcome): void {
   staleMs = news.stale_ms;
+  if (news.epoch !== epoch) forget(); // another life of the monitor: its runs are others
+  epoch = news.epoch;
   images.clear();
   know(news.plan ?? null);
   document.body.dataset["mode"] = news.recorded ? "recorded" : "live";
@@ -75,7 +78,12 @@ function know(next: Plan | null): void {
 
 function begin(run: string): void {
   if (run === runId) return;
+  forget();
   runId = run;
+}
+
+function forget(): void {
+  runId = "";
   course.clear();
   frame = null;
   isChartDue = true;

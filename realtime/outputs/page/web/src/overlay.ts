@@ -3,7 +3,7 @@
 import { contour, outline } from "./contour.ts";
 import { distanceMm } from "./distance.ts";
 import { codeOf, sliceOf, type Picture } from "./picture.ts";
-import type { FrameWord, Limit, Pair, Plan } from "./wire.ts";
+import type { Limit, Motion, Pair, Plan } from "./wire.ts";
 
 export interface Stroke {
   lines: number[];
@@ -61,14 +61,13 @@ function limitsOf(limits: Limit[], region: string): string[] {
   return own.map((one) => `${isGoal(one) ? "goal" : "≤"} ${one.stop ?? one.warn} ${one.unit.replace(" min", "")}`);
 }
 
-export function targetLines(picture: Picture, z: number, frame: FrameWord | null, plan: Plan | null): Stroke[] {
+export function targetLines(picture: Picture, z: number, motion: Motion | null, plan: Plan | null): Stroke[] {
   const plane = picture.planes["target"];
   if (!plane) return [];
   const [, ny, nx] = plane.shape;
   const codes = sliceOf(plane, z);
   const target = outline(codes, nx, ny, (code) => code === TARGET);
   const strokes: Stroke[] = [{ lines: target, colour: "#00ffff", dash: [], width: 2 }];
-  const motion = frame?.frame_id === picture.frame_id ? frame.motion : null;
   const here = motion?.displacement_mm;
   if (!motion || !here || target.length === 0) return strokes;
   const pixel_mm: Pair = [picture.fov_mm[1] / ny, picture.fov_mm[0] / nx];
