@@ -80,6 +80,7 @@ class Monitor:
         options = {"protocol": self._protocol, "out": self.out, "port": self.mrd_port}
         options |= {"zmq-port": 0, "events-port": self._ports[0], "control-port": self._ports[1]}
         command = [sys.executable, "-m", "realtime.cli", "serve", "--no-report", "--no-page"]
+        command.append("--no-metrics")
         with (self.folder / "monitor.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *(f"--{name}={value}" for name, value in options.items())],

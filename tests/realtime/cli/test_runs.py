@@ -125,9 +125,7 @@ def test_ctrl_c_ends_with_130_and_a_closed_run(tmp_path):
 
 
 def test_serve_stops_on_sigterm_with_status_0(tmp_path):
-    ports = [
-        f"--{name}=0" for name in ("port", "zmq-port", "events-port", "control-port", "page-port")
-    ]
+    ports = [f"--{name}port=0" for name in ("", "zmq-", "events-", "control-", "page-", "metrics-")]
     process = subprocess.Popen(
         [*MRMONITOR, "serve", f"--out={tmp_path / 'runs'}", *ports],
         stdout=subprocess.PIPE,

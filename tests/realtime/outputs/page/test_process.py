@@ -189,7 +189,7 @@ def test_the_page_dies_with_a_killed_gateway(tmp_path):
 def _served(tmp_path):
     ports = [f"--{name}=0" for name in ("port", "zmq-port", "events-port", "control-port")]
     process = subprocess.Popen(
-        [*SERVE, "--page-port=0", f"--out={tmp_path / 'runs'}", *ports],
+        [*SERVE, "--page-port=0", "--no-metrics", f"--out={tmp_path / 'runs'}", *ports],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
