@@ -7,6 +7,7 @@ import pytest
 
 from realtime.cli.companion import Place
 from realtime.cli.openigtlink_process import OpenIgtLinkProcess
+from realtime.security.keys import new_pair
 from tests.harness import Scan, close_message, running
 from tests.realtime.outputs.openigtlink.peer import Peer
 
@@ -23,6 +24,7 @@ def test_frames_of_a_treatment_come_as_the_monitor_publishes_them(tmp_path):
         peer = stack.enter_context(contextlib.closing(Peer(server.where)))
         peer.wait(*PERMIT, lambda found: "no treatment" in found.status[3])
         client = monitor.connect()
+        stack.callback(client.hang_up)
         client.send(scan.opening())
         for n in range(4):
             client.send_frame(scan, n)
@@ -37,4 +39,14 @@ def test_frames_of_a_treatment_come_as_the_monitor_publishes_them(tmp_path):
         client.read_to_end()
         over = peer.wait(*PERMIT, lambda found: found.status[2] == "HELD")
         assert over.status[0] == 15
-        client.hang_up()
+
+
+def test_with_keys_it_has_its_own_and_is_let_in(tmp_path):
+    keys = tmp_path / "keys"
+    new_pair(keys)
+    with running(tmp_path / "runs", keys=keys) as monitor, contextlib.ExitStack() as stack:
+        place = Place(monitor.gateway.publisher.endpoints, keys)
+        server = stack.enter_context(contextlib.closing(OpenIgtLinkProcess("127.0.0.1", 0, place)))
+        peer = stack.enter_context(contextlib.closing(Peer(server.where)))
+        peer.wait(*PERMIT, lambda found: "no treatment" in found.status[3])
+    assert (keys / "allowed" / "mrmonitor-openigtlink.key").exists()
