@@ -18,7 +18,7 @@ COMMANDS = {
     "check": "Read a treatment protocol strictly and say what it means.",
     "watch": "Show permit, verdicts and alerts of a running monitor.",
     "acknowledge": "Tell a running monitor that a person has seen an alert.",
-    "report": "Write report.html from a run folder.",
+    "report": "Write report.html and report.pdf from a run folder.",
     "review": "Show a finished run on the page, with a time line to scrub.",
     "dicom": "Write or send a finished run as DICOM.",
     "rtdose": "Write the dose that an MR-linac's run delivered as DICOM RTDOSE.",

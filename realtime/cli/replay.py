@@ -28,7 +28,7 @@ from realtime.streams.recordings import open_recording
 @click.option("--protocol", "protocol_name", required=True, help="A file, or a shipped name.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder.")
 @click.option("--speed", default="max", show_default=True, help="max, or times the scanner's pace.")
-@click.option("--no-report", is_flag=True, help="Do not write report.html.")
+@click.option("--no-report", is_flag=True, help="Write no report.")
 @click.option("--record/--no-record", default=True, help="Keep the raw data in raw.mrd.")
 def replay(
     file: Path, protocol_name: str, out: Path, speed: str, no_report: bool, record: bool

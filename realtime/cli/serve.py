@@ -37,7 +37,7 @@ _COLOURS = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 @click.option("--control-port", type=_PORT, default=9005, show_default=True, help="Requests in.")
 @click.option("--record/--no-record", default=True, help="Keep the raw data in raw.mrd.")
 @click.option("--record-identified", is_flag=True, help="Keep there what tells of the person.")
-@click.option("--report/--no-report", default=True, help="Write report.html after each run.")
+@click.option("--report/--no-report", default=True, help="Write a report after each run.")
 @click.option(
     "--most-mib",
     type=click.IntRange(256),

@@ -8,14 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from messages import MonitorError
 from motion.dose import DosePlan, rigid_portions
 from motion.dose.delivery import Portion
 from motion.dose.tissue import Tissue
 from realtime.outputs import report_style as style
-from realtime.outputs.delivered_dose import Delivery, delivery_of
+from realtime.outputs.delivered_dose import Delivery
 from realtime.outputs.report_dose_curves import STYLES
-from realtime.outputs.report_record import RunRecord
 
 Real = NDArray[np.float64]
 
@@ -37,12 +35,9 @@ class Curve:
     percent: Real
 
 
-def curves(run: RunRecord) -> list[Curve]:
-    """Return the curves of the plan's structures; without a forecast where all was delivered.
-
-    Raises MonitorError where the folder lacks plan, beams or motion.
-    """
-    return list(_curves(delivery_of(run)))
+def curves_of(delivery: Delivery) -> list[Curve]:
+    """Return the curves of the plan's structures; without a forecast where all was delivered."""
+    return list(_curves(delivery))
 
 
 def _curves(delivery: Delivery) -> Iterator[Curve]:
@@ -79,20 +74,11 @@ def _cumulated(gy: Real, volume_mm3: Real) -> tuple[Real, Real]:
     return gy, 100.0 * np.concatenate([[above[0]], above]) / above[0]
 
 
-def why_none(run: RunRecord) -> str:
-    """Return why there are no curves, empty where there are."""
-    try:
-        delivery_of(run)
-    except MonitorError as error:
-        return str(error)
-    return ""
-
-
-def draw(run: RunRecord) -> Figure:
+def draw(delivery: Delivery) -> Figure:
     """Draw the curves of all structures."""
     figure = style.new_figure(style.WIDTH_IN, 3.4)
     axes = figure.subplots()
-    found = curves(run)
+    found = curves_of(delivery)
     names = list(dict.fromkeys((one.structure, one.role) for one in found))
     colours = style.region_colours(names)
     for one in found:

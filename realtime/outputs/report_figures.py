@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import matplotlib as mpl
 import numpy as np
@@ -22,6 +22,7 @@ from realtime.outputs.report_numbers import hottest
 from realtime.outputs.report_record import RunRecord, read_run
 
 _DPI = 130
+_Drawn = TypeVar("_Drawn")
 
 
 def main_figure(folder: Path, path: Path) -> None:
@@ -35,10 +36,10 @@ def main_figure(folder: Path, path: Path) -> None:
         run.close()
 
 
-def as_png(draw: Callable[[RunRecord], Figure], run: RunRecord) -> bytes:
-    """Return a figure of a run as PNG."""
+def as_png(draw: Callable[[_Drawn], Figure], drawn: _Drawn) -> bytes:
+    """Return a figure of a run, or of a part of it, as PNG."""
     with mpl.rc_context(style.settings()):
-        figure = draw(run)
+        figure = draw(drawn)
         figure.set_dpi(_DPI)
         # not savefig, which draws a figure with a layout twice
         canvas = FigureCanvasAgg(figure)

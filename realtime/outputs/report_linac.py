@@ -1,8 +1,10 @@
 """The report's sections about a linac's run: target, gate, tracking and radiation dose."""
 
+from messages import MonitorError
 from realtime.outputs import report_dvh, report_linac_truth
 from realtime.outputs import report_linac_figures as figures
 from realtime.outputs import report_linac_tables as tables
+from realtime.outputs.delivered_dose import delivery_of
 from realtime.outputs.report_blocks import Note, Picture, Section
 from realtime.outputs.report_figures import as_png
 from realtime.outputs.report_motion_series import MotionSeries, motion_series
@@ -78,10 +80,13 @@ def _dose(run: RunRecord) -> list[Section]:
 
 
 def _histograms(run: RunRecord) -> Section:
-    title, why = "Dose-volume histograms", report_dvh.why_none(run)
-    if why:
+    title = "Dose-volume histograms"
+    try:
+        delivery = delivery_of(run)
+    except MonitorError as error:
+        why = str(error).removeprefix(f"{run.folder}: ")
         return Section(title, [Note(f"They cannot be drawn: {why}.")])
-    png = as_png(report_dvh.draw, run)
+    png = as_png(report_dvh.draw, delivery)
     return Section(title, [Picture(png, "volume of each structure against dose", _DVH)])
 
 
