@@ -85,12 +85,12 @@ def picture_of(maps: Maps, *, number: int, now_ms: float) -> Picture:
 def draw(maps: Maps, *, number: int, now_ms: float) -> bytes:
     """Return a frame as a binary message: magnitude, and whatever else there is."""
     planes: list[Plane] = []
-    arrays: list[bytes] = []
+    arrays: list[bytes | memoryview] = []
     n_bytes = 0
     for name, unit, codes, offset, step in _planes(maps):
         planes.append(Plane(name, unit, codes.shape, n_bytes, offset, step))
         padding = (-codes.nbytes) % _ALIGNMENT
-        arrays += codes.tobytes(), bytes(padding)
+        arrays += codes.data, bytes(padding)
         n_bytes += codes.nbytes + padding
     head = PictureHeader(
         number=number,
