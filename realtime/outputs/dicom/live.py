@@ -1,8 +1,10 @@
 """Chooses among the frames of running treatments those that become DICOM."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
+
+import numpy as np
 
 from messages import Maps, RunStart, RunStop
 from messages.codec import Noun
@@ -56,5 +58,11 @@ class Live:
                 self._send(maps, run.study)
 
     def _send(self, maps: Maps, study: Study) -> None:
+        make, n_bytes = partial(frame_instances, maps, study), _bytes_of(maps)
         for one in self._deliveries:
-            one.submit(study.start.run_id, partial(frame_instances, maps, study))
+            one.submit(study.start.run_id, make, n_bytes=n_bytes)
+
+
+def _bytes_of(maps: Maps) -> int:
+    arrays = (getattr(maps, one.name) for one in fields(maps))
+    return sum(one.nbytes for one in arrays if isinstance(one, np.ndarray))

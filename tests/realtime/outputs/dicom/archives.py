@@ -9,7 +9,7 @@ from pynetdicom import AE, evt
 from realtime.outputs.dicom.address import Peer
 from realtime.outputs.dicom.peer import SOP_CLASSES
 
-PATIENCE_S = 20.0
+PATIENCE_S = 45.0  # a busy machine imports the libraries for long
 
 
 class Archive:

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from messages import MonitorError, RunStop
 from realtime.outputs.dicom import delivery as under_test
-from realtime.outputs.dicom.delivery import MOST_WAITING, Delivery
+from realtime.outputs.dicom.delivery import MOST_WAITING, MOST_WAITING_BYTES, Delivery
 from realtime.outputs.dicom.live import Live
 from realtime.outputs.dicom.peer import UnreachableError
 from realtime.outputs.dicom.study import kind_of
@@ -64,17 +64,17 @@ def line(place):
 def test_what_is_submitted_is_delivered_in_order(place, line):
     place.is_open.set()
     for n in range(5):
-        line.submit("run", job(n))
+        line.submit("run", job(n), n_bytes=1000)
     assert line.close(PATIENCE_S) == 0
     assert place.got == [("run", [n]) for n in range(5)]
     assert (line.n_delivered, line.n_dropped, place.told) == (5, 0, [])
 
 
 def test_while_it_is_down_the_newest_wait_and_the_others_are_counted(place, line):
-    line.submit("run", job(0))
+    line.submit("run", job(0), n_bytes=1000)
     assert place.was_asked.wait(PATIENCE_S)  # number 0 is in hand
     for n in range(1, 101):
-        line.submit("run", job(n))
+        line.submit("run", job(n), n_bytes=1000)
     place.is_open.set()
     assert line.close(PATIENCE_S) == 0
     assert [numbers[0] for _, numbers in place.got] == [0, *range(101 - MOST_WAITING, 101)]
@@ -85,9 +85,21 @@ def test_while_it_is_down_the_newest_wait_and_the_others_are_counted(place, line
     ]
 
 
+def test_large_volumes_wait_within_a_bound_of_bytes(place, line):
+    line.submit("run", job(0), n_bytes=1000)
+    assert place.was_asked.wait(PATIENCE_S)
+    for n in range(1, 6):
+        line.submit("run", job(n), n_bytes=MOST_WAITING_BYTES // 2)
+    line.submit("run", job(6), n_bytes=2 * MOST_WAITING_BYTES)  # alone too large, and the newest
+    place.is_open.set()
+    assert line.close(PATIENCE_S) == 0
+    assert [numbers[0] for _, numbers in place.got] == [0, 6]
+    assert line.n_dropped == 5
+
+
 def test_at_the_end_what_was_not_delivered_is_counted(place, line):
     for n in range(3):
-        line.submit("run", job(n))
+        line.submit("run", job(n), n_bytes=1000)
     assert place.was_asked.wait(PATIENCE_S)
     assert line.close(PATIENCE_S) == 3
 
@@ -99,8 +111,8 @@ def test_what_cannot_be_made_or_is_refused_is_told_once_and_the_rest_goes_on(pla
     place.is_open.set()
     place.refused = ["takes no maps"]
     for n in range(3):
-        line.submit("run", bad)
-        line.submit("run", job(n))
+        line.submit("run", bad, n_bytes=1000)
+        line.submit("run", job(n), n_bytes=1000)
     assert line.close(PATIENCE_S) == 0
     assert len(place.got) == 3
     assert place.told == ["has no place in the patient", "takes no maps"]
@@ -112,7 +124,8 @@ class Kept:
     def __init__(self):
         self.jobs = []
 
-    def submit(self, run_id, make):
+    def submit(self, run_id, make, *, n_bytes):
+        assert n_bytes > 8 * frame().magnitude.size
         self.jobs.append((run_id, make))
 
     def numbers(self):

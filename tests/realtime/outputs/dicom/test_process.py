@@ -94,17 +94,16 @@ def test_23_an_archive_that_is_down_costs_no_verdict_and_is_told_once(tmp_path, 
     said, n_runs = "", 0
     with running(tmp_path / "runs") as gateway:
         place = Place(gateway.gateway.publisher.endpoints, None)
-        process = DicomProcess("PACS@127.0.0.1:9", None, 1, place)
-        while "takes no connection" not in said and n_runs < MOST_RUNS:
-            mark = gateway.mark()  # it takes a second to hear its first run
-            gateway.serves(Scan()).hang_up()
-            gateway.events.wait(lambda topic, _: topic == "run.stop", after=mark)
-            n_runs, said = n_runs + 1, said + capfd.readouterr().err
-        verdicts = gateway.events.all("verdict")
-        assert [one.outcome for one in verdicts] == ["COMPUTED"] * 4 * n_runs
-        assert verdicts[3].permit == "GRANTED"
-        assert process.problem() is None
-        process.close()
+        with closing(DicomProcess("PACS@127.0.0.1:9", None, 1, place)) as process:
+            while "takes no connection" not in said and n_runs < MOST_RUNS:
+                mark = gateway.mark()  # it takes a second to hear its first run
+                gateway.serves(Scan())
+                gateway.events.wait(lambda topic, _: topic == "run.stop", after=mark)
+                n_runs, said = n_runs + 1, said + capfd.readouterr().err
+            verdicts = gateway.events.all("verdict")
+            assert [one.outcome for one in verdicts] == ["COMPUTED"] * 4 * n_runs
+            assert verdicts[3].permit == "GRANTED"
+            assert process.problem() is None
         assert wait_gone(process.pid)
     said += capfd.readouterr().err
     assert said.count("dicom: PACS@127.0.0.1:9: takes no connection; tried again") == 1
