@@ -17,7 +17,7 @@ import { Review } from "./review.ts";
 import { showDoubts, showRegions } from "./tables.ts";
 import { Tone } from "./tone.ts";
 import { showVitals } from "./vitals.ts";
-import type { Beat, FrameWord, History, News, PermitWord, Plan, Welcome } from "./wire.ts";
+import type { Beat, FrameWord, History, News, PermitWord, Plan, Priority, Welcome } from "./wire.ts";
 import { seconds, timeOfDay } from "./words.ts";
 
 const CHARTS_MS = 250;
@@ -158,12 +158,20 @@ function showWhere(nowMs: number, isStale: boolean): void {
   images.stamp(!shown ? "" : isStale ? `NOT LIVE · ${dated}` : isOld ? `NOT CURRENT · ${dated}` : review.isOn ? "RECORDED" : "");
 }
 
+// A page that lost its monitor is itself an alarm; one that never had it has its banner; what is
+// recorded is silent.
+function heard(): Priority | null {
+  if (review.isOn) return null;
+  const isLost = hasBeenLive && document.body.dataset["live"] === "false";
+  return isLost && alerts.audible !== "high" ? "medium" : alerts.audible;
+}
+
 function drawCharts(): void {
-  // a page that lost its monitor is itself an alarm; one that never had it has its banner
-  tone.heed(document.body.dataset["live"] === "false" && hasBeenLive && !review.isOn ? (alerts.audible === "high" ? "high" : "medium") : alerts.audible);
+  tone.heed(heard());
   if (!isChartDue) return;
   isChartDue = false;
-  const newest = course.newest(Math.max(RECENT, latency.nBars));
+  const all = course.newest(Math.max(RECENT, latency.nBars));
+  const newest = review.isOn && frame ? all.filter((one) => one.frame_id <= frame!.frame_id) : all;
   const readings = review.isOn && frame ? frame.regions : course.readings;
   showRegions(readings);
   showDoubts(frame);
