@@ -9,6 +9,7 @@ import argparse
 import csv
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -122,6 +123,8 @@ def measure(arguments: argparse.Namespace) -> Outcome:
         for turn in range(n_times):
             for n_jobs, times in took.items():
                 times.append(batch(archive, folder / f"{n_jobs}-{turn}", n_jobs))
+                if turn:  # the first are compared
+                    shutil.rmtree(folder / f"{n_jobs}-{turn}")
         runs = [sorted((folder / f"{n_jobs}-0" / "runs").iterdir()) for n_jobs in took]
         n_differ = sum(n_differences(one, two) for one, two in zip(*runs, strict=True))
         # all recordings hold the same samples, so each must be the replay of the first
@@ -181,7 +184,7 @@ def _outcome(
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recordings", type=int, default=16, help="16 by default")
+    parser.add_argument("--recordings", type=int, default=24, help="24 by default")
     parser.add_argument("--frames", type=int, default=60, help="of each; 60 by default")
     parser.add_argument("--times", type=int, default=3, help="how often; 3 by default")
 

@@ -22,14 +22,15 @@ _GRACE_S = 2.0
 
 
 class Lanes:
-    """So many processes, started as jobs come; one that dies costs its job alone."""
+    """So many processes, started at once; one that dies costs its job alone, and is replaced."""
 
     def __init__(self, n_lanes: int) -> None:
         self._most = n_lanes
-        self._free: list[_Lane] = []
-        self._busy: list[_Lane] = []
         self._selector = selectors.DefaultSelector()
         self._clock = MonotonicClock()
+        # they import for seconds, while whoever has jobs for them reads which
+        self._free = [self._new() for _ in range(n_lanes)]
+        self._busy: list[_Lane] = []
 
     @property
     def has_room(self) -> bool:

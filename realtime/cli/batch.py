@@ -53,13 +53,15 @@ def batch(
     """
     taken = chosen(protocols)
     with _folder(out, resume=resume) as table:
-        with BatchProgress() as progress:
+        with (
+            BatchProgress() as progress,
+            _computers(scheduler, n_jobs, is_unencrypted=is_unencrypted) as computers,
+        ):
             planned = plan(archive, out, taken, table, progress.read)
             jobs = jobs_of(planned)
             table.plan(jobs)
             progress.expect(jobs, n_waiting=sum(1 for _ in table.waiting(jobs)))
-            with _computers(scheduler, n_jobs, is_unencrypted=is_unencrypted) as computers:
-                run_jobs(jobs, table, computers, progress.heed)
+            run_jobs(jobs, table, computers, progress.heed)
         lines = [_line(one, table) for one in planned]
         write_which(out, lines)
         click.echo(f"table: {write_table(out, lines)}")
