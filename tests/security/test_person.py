@@ -4,6 +4,7 @@ import re
 import select
 import subprocess
 import sys
+import urllib.request
 
 import numpy as np
 import pytest
@@ -79,7 +80,8 @@ def serving(tmp_path):
         [
             sys.executable, "-m", "realtime.cli", "serve", "--out", str(tmp_path / "runs"),
             "--protocol", str(tmp_path / "protocol.toml"), "--no-report",
-            *(f"--{one}port=0" for one in ("", "zmq-", "events-", "control-", "page-")),
+            *(f"--{one}port=0" for one in ("", "zmq-", "events-", "control-", "page-", "metrics-")),
+            "--log", str(tmp_path / "log.jsonl"),
         ],
         stdout=subprocess.PIPE, stderr=log,
     )  # fmt: skip
@@ -140,6 +142,9 @@ def test_nothing_tells_of_the_person(serving, tmp_path):
             published += b"\n".join(parts)
     finally:
         context.destroy(linger=0)
+    told = urllib.request.urlopen(re.search(r"metrics +(http://\S+)", said)[1], timeout=PATIENCE_S)
+    with told:
+        metrics = told.read()
     serving.terminate()
     rest, _ = serving.communicate(timeout=PATIENCE_S)
     (folder,) = {path.parent for path in (tmp_path / "runs").rglob("verdicts.csv")}
@@ -148,7 +153,9 @@ def test_nothing_tells_of_the_person(serving, tmp_path):
     assert b"temperature-max.hold" in published
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {"raw.mrd", "report.html", "maps.h5", "journal.sqlite"} <= {one.name for one in written}
-    everything = {"events": published, "stdout": said.encode() + rest}
+    assert b"temperature-max.hold" in metrics
+    assert b"run-stop" in (tmp_path / "log.jsonl").read_bytes()
+    everything = {"metrics": metrics, "events": published, "stdout": said.encode() + rest}
     everything |= {"sent back": repr(results).encode()}
     everything |= {str(path): path.read_bytes() for path in written}
     everything |= {"file names": "\n".join(map(str, tmp_path.rglob("*"))).encode()}
