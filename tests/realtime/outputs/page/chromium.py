@@ -73,10 +73,10 @@ def is_coloured(shown: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 
 
 def middle(where: np.ndarray) -> tuple[float, float]:
-    """Middle of what is marked, as parts of height and width."""
+    """Middle of what is marked, as parts of height and width; stray pixels do not move it."""
     assert where.any(), "nothing of that colour is drawn"
     y, x = np.nonzero(where)
-    return (y.mean() + 0.5) / where.shape[0], (x.mean() + 0.5) / where.shape[1]
+    return (np.median(y) + 0.5) / where.shape[0], (np.median(x) + 0.5) / where.shape[1]
 
 
 def middle_of_box(where: np.ndarray) -> tuple[float, float]:
