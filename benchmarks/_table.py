@@ -3,13 +3,14 @@
 import argparse
 import os
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from realtime.cli.machine import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -124,18 +125,9 @@ def machine() -> str:
     """Return what the figures were measured on."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES)
     return (
-        f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores, {processor()}, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}; {versions}"
     )
-
-
-def _processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or "unknown processor"
-    found = re.search(r"model name\s*:\s*(.+)", text)
-    return found.group(1) if found else "unknown processor"
 
 
 def _commit() -> str:

@@ -10,7 +10,8 @@ import pytest
 from realtime import clock
 from realtime.alerts.journal import Journal
 from realtime.streams import recorder
-from tests.harness import Client, Running, Scan, close_message, frozen, running, small_protocol
+from tests.faults.treatments import granted, raised, verdict_of
+from tests.harness import Running, Scan, close_message, frozen, running, small_protocol
 
 SCAN = Scan()
 
@@ -19,25 +20,6 @@ SCAN = Scan()
 def gateway(tmp_path_factory):
     with running(tmp_path_factory.mktemp("disk")) as it:
         yield it
-
-
-def granted(gateway: Running) -> Client:
-    gateway.acknowledge_all()
-    mark = gateway.mark()
-    client = gateway.connect()
-    client.send(SCAN.opening())
-    for n in range(3):
-        client.send_frame(SCAN, n)
-    gateway.events.wait(lambda t, n: t == "permit" and n.state == "GRANTED", after=mark)
-    return client
-
-
-def verdict_of(gateway: Running, frame: int, mark: int):
-    return gateway.events.wait(lambda t, n: t == "verdict" and n.frame_id == frame, after=mark)
-
-
-def raised(event: str):
-    return lambda t, n: t == "alert" and n.event == event and n.state == "raised"
 
 
 def refused_connection(gateway: Running) -> None:

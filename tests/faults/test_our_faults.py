@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from realtime import memory_watch
+from tests.faults.treatments import granted, raised, verdict_of
 from tests.harness import (
     Client,
     Listener,
@@ -22,24 +23,6 @@ from tests.harness import (
 
 SCAN = Scan()
 MIB = 1 << 20
-
-
-def granted(gateway: Running, n_frames: int = 3) -> Client:
-    mark = gateway.mark()
-    client = gateway.connect()
-    client.send(SCAN.opening())
-    for n in range(n_frames):
-        client.send_frame(SCAN, n)
-    gateway.events.wait(lambda t, n: t == "permit" and n.state == "GRANTED", after=mark)
-    return client
-
-
-def raised(event: str):
-    return lambda t, n: t == "alert" and n.event == event and n.state == "raised"
-
-
-def verdict_of(gateway: Running, frame: int, mark: int):
-    return gateway.events.wait(lambda t, n: t == "verdict" and n.frame_id == frame, after=mark)
 
 
 def acknowledge(gateway: Running, alert_id: int, who: str = "me") -> dict:
@@ -79,7 +62,8 @@ SERVE = """
 import sys
 from realtime.cli import main
 sys.argv = ["mrmonitor", "serve", "--out", sys.argv[1], "--port", "0", "--zmq-port", "0",
-            "--events-port", "0", "--control-port", "0", "--no-page", "--no-report",
+            "--events-port", "0", "--control-port", "0", "--no-page", "--no-metrics",
+            "--no-report",
             "--protocol", sys.argv[2]]
 main()
 """

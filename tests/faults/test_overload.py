@@ -17,6 +17,7 @@ from realtime.protocol import parse_protocol
 from realtime.streams import recorder
 from realtime.watched import Watched
 from tests.fault_proxy import Hold, proxied
+from tests.faults.treatments import granted
 from tests.harness import (
     PROTOCOL,
     Client,
@@ -38,17 +39,6 @@ def gateway(tmp_path_factory):
         yield it
 
 
-def granted(gateway: Running, port: int, scan: Scan = SCAN) -> Client:
-    gateway.acknowledge_all()
-    mark = gateway.mark()
-    client = Client.to(port)
-    client.send(scan.opening())
-    for n in range(3):
-        client.send_frame(scan, n)
-    gateway.events.wait(lambda t, n: t == "permit" and n.state == "GRANTED", after=mark)
-    return client
-
-
 def ended(gateway: Running, client: Client, mark: int):
     client.send(close_message())
     client.read_to_end()
@@ -67,7 +57,7 @@ def assert_each_answered_once(gateway: Running, mark: int, stop, first: int, n_f
 
 def test_07_raw_data_faster_than_the_reconstruction_newest_wins(gateway: Running):
     """The worker stands still while twenty frames come: the last is computed, the others LATE."""
-    client = granted(gateway, gateway.port)
+    client = granted(gateway)
     mark = gateway.mark()
     with frozen(gateway.gateway.worker_pid):
         for n in range(3, 23):
@@ -152,7 +142,7 @@ def test_a_slow_disk_costs_the_recording_and_no_frame(tmp_path, monkeypatch):
     monkeypatch.setitem(init.__kwdefaults__, "capacity_bytes", MIB)
     with running(tmp_path) as gateway:
         try:
-            client = granted(gateway, gateway.port)
+            client = granted(gateway)
             mark = gateway.mark()
             for n in range(3, 40):
                 client.send_frame(SCAN, n)
@@ -187,7 +177,7 @@ def test_13_a_subscriber_that_never_reads_costs_bounded_memory_and_nobody_else(
         lazy.setsockopt(zmq.RCVBUF, 4096)
         lazy.subscribe("map")
         lazy.connect(gateway.gateway.publisher.endpoints.events)
-        client = granted(gateway, gateway.port, scan)
+        client = granted(gateway, scan=scan)
         mark = gateway.mark()
         for n in range(3, 123):
             client.send_frame(scan, n)
@@ -214,7 +204,7 @@ def test_13_a_subscriber_that_falls_behind_says_so_itself_and_holds(gateway: Run
         slow.subscribe("permit")
         slow.subscribe("heartbeat")
         slow.connect(gateway.gateway.publisher.endpoints.events)
-        client = granted(gateway, gateway.port)
+        client = granted(gateway)
         client.send_frame(SCAN, 3)
         while slow.poll(150):  # until it has all
             hear()

@@ -7,6 +7,7 @@ import pytest
 
 from simulators.mrd import acquisition_message
 from tests.fault_proxy import BitFlip, LimitData, ResetPeer, Slicer, Timeout, proxied
+from tests.faults.treatments import granted, raised, verdict_of
 from tests.harness import Client, Running, Scan, close_message, running, small_protocol
 
 SCAN = Scan()
@@ -16,26 +17,6 @@ SCAN = Scan()
 def gateway(tmp_path_factory):
     with running(tmp_path_factory.mktemp("source"), small_protocol()) as it:
         yield it
-
-
-def granted(gateway: Running, port: int, n_frames: int = 3) -> Client:
-    """A client at `port` whose treatment is granted."""
-    gateway.acknowledge_all()
-    mark = gateway.mark()
-    client = Client.to(port)
-    client.send(SCAN.opening())
-    for n in range(n_frames):
-        client.send_frame(SCAN, n)
-    gateway.events.wait(lambda t, n: t == "permit" and n.state == "GRANTED", after=mark)
-    return client
-
-
-def raised(event: str):
-    return lambda t, n: t == "alert" and n.event == event and n.state == "raised"
-
-
-def verdict_of(gateway: Running, frame: int, mark: int):
-    return gateway.events.wait(lambda t, n: t == "verdict" and n.frame_id == frame, after=mark)
 
 
 def held_since(gateway: Running, mark: int) -> bool:
@@ -74,7 +55,7 @@ def test_01_a_reset_source_is_held_told_and_never_resumed_by_itself(gateway: Run
 
 def test_01_a_loss_is_not_forgotten_by_treatments_in_between(gateway: Running):
     """Whoever acknowledges nothing and begins again and again is held again and again."""
-    lost = granted(gateway, gateway.port)
+    lost = granted(gateway)
     mark = gateway.mark()
     lost.hang_up()
     gateway.events.topic("run.stop", after=mark)
@@ -83,7 +64,7 @@ def test_01_a_loss_is_not_forgotten_by_treatments_in_between(gateway: Running):
         gateway.serves(SCAN, 4)
         gateway.events.wait(lambda t, n: t == "run.stop" and n.n_frames == 4, after=mark)
         assert {one.permit for one in gateway.since(mark, "verdict")} == {"HELD"}
-    granted(gateway, gateway.port).hang_up()  # after an acknowledgement
+    granted(gateway).hang_up()  # after an acknowledgement
 
 
 def test_02_a_half_open_source_is_held_by_the_lease_and_told(tmp_path):
@@ -165,7 +146,7 @@ def test_04_corrupted_bytes_are_refused_and_never_guessed_at(gateway: Running):
 
 
 def test_05_duplicates_and_lines_out_of_order_are_dropped_counted_and_harmless(gateway: Running):
-    client = granted(gateway, gateway.port)
+    client = granted(gateway)
     mark = gateway.mark()
     lines = SCAN.frame(3)
     shuffled = [lines[n] for n in (1, 0, 3, 2, *range(5, 31), 4)]
@@ -182,7 +163,7 @@ def test_05_duplicates_and_lines_out_of_order_are_dropped_counted_and_harmless(g
 
 
 def test_06_a_frame_with_missing_lines_measures_nothing_and_holds(gateway: Running):
-    client = granted(gateway, gateway.port)
+    client = granted(gateway)
     mark = gateway.mark()
     client.send(*(line for n, line in enumerate(SCAN.frame(3)) if n != 11))
     verdict = verdict_of(gateway, 3, mark)
@@ -210,7 +191,7 @@ SPOILT = {
 
 @pytest.mark.parametrize("damage", SPOILT)
 def test_19_a_frame_that_shows_nothing_is_never_shown_as_normal(gateway: Running, damage: str):
-    client = granted(gateway, gateway.port)
+    client = granted(gateway)
     mark = gateway.mark()
     kspace = SPOILT[damage](SCAN.kspace(3)).astype(np.complex64)
     client.send(*(acquisition_message(SCAN.head(3, n), kspace[n]) for n in SCAN.lines))
@@ -236,7 +217,7 @@ def test_19_a_frame_that_shows_nothing_is_never_shown_as_normal(gateway: Running
 def test_21_a_geometry_that_changes_in_mid_run_needs_a_new_baseline(
     gateway: Running, change: dict, told: str
 ):
-    client = granted(gateway, gateway.port)
+    client = granted(gateway)
     mark = gateway.mark()
     for n in (3, 4):
         client.send(*moved(n, change))
@@ -260,7 +241,7 @@ def moved(frame: int, change: dict) -> list[bytes]:
 
 
 def test_21_another_matrix_in_mid_run_ends_the_session_and_holds(gateway: Running):
-    client = granted(gateway, gateway.port)
+    client = granted(gateway)
     mark = gateway.mark()
     client.send(*Scan(n_coils=3).frame(3))
     lost = gateway.events.wait(raised("stream-lost.hold"), after=mark)

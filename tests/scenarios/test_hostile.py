@@ -19,7 +19,8 @@ from realtime.security.door import Door
 from realtime.streams import mrd_layout as layout
 from realtime.streams.recorder import Recorder
 from simulators.mrd import acquisition_message
-from tests.harness import PATIENCE_S, Client, Running, Scan, running, small_protocol
+from tests.faults.treatments import granted
+from tests.harness import PATIENCE_S, Running, Scan, running, small_protocol
 
 SCAN = Scan()
 MS = 1_000_000
@@ -42,17 +43,6 @@ def gateway(tmp_path):
         yield it
 
 
-def began(gateway: Running) -> Client:
-    """A client whose treatment is granted."""
-    mark = gateway.mark()
-    client = gateway.connect()
-    client.send(SCAN.opening())
-    for n in range(3):
-        client.send_frame(SCAN, n)
-    gateway.events.wait(lambda t, n: t == "permit" and n.state == "GRANTED", after=mark)
-    return client
-
-
 def test_a_verdict_that_waited_beyond_the_deadline_is_late():
     """The gateway was held up: the answer lay there in time, but nobody has published it."""
     sink = Sink()
@@ -65,7 +55,7 @@ def test_a_verdict_that_waited_beyond_the_deadline_is_late():
 
 def test_the_hold_does_not_wait_for_the_disk(gateway: Running, monkeypatch):
     """Closing a recording waits for fsync, up to 5 s; the broken stream is held before that."""
-    client = began(gateway)
+    client = granted(gateway)
     waited, close = [], Recorder.close
 
     def closing(self, **given):
@@ -82,7 +72,7 @@ def test_the_hold_does_not_wait_for_the_disk(gateway: Running, monkeypatch):
 
 def test_strangers_queries_take_little_of_a_turn_and_end(gateway: Running, monkeypatch):
     """A megabyte of them in one turn held every verdict up for 300 to 450 ms."""
-    client = began(gateway)
+    client = granted(gateway)
     mark = gateway.mark()
     took: list[int] = []
     receive = Reception.receive
@@ -126,7 +116,7 @@ def test_idle_sockets_give_way_to_who_comes_after_them(gateway: Running):
 
 def test_a_header_keeps_its_place_and_one_too_many_is_told_so(gateway: Running, monkeypatch):
     monkeypatch.setattr(clients, "_MAX_CLIENTS", 1)
-    first = began(gateway)
+    first = granted(gateway)
     second = gateway.connect()
     second.read_to_end()
     assert any("1 clients are connected" in text for text in second.texts)
@@ -264,7 +254,7 @@ def test_a_message_of_tens_of_megabytes_is_taken_in_pieces(monkeypatch):
 
 def test_an_ended_session_leaves_no_readouts_behind(gateway: Running):
     """Its alerts are kept; a noise scan of a quarter of a gigabyte was kept with them."""
-    client = began(gateway)
+    client = granted(gateway)
     session = weakref.ref(gateway.gateway.sessions[0])
     mark = gateway.mark()
     client.hang_up()
