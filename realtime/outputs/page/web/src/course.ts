@@ -8,6 +8,7 @@ export const MOST_FRAMES = 4000;
 export class Course {
   #rows = new Ring<FrameWord>(MOST_FRAMES);
   #start_s: number | null = null;
+  #isScannerTime = false; // whose time #start_s is
   #readings = new Map<string, RegionReading>();
 
   // Each region's newest figures: a frame tells of the regions that its slice shows.
@@ -54,6 +55,8 @@ export class Course {
     const times_s: number[] = [];
     const all = this.frames;
     const hasClock = all.some((frame) => typeof frame.time_s === "number");
+    if (hasClock !== this.#isScannerTime) this.#start_s = null; // the first frames may have been late, without a time
+    this.#isScannerTime = hasClock;
     for (const frame of all) {
       const now_s = hasClock ? frame.time_s : frame.heard_ms / 1000;
       if (typeof now_s !== "number") continue;

@@ -49,6 +49,15 @@ test("a frame without scanner time is left out rather than placed by another clo
   expect(clockless.charted.times_s).toEqual([0, 2]);
 });
 
+test("what was drawn before the scanner's first time does not shift what comes after", () => {
+  const course = new Course();
+  course.add(frame(0, { time_s: null, heard_ms: 61_240_000 }));
+  expect(course.charted.times_s).toEqual([0]);
+  course.add(frame(1, { time_s: 3.0 }));
+  course.add(frame(2, { time_s: 5.0 }));
+  expect(course.charted.times_s).toEqual([0, 2]);
+});
+
 test("a region that a slice does not show keeps what was last told of it", () => {
   const course = new Course();
   const reading = { name: "focus", role: "target", n_pixels: 4, n_valid: 4, temperature_max_c: 50 };
