@@ -381,7 +381,7 @@ def test_a_treatment_that_saw_nothing_says_that_no_temperature_was_measured(tmp_
 def test_a_single_frame_has_no_percentiles_and_an_axis_of_whole_frames(tmp_path):
     folder = imaging_run(tmp_path / "run", slices=[0])
     text = page_of(folder)
-    assert "p99" not in re.sub("base64,[^\"]*", "", text)
+    assert "p99" not in re.sub('base64,[^"]*', "", text)
     assert "of the only frame" in text
     run = read_run(folder)
     axes = report_figures.latency(run).axes[0]
