@@ -1,6 +1,5 @@
 """`mrmonitor watch`: permit, verdicts and alerts of a running monitor in a terminal."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import click
 import zmq
 from rich.live import Live
 
-from messages import Alert, MonitorError
+from messages import MonitorError
 from messages.codec import decode
 from realtime.cli.console import console
 from realtime.cli.open_host import keys_option
@@ -17,9 +16,9 @@ from realtime.cli.watch_seen import Seen
 from realtime.cli.watch_tables import alert_table
 from realtime.clock import Clock, MonotonicClock
 from realtime.control_line import ask, connect, unheard
+from realtime.outputs.missed_alerts import Ask, MissedAlerts
 
 _FIRST_WORD_MS = 2000  # twenty heartbeats
-Ask = Callable[[dict[str, object]], tuple[str, list[Alert]]]
 
 
 @click.command()
@@ -76,8 +75,9 @@ def _print_once(seen: Seen, clock: Clock, *, is_json: bool) -> None:
 
 def _tell_changes(subscriber: "zmq.Socket[bytes]", seen: Seen, clock: Clock, asking: Ask) -> None:
     told: tuple[object, ...] = ()
+    missed = MissedAlerts(seen.watched, asking)
     while True:
-        _turn(subscriber, seen, clock, asking)
+        _turn(subscriber, seen, clock, missed)
         now_ns = clock.now_ns()
         if seen.mark(now_ns) != told:
             told = seen.mark(now_ns)
@@ -85,18 +85,21 @@ def _tell_changes(subscriber: "zmq.Socket[bytes]", seen: Seen, clock: Clock, ask
 
 
 def _follow(subscriber: "zmq.Socket[bytes]", seen: Seen, clock: Clock, asking: Ask) -> None:
-    out = console()
+    out, missed = console(), MissedAlerts(seen.watched, asking)
     with Live(console=out, auto_refresh=False) as live:
         while True:
-            _turn(subscriber, seen, clock, asking)
-            shown = screen(seen, now_ns=clock.now_ns(), width=out.width, height=out.height)
+            _turn(subscriber, seen, clock, missed)
+            shown = screen(
+                seen, now_ns=clock.now_ns(), width=out.width, height=out.height,
+                problem=missed.problem,
+            )  # fmt: skip
             live.update(shown, refresh=True)
 
 
-def _turn(subscriber: "zmq.Socket[bytes]", seen: Seen, clock: Clock, asking: Ask) -> None:
+def _turn(subscriber: "zmq.Socket[bytes]", seen: Seen, clock: Clock, missed: MissedAlerts) -> None:
     if subscriber.poll(100):
         _hear(subscriber, seen, clock)
-    _catch_up(seen, asking)
+    missed.look(clock.now_ns())
 
 
 def _hear(subscriber: "zmq.Socket[bytes]", seen: Seen, clock: Clock) -> None:

@@ -19,12 +19,17 @@ _LEAST_FRAMES = 2
 _OTHER_LINES = 20  # what the rest of a screen takes, about
 
 
-def screen(seen: Seen, *, now_ns: int, width: int, height: int) -> Group:
-    """Return what is shown now; measured figures of a monitor that is silent are left out."""
+def screen(seen: Seen, *, now_ns: int, width: int, height: int, problem: str = "") -> Group:
+    """Return what is shown now; measured figures of a monitor that is silent are left out.
+
+    problem: why alerts that were missed did not come, where they were asked for.
+    """
     parts: list[RenderableType] = [_permit(seen, now_ns, width), _run(seen, now_ns)]
     alerts = seen.alerts()
     # a screen that is too low loses its end, and alerts must not be there
     parts.append(alert_table(alerts) if alerts else Text("no alert is open", style="dim"))
+    if problem and seen.watched.misses_alerts:
+        parts.append(Text(f"alerts are missing here: {problem}", style="red"))
     verdict = seen.watched.verdict
     if seen.is_silent(now_ns):
         parts.append(Text("nothing that was measured is shown: it would be old", style="red"))

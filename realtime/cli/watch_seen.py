@@ -67,6 +67,7 @@ class Seen:
             "is_silent": self.is_silent(now_ns),
             "verdict": self.watched.verdict,
             "alerts": self.alerts(),
+            "misses_alerts": self.watched.misses_alerts,
         }
         return msgspec.json.encode(told).decode()
 
@@ -75,4 +76,5 @@ class Seen:
         watched = self.watched
         alerts = tuple((one.alert_id, one.state) for one in self.alerts())
         state = watched.permit(now_ns)[0]
-        return state, self.is_silent(now_ns), watched.run_id, alerts, id(watched.verdict)
+        doubts = self.is_silent(now_ns), watched.misses_alerts
+        return state, *doubts, watched.run_id, alerts, id(watched.verdict)

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from messages import Alert, MonitorError
+from messages import Alert
 from messages.codec import TOPICS, Envelope, Noun
 from realtime.clock import Clock
 from realtime.control_line import ask
 from realtime.outputs.listener import Listener
-from realtime.watched import SILENCE_NS, Watched
-
-_AGAIN_NS = 1_000_000_000
+from realtime.outputs.missed_alerts import MissedAlerts
+from realtime.watched import Watched
 
 
 class Hearing:
@@ -29,9 +28,8 @@ class Hearing:
         self.watched = Watched()
         self.n_missed: Counter[str] = Counter()
         self.listener = Listener(events, topics={*topics, "heartbeat", "alert"}, keys=keys)
-        self._ask = partial(ask, control, keys=keys)
+        self._missed = MissedAlerts(self.watched, partial(ask, control, keys=keys))
         self._clock = clock
-        self._ask_ns = 0
         self._sequences: dict[str, int] = {}
 
     def heard(self) -> Iterator[tuple[Noun, int]]:
@@ -44,8 +42,12 @@ class Hearing:
             # one out of order comes again when the missed ones are asked for
             if not isinstance(noun, Alert) or self.watched.last_alert > last:
                 yield noun, now_ns
-        for alert in self._missed_alerts(self._clock.now_ns()):
-            yield alert, self._clock.now_ns()
+        now_ns = self._clock.now_ns()
+        if missed := self._missed.look(now_ns):
+            topic = TOPICS[Alert]
+            self._sequences[topic] = max(self._sequences.get(topic, 0), self.watched.last_alert)
+        for alert in missed:
+            yield alert, now_ns
 
     def close(self) -> None:
         """Close the subscription."""
@@ -61,20 +63,3 @@ class Hearing:
         self._sequences[topic] = envelope.sequence
         if last is not None and envelope.sequence > last + 1:
             self.n_missed[topic] += envelope.sequence - last - 1
-
-    def _missed_alerts(self, now_ns: int) -> list[Alert]:
-        """Return what was asked for; a monitor that is silent is not asked, it would be in vain."""
-        watched, silent_ns = self.watched, self.watched.silent_ns(now_ns)
-        is_silent = silent_ns is None or silent_ns > SILENCE_NS
-        if not watched.misses_alerts or is_silent or now_ns < self._ask_ns:
-            return []
-        self._ask_ns = now_ns + _AGAIN_NS
-        request = {"type": "resume", "epoch": watched.epoch, "after": watched.last_alert}
-        try:
-            alerts = self._ask(request)[1]
-        except MonitorError:
-            return []  # asked again in a second
-        watched.caught_up(alerts)
-        topic = TOPICS[Alert]
-        self._sequences[topic] = max(self._sequences.get(topic, 0), watched.last_alert)
-        return alerts

@@ -2,16 +2,15 @@
 
 import contextlib
 import socket
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import zmq
 
-from messages import Alert, MonitorError
 from realtime.clock import Clock, utc_now
 from realtime.control_line import ask
 from realtime.outputs.listener import Listener
+from realtime.outputs.missed_alerts import MissedAlerts
 from realtime.outputs.openigtlink.client import MOST_WAITING, Client
 from realtime.outputs.openigtlink.devices import Message
 from realtime.outputs.openigtlink.encoder import Code, message
@@ -20,7 +19,6 @@ from realtime.outputs.openigtlink.reader import Request
 
 MOST_CLIENTS = 16
 _LOOK_MS = 50
-_AGAIN_NS = 1_000_000_000
 _TOPICS = ("permit", "verdict", "alert", "heartbeat", "run.", "map")
 _LONG_NAMES = {"TRANS": "TRANSFORM", "CAPABIL": "CAPABILITY"}  # 12 bytes hold no GET_TRANSFORM
 _KINDS = ("IMAGE", "STATUS", "STRING", "TRANSFORM")
@@ -48,11 +46,7 @@ class Server:
         self._line = Listener(events, topics=_TOPICS, keys=keys)
         self._line.poller.register(listening.fileno(), zmq.POLLIN)
         self._clients: dict[int, Client] = {}
-        self._ask = partial(ask, control, keys=keys)
-        # the control line blocks; an answer that does not come costs three seconds of one thread
-        self._asker = ThreadPoolExecutor(1, "ask")
-        self._missed: tuple[Future[tuple[str, list[Alert]]], str, int] | None = None
-        self._asked_ns = -_AGAIN_NS
+        self._missed = MissedAlerts(self._news.watched, partial(ask, control, keys=keys))
 
     def run(self) -> None:
         """Serve until standard input ends."""
@@ -61,8 +55,7 @@ class Server:
             self._turn(self._clock.now_ns(), utc_now().timestamp())
 
     def close(self) -> None:
-        """Close all sockets; what was asked is no longer waited for."""
-        self._asker.shutdown(wait=False, cancel_futures=True)
+        """Close all sockets."""
         for client in self._clients.values():
             client.close()
         self._listening.close()
@@ -71,7 +64,7 @@ class Server:
     def _turn(self, now_ns: int, utc_s: float) -> None:
         for envelope, noun in self._line.heard():
             self._news.hear(envelope, noun, now_ns=now_ns, utc_s=utc_s)
-        self._catch_up(now_ns, utc_s)
+        self._missed.look(now_ns)
         self._news.look(now_ns=now_ns, utc_s=utc_s)
         told = self._news.take()
         for client in list(self._clients.values()):
@@ -132,25 +125,6 @@ class Server:
             client.muted.add(key)
         body = bytes([0 if is_obeyed else 1])
         client.answer(_reply(f"RTS_{request.kind}", request.device, body, utc_s))
-
-    def _catch_up(self, now_ns: int, utc_s: float) -> None:
-        """Ask for the alerts that were published before this process, or too fast for it."""
-        watched = self._news.watched
-        if self._missed is None:
-            if watched.misses_alerts and now_ns - self._asked_ns >= _AGAIN_NS:
-                self._asked_ns = now_ns
-                epoch, after = watched.epoch, watched.last_alert
-                request: dict[str, object] = {"type": "resume", "epoch": epoch, "after": after}
-                self._missed = self._asker.submit(self._ask, request), epoch, after
-            return
-        answer, epoch, after = self._missed
-        if answer.done():
-            self._missed = None
-            with contextlib.suppress(MonitorError):  # asked again in a second
-                alerts = answer.result()[1]
-                if (epoch, after) == (watched.epoch, watched.last_alert):
-                    watched.caught_up(alerts)
-                    self._news.note_alerts(utc_s)
 
 
 def _reply(kind: str, device: str, body: bytes, utc_s: float) -> Message:

@@ -114,6 +114,15 @@ def test_a_lease_that_runs_out_is_held_and_a_silent_monitor_s_figures_are_gone(t
     assert terminal.shown().startswith(" HELD   the lease lapsed 0.5 s ago")
 
 
+def test_alerts_that_cannot_be_had_are_told_of(terminal):
+    terminal.hear(Heartbeat(1, "GRANTED", "run"))
+    out = Console(width=120, color_system=None)
+    with out.capture() as caught:
+        out.print(screen(terminal.seen, now_ns=S, width=120, height=50, problem="no answer"))
+    assert "alerts are missing here: no answer" in caught.get()
+    assert json.loads(terminal.seen.as_json(S))["misses_alerts"] is True
+
+
 def test_frames_of_another_run_are_not_mixed(terminal):
     terminal.hear(Heartbeat(0, "HELD", "next"), replace(verdict(0), run_id="next"))
     assert [one[0] for one in rows(terminal.shown(), "Frames")] == ["0"]
