@@ -95,6 +95,10 @@ class Watched:
         self._least_lag_ns = least_ns
         return lag_ns - least_ns
 
+    def is_current(self, envelope: Envelope, run_id: str) -> bool:
+        """Return whether an event is of the monitor that is heard, and of its run."""
+        return envelope.epoch == self.epoch and self._is_ours(run_id)
+
     def _is_ours(self, run_id: str) -> bool:
         return not (run_id and self.run_id) or run_id == self.run_id
 

@@ -24,6 +24,7 @@ from realtime.watched import Watched
 STALE_MS = 500
 MOST_LOGGED = 1000
 _MOST_STREAMS = 64
+_MOST_RUNS = 8
 
 
 class News:
@@ -36,6 +37,7 @@ class News:
         self._log: deque[Told] = deque(maxlen=MOST_LOGGED)
         self._pictures: dict[Stream, Picture] = {}
         self._n_pictures = 0
+        self._starts: dict[str, RunStart] = {}  # of several runs one is shown, and another next
         self._start: RunStart | None = None
         self._verdict: Verdict | None = None
         self._course = Course()
@@ -66,14 +68,16 @@ class News:
             self._begin()
         if self.watched.last_alert > last_alert and isinstance(noun, Alert):
             self._tell(Told(self.watched.last_alert, noun))
+        if isinstance(noun, RunStart) and envelope.epoch == self.watched.epoch:
+            self._starts[noun.run_id] = noun
+            if len(self._starts) > _MOST_RUNS:
+                del self._starts[next(iter(self._starts))]
+        self._follow()
         if isinstance(noun, Heartbeat):
             for outbox in self._outboxes:
                 outbox.call()
         elif isinstance(noun, Verdict) and noun is self.watched.verdict:
             self._take(noun, heard_ms=(now_ns - self.watched.late_ns) / 1e6)
-        elif isinstance(noun, RunStart) and noun.run_id == self.watched.run_id:
-            self._start, self._verdict, self._course = noun, None, Course(noun.run_id)
-            self._keep(write(PlanWord(plan_of(noun))))
         if isinstance(noun, Permit | Heartbeat | RunStop):
             # what a permit's reason says of passing time is no news
             told = noun.reason if isinstance(noun, Permit) else self._permit[1]
@@ -126,10 +130,28 @@ class News:
     def _take(self, verdict: Verdict, *, heard_ms: float) -> None:
         if verdict.run_id != self._course.run_id:
             self._course = Course(verdict.run_id)  # its beginning was not heard
+            if self._start is not None and self._start.run_id != verdict.run_id:
+                self._start = None
         self._verdict, frame = verdict, write_frame(verdict, heard_ms=heard_ms)
         self._course.add(frame)
         for outbox in self._outboxes:
             outbox.tell(frame)
+
+    def _follow(self) -> None:
+        """Show the run that has the permit, from its beginning where that was heard."""
+        run_id = self.watched.run_id
+        start = self._starts.get(run_id)
+        if start is None or start is self._start:
+            return
+        self._start = start
+        if self._course.run_id != run_id:
+            self._verdict, self._course = None, Course(run_id)
+        self._pictures = {
+            stream: one for stream, one in self._pictures.items() if stream[0] == run_id
+        }
+        for outbox in self._outboxes:
+            outbox.forget()
+        self._keep(write(PlanWord(plan_of(start))))
 
     def _preparing(self) -> tuple[str, float | None]:
         """Return what is done before frames can be judged, and how far that is."""
@@ -154,7 +176,10 @@ class News:
         self._log.clear()
         self._pictures.clear()
         self._start = self._verdict = None
+        self._starts.clear()
         self._course = Course()
+        for outbox in self._outboxes:
+            outbox.forget()
         self._keep(write(self._welcome(Hello(self.watched.epoch))))
 
     def _welcome(self, hello: Hello) -> Welcome:

@@ -68,6 +68,12 @@ class Outbox:
         self._run_id, self._history = run_id, deque(rows)
         self.wake.set()
 
+    def forget(self) -> None:
+        """Drop what waits of a run that is over: its words would be taken for the next one's."""
+        self._history.clear()
+        self._frames.clear()
+        self._pictures.clear()
+
     def tell(self, frame: msgspec.Raw) -> None:
         """Have a frame's word sent, unless too many newer ones come first."""
         self._n_skipped += len(self._frames) == MOST_FRAMES
@@ -84,13 +90,20 @@ class Outbox:
         self._stamp_ms = seen.stamp_ms
         self._n_frames = 0
         self._beat_seen = max(self._beat_seen, seen.beat)
-        self._picture_seen = max(self._picture_seen, seen.picture)
+        # of several streams one that waited bears a lower number than the last
+        self._picture_seen = seen.picture
         self.wake.set()
 
     def next(self, make_beat: MakeBeat) -> str | bytes | None:
         """Return the next message, None where there is none or it must wait."""
         if self._kept:
             return self._kept.popleft()
+        if self._frames and not self._history and self._n_frames < MOST_FRAMES:
+            # before the beat, which bears the newest: a browser takes none that is older
+            told = FrameTold(self._frames.popleft(), self._n_skipped)
+            self._n_skipped = 0
+            self._n_frames += 1
+            return write(told)
         if self._is_beat_due and self._beat_seen >= self._n_beats:
             self._is_beat_due = False
             self._n_beats += 1
@@ -99,12 +112,7 @@ class Outbox:
             n_rows = min(len(self._history), _HISTORY_ROWS)
             some = [self._history.popleft() for _ in range(n_rows)]
             return write(History(self._run_id, some))
-        if self._frames and self._n_frames < MOST_FRAMES:
-            told = FrameTold(self._frames.popleft(), self._n_skipped)
-            self._n_skipped = 0
-            self._n_frames += 1
-            return write(told)
-        if self._pictures and self._picture_seen >= self._picture_sent:
+        if self._pictures and self._picture_seen == self._picture_sent:
             # the stream that has waited longest: one that is replaced keeps its place
             picture = self._pictures.pop(next(iter(self._pictures)))
             self._picture_sent = picture.number

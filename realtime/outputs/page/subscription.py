@@ -91,8 +91,9 @@ class Subscription:
             envelope, noun = decode(parts)
             now_ns = self._clock.now_ns()
             self._news.hear(envelope, noun, now_ns=now_ns)
-            if isinstance(noun, Maps):
-                heard_ns = now_ns - self._news.watched.late_ns
+            watched = self._news.watched
+            if isinstance(noun, Maps) and watched.is_current(envelope, noun.run_id):
+                heard_ns = now_ns - watched.late_ns
                 maps[stream_of(noun)] = noun, heard_ns
         for noun, heard_ns in maps.values():
             self._news.hear_maps(noun, heard_ns=heard_ns)

@@ -162,3 +162,36 @@ def test_a_bucket_gives_its_burst_and_then_its_rate(after_s, n_granted):
     bucket = Bucket(20.0, 5.0)
     assert sum(bucket.take(1, 0) for _ in range(100)) == 20
     assert sum(bucket.take(1, round(after_s * 1e9)) for _ in range(100)) == n_granted
+
+
+def test_of_several_streams_one_picture_is_under_way_at_a_time():
+    outbox = Outbox()
+    outbox.offer(picture(1, stream=0))
+    for number in (2, 3):
+        outbox.offer(picture(number, stream=number))
+    outbox.offer(picture(4, stream=0))  # newer, and first in the queue
+    assert taken(outbox) == [b"4"]
+    outbox.heard(Seen(1.0, picture=4))
+    assert taken(outbox) == [b"2"]
+    outbox.heard(Seen(2.0, picture=2))
+    assert taken(outbox) == [b"3"]
+
+
+def test_a_beat_which_bears_the_newest_frame_overtakes_none():
+    outbox = Outbox()
+    for number in range(3):
+        outbox.tell(frame(number))
+    outbox.call()
+    *frames, last = taken(outbox)
+    assert [one["frame"]["frame_id"] for one in told(frames)] == [0, 1, 2]
+    assert last == "beat 1 None"
+
+
+def test_nothing_of_a_run_that_is_over_comes_after_it():
+    outbox = Outbox()
+    outbox.recall("run", [frame(1)])
+    outbox.tell(frame(2))
+    outbox.offer(picture(1))
+    outbox.keep("an alert")
+    outbox.forget()
+    assert taken(outbox) == ["an alert"]
