@@ -9,6 +9,7 @@ from messages.codec import Envelope, Noun
 SILENCE_NS = 500_000_000  # five heartbeats
 CONFLICT_NS = 5_000_000_000  # so long nothing is believed after two monitors were heard as one
 _MOST_PAST = 16
+_MOST_RUNS = 16
 LATE_NS = SILENCE_NS  # what is heard so late is no better than silence
 
 
@@ -32,8 +33,14 @@ class Watched:
     _least_lag_ns: int | None = None
     _past: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_PAST))
     _sequences: dict[type[Noun], int] = field(default_factory=dict)
+    _starts: dict[str, RunStart] = field(default_factory=dict)
     _conflict: str = ""
     _conflict_ns: int = 0
+
+    @property
+    def start(self) -> RunStart | None:
+        """How the run that is followed began; None where that was not heard."""
+        return self._starts.get(self.run_id)
 
     @property
     def misses_alerts(self) -> bool:
@@ -59,15 +66,22 @@ class Watched:
             self._permit, self._permit_ns = noun, now_ns - self.late_ns
         elif isinstance(noun, Verdict) and self._is_ours(noun.run_id):
             self.verdict = noun
-        elif isinstance(noun, RunStart) and not self.run_id:
-            # of several runs the heartbeat names the one that has the permit
-            self.run_id, self.verdict = noun.run_id, None
+        elif isinstance(noun, RunStart):
+            self._begin_run(noun)
         elif isinstance(noun, RunStop) and self._is_ours(noun.run_id):
             self._permit = None
         elif isinstance(noun, Alert) and envelope.sequence == self.last_alert + 1:
             # one out of sequence comes again, in order, when the missed ones are asked for
             self.last_alert = envelope.sequence
             self.note(noun)
+
+    def _begin_run(self, start: RunStart) -> None:
+        self._starts[start.run_id] = start
+        if len(self._starts) > _MOST_RUNS:
+            del self._starts[next(iter(self._starts))]
+        # of several runs the heartbeat names the one that has the permit
+        if not self.run_id:
+            self.run_id, self.verdict = start.run_id, None
 
     def _note_conflict(self, envelope: Envelope, kind: type[Noun], now_ns: int) -> None:
         """Note where what is heard as one monitor must be two: sequences of one only rise."""
@@ -148,4 +162,4 @@ class Watched:
         """Forget what another life of the monitor said."""
         self.epoch, self.run_id, self.verdict, self.heartbeat = epoch, "", None, None
         self.alerts, self.last_alert, self._permit = {}, 0, None
-        self._least_lag_ns = None
+        self._least_lag_ns, self._starts = None, {}

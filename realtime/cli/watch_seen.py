@@ -19,7 +19,6 @@ class Seen:
 
     watched: Watched = field(default_factory=Watched)
     frames: deque[Verdict] = field(default_factory=lambda: deque(maxlen=_MOST_FRAMES))
-    _start: RunStart | None = None
     _frame_ns: int | None = None
 
     def hear(self, envelope: Envelope, noun: Noun, *, now_ns: int) -> None:
@@ -30,14 +29,11 @@ class Seen:
                 self.frames.clear()
             self.frames.appendleft(noun)
             self._frame_ns = now_ns - self.watched.late_ns
-        elif isinstance(noun, RunStart):
-            self._start = noun
 
     @property
     def start(self) -> RunStart | None:
         """How the run began; None where that was before this watcher came."""
-        start = self._start
-        return start if start is not None and start.run_id == self.watched.run_id else None
+        return self.watched.start
 
     def frame_age_s(self, now_ns: int) -> float | None:
         """Return how long ago the last verdict was said."""

@@ -259,10 +259,12 @@ def _read_alerts(path: Path, missing: list[str]) -> tuple[list[Alert], list[str]
 def _read_protocol(path: Path) -> Protocol:
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except FileNotFoundError as error:
         raise MonitorError(
             "protocol.toml is missing: limits and regions cannot be drawn"
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise MonitorError(f"protocol.toml cannot be read: {error}") from error
     return parse_protocol(text, folder=path.parent)
 
 

@@ -46,7 +46,10 @@ class Study:
 
     def uid(self, *words: object) -> str:
         """Return an identifier under 2.25 that run, patient and words alone decide."""
-        text = "/".join(str(one) for one in (self.start.run_id, self.patient.patient_id, *words))
+        start = self.start
+        # two monitors that were started in the same second may name their runs alike
+        of_run = start.run_id, start.started_utc, start.header_digest
+        text = "/".join(str(one) for one in (*of_run, self.patient.patient_id, *words))
         return f"2.25.{uuid.uuid5(_UIDS, text).int}"
 
     def at(self, time_s: float | None = None) -> datetime:
@@ -58,8 +61,15 @@ class Study:
 def study_of(start: RunStart, patient: Patient | None = None) -> Study:
     """Return a run's study; without a patient it is that of a pseudonym.
 
-    Raises MonitorError where DICOM cannot hold the patient's id or name.
+    Raises MonitorError where DICOM cannot hold the patient's id or name, or the run has no date.
     """
+    try:
+        datetime.fromisoformat(start.started_utc)
+    except ValueError as error:
+        raise MonitorError(
+            f"run.json: started_utc {start.started_utc!r}, expected a date and time as "
+            "2026-11-21T10:50:53+00:00"
+        ) from error
     if patient is None:
         number = f"mrmonitor-{start.run_id}"[:_MOST_TEXT]
         name = f"mrmonitor^{start.run_id}"[:_MOST_TEXT]

@@ -8,7 +8,7 @@ from importlib import metadata
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from messages import RunStart, Verdict
+from messages import Verdict
 from messages.codec import Noun
 from realtime.clock import Clock
 from realtime.watched import SILENCE_NS, Watched
@@ -26,15 +26,11 @@ class State(Collector):
 
     def __init__(self, watched: Watched, clock: Clock) -> None:
         self._watched, self._clock = watched, clock
-        self._start: RunStart | None = None
         self._frame_ns: int | None = None
 
     def hear(self, noun: Noun, now_ns: int) -> None:
         """Take an event."""
-        if isinstance(noun, RunStart):
-            if noun.run_id == self._watched.run_id or not self._watched.run_id:
-                self._start = noun
-        elif isinstance(noun, Verdict):
+        if isinstance(noun, Verdict):
             self._frame_ns = now_ns - self._watched.late_ns
 
     def collect(self) -> Iterable[Metric]:
@@ -79,10 +75,10 @@ class State(Collector):
         yield _gauge("alert_changes_behind", text, n_missed)
 
     def _of_run(self) -> Iterator[Metric]:
-        start = self._start
+        start = self._watched.start
         is_on = bool(self._watched.run_id)
         yield _gauge("run_active", "1 while a run has the permit, granted or held.", is_on)
-        if start is None or not is_on or start.run_id != self._watched.run_id:
+        if start is None:
             return
         yield _info(
             "run",

@@ -265,6 +265,15 @@ def test_files_of_rubbish_are_reported_not_raised(run_folder):
         assert said in missing
 
 
+def test_files_that_are_no_text_are_reported_not_raised(run_folder):
+    for name in ("closed_loop.json", "protocol.toml", "run.json", "verdicts.csv", "alerts.jsonl"):
+        (run_folder / name).write_bytes(b"\xff\xfe\x00\x9f")
+    text = page_of(run_folder)
+    missing = text[text.index("What is missing") : text.index("<h2>Overview")]
+    for said in ("closed_loop.json", "protocol.toml cannot be read", "run.json", "alerts.jsonl"):
+        assert said in missing
+
+
 def test_a_killed_run_is_reported_without_its_stop(run_folder):
     content = json.loads((run_folder / "run.json").read_text())
     del content["stop"]

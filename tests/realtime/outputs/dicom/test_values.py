@@ -1,5 +1,6 @@
 """What a DICOM reader finds in the objects is what the monitor measured, and whose it is."""
 
+import dataclasses
 import io
 import warnings
 
@@ -157,6 +158,24 @@ def test_with_a_patient_they_are_other_objects():
     assert {(one.PatientID, str(one.PatientName)) for one in found} == {("H-4711", "MEIER^EVA")}
     assert not any("PatientIdentityRemoved" in one for one in found)
     assert not {one.SOPInstanceUID for one in found} & {one.SOPInstanceUID for one in before}
+
+
+def test_runs_of_one_name_of_two_monitors_are_other_objects():
+    """Containers that were started together have one process id, and so one name for a run."""
+    found = [
+        {one.SOPInstanceUID for one in frame_instances(frame(), study_of(start))}
+        for start in (
+            START,
+            dataclasses.replace(START, started_utc="2026-11-21T10:50:53.730+00:00"),
+            dataclasses.replace(START, header_digest="of another scanner"),
+        )
+    ]
+    assert len(set.union(*found)) == sum(map(len, found))
+
+
+def test_a_run_without_a_date_is_told():
+    with pytest.raises(MonitorError, match="started_utc 'yesterday', expected a date and time"):
+        study_of(dataclasses.replace(START, started_utc="yesterday"))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """The figures tell what was heard; of a silent monitor nothing old is told as new."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
-from messages import Permit
+from messages import Heartbeat, Permit
 from tests.realtime.outputs.metrics.figures import START, STOP, Figures, alert, treated, verdict
 
 
@@ -109,6 +110,13 @@ def test_of_a_run_the_protocol_and_its_hash_are_told_and_nothing_else(figures):
     (labels,) = [key[1:] for key in figures.samples() if key[0] == "mrmonitor_run_info"]
     assert labels == ("brain", "cafe")
     assert "1.2.3.4" not in figures.text()
+
+
+def test_a_run_that_began_while_another_had_the_permit_is_told_when_it_has_it(figures):
+    figures.hear(replace(START, run_id="next", protocol_name="liver"))
+    figures.hear(Heartbeat(0, "HELD", "next"))
+    (labels,) = [key[1:] for key in figures.samples() if key[0] == "mrmonitor_run_info"]
+    assert labels == ("liver", "cafe")
 
 
 def test_memory_and_processor_time_are_those_of_this_process(figures):
