@@ -32,6 +32,7 @@ class Finding:
 class RegionReading:
     """A region's figures in one frame; None where no pixel of it may be believed.
 
+    temperature_std_c: of a pixel, the median of those that are valid; not that of the mean.
     peak_c: the highest temperature from the first frame to the end of cooling, were the power to
         end now. final_cem43_min, final_high_cem43_min: the largest dose then, and the largest high
         end of its interval. All three None where no forecast reaches.

@@ -4,21 +4,27 @@ import math
 from collections import Counter
 
 import msgspec
-import numpy as np
 
 from realtime.outputs.report_lesion import lesion_mm3
 from realtime.outputs.report_linac_tables import last_dose
 from realtime.outputs.report_motion_numbers import duty, prediction_error
 from realtime.outputs.report_motion_series import motion_series
-from realtime.outputs.report_numbers import hottest, most_dose, raised_alerts
-from realtime.outputs.report_record import RunRecord
+from realtime.outputs.report_numbers import (
+    hottest,
+    hottest_std_c,
+    most_dose,
+    pixel_of,
+    raised_alerts,
+)
+from realtime.outputs.report_record import ReadingRow, RunRecord
 
 
 class Figures(msgspec.Struct, frozen=True):
     """What a run came to; None where it has no such figure.
 
-    held: frames after whose verdict the permit was held. alerts_*: that were raised, by priority.
-    peak_c, peak_std_c: the hottest reading of a target, or of any region without one.
+    held: frames after whose verdict the permit was held. alerts_*: that were raised, by priority;
+    a gate's holds, one with each breath, are not counted.
+    peak_c: the hottest reading of a target, or of any region without one; peak_std_c: its pixel's.
     dose_*: the most in a target, at the pixel that has it, with its 95 % interval.
     lesion_*: volume beyond 240 CEM43 min, all slices together, by the dose and both its ends.
     treated_s: after training. gate_percent, permit_percent, beam_percent: shares of it in which the
@@ -89,9 +95,9 @@ def _heat(run: RunRecord) -> dict[str, object]:
     peak, dose, lesion = hottest(run), most_dose(run), lesion_mm3(run)
     found: dict[str, object] = {}
     if peak is not None:
-        found |= {"peak_c": peak.temperature_max_c, "peak_std_c": peak.temperature_std_c}
+        found |= {"peak_c": peak.temperature_max_c, "peak_std_c": hottest_std_c(run, peak)}
     if dose is not None:
-        low, high = _interval(run, dose.frame_id, dose.region, dose.dose_max_cem43_min)
+        low, high = _interval(run, dose)
         found |= {
             "dose_cem43_min": dose.dose_max_cem43_min,
             "dose_low_cem43_min": low,
@@ -106,19 +112,14 @@ def _heat(run: RunRecord) -> dict[str, object]:
     return found
 
 
-def _interval(
-    run: RunRecord, frame_id: int, region: str, dose_cem43_min: float
-) -> tuple[float | None, float | None]:
-    """Return the ends of the interval at the pixel of this region that has this dose."""
-    maps, mask = run.maps, run.masks.get(region)
-    if maps is None or mask is None or not maps.has_interval or frame_id not in maps.frame:
+def _interval(run: RunRecord, reading: ReadingRow) -> tuple[float | None, float | None]:
+    """Return the ends of the interval at the pixel that has the reading's dose."""
+    pixel = pixel_of(run, reading, "dose_cem43_min", reading.dose_max_cem43_min)
+    if pixel is None or run.maps is None or not run.maps.has_interval:
         return None, None
-    row = int(np.flatnonzero(maps.frame == frame_id)[-1])
-    dose = np.where(mask, np.nan_to_num(maps.read("dose_cem43_min", row), nan=-1.0), -1.0)
-    pixel = np.unravel_index(int(dose.argmax()), dose.shape)
-    if not math.isclose(float(dose[pixel]), dose_cem43_min, rel_tol=1e-3, abs_tol=1e-3):
-        return None, None  # a region that moved: its pixels are not those of the first image
-    low, high = (maps.read(f"dose_{end}_cem43_min", row)[pixel] for end in ("low", "high"))
+    low, high = (
+        run.maps.read(f"dose_{end}_cem43_min", pixel.row)[pixel.place] for end in ("low", "high")
+    )
     return float(low), float(high)
 
 

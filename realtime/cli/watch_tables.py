@@ -69,7 +69,7 @@ def region_table(
     """Return each region's temperature, dose and limits; a dash is what nobody can tell."""
     narrow = width < NARROW
     rest = ("max °C", "dose CEM43 min", "limits")
-    columns = rest if narrow else ("role", "max °C", "mean ± σ °C", *rest[1:])
+    columns = rest if narrow else ("role", "max °C", "mean °C", "pixel's σ °C", *rest[1:])
     table = _table("Regions", "region", *columns)
     for one in regions:
         hottest = number(one.temperature_max_c, "", digits=1).strip()
@@ -78,14 +78,10 @@ def region_table(
         if narrow:
             table.add_row(one.name, hottest, dose, bounds)
         else:
-            table.add_row(one.name, one.role, hottest, _mean(one), dose, bounds)
+            mean = number(one.temperature_mean_c, "", digits=1).strip()
+            std = number(one.temperature_std_c, "", digits=2).strip()
+            table.add_row(one.name, one.role, hottest, mean, std, dose, bounds)
     return table
-
-
-def _mean(region: RegionReading) -> str:
-    if region.temperature_mean_c is None or region.temperature_std_c is None:
-        return "–"
-    return f"{region.temperature_mean_c:.1f} ± {region.temperature_std_c:.2f}"
 
 
 def _limits(region: str, limits: Sequence[LimitPlan]) -> str:

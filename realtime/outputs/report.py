@@ -99,8 +99,9 @@ def _pictures(run: RunRecord) -> list[Section]:
         sections.append(Section("Overview", [Note(_NO_TEMPERATURE)]))
     if is_measured and run.readings and regions_of(run):
         caption = (
-            "Solid: hottest valid pixel, with two of its standard deviations either side. Dashed: "
-            "mean of the valid pixels. Horizontal: stop (dashed) and warning (dotted) limits."
+            "Solid: hottest valid pixel, with two standard deviations of the region's median pixel "
+            "either side. Dashed: mean of the valid pixels. Horizontal: stop (dashed) and warning "
+            "(dotted) limits."
         )
         png = figures.as_png(figures.region_panels, run)
         picture = Picture(png, "temperature of each region", caption)
@@ -110,7 +111,9 @@ def _pictures(run: RunRecord) -> list[Section]:
 
 def _overview_words(run: RunRecord, *, has_images: bool, is_measured: bool) -> tuple[str, str]:
     """Return caption and alternative text of the overview."""
-    curves = "each region's hottest pixel with two standard deviations either side."
+    curves = (
+        "each region's hottest pixel with two standard deviations of its median pixel either side."
+    )
     if run.maps is not None and has_images and not is_measured:
         return montage_caption(run.maps), "images of the run"
     if not has_images:

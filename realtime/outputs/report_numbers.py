@@ -1,5 +1,6 @@
 """The figures of a run that a reader asks for first."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -34,6 +35,14 @@ class Told:
     n_frames: int
     first_frame: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pixel:
+    """A row of the maps and a place in it, (z, y, x)."""
+
+    row: int
+    place: tuple[int, ...]
 
 
 def findings_told(run: RunRecord) -> list[Told]:
@@ -79,6 +88,34 @@ def most_dose(run: RunRecord) -> ReadingRow | None:
     usable = [row for row in run.readings if np.isfinite(row.dose_max_cem43_min)]
     targets = [row for row in usable if row.role == "target"] or usable
     return max(targets, key=lambda row: row.dose_max_cem43_min, default=None)
+
+
+def pixel_of(run: RunRecord, reading: ReadingRow, name: str, value: float) -> Pixel | None:
+    """Return where in the maps a reading's largest value of a map (its name) lies.
+
+    None where the maps do not show it: of a frame that is not in them, or of a region that moved.
+    """
+    maps = run.maps
+    if maps is None or not maps.has(name) or reading.frame_id not in maps.frame:
+        return None
+    row = int(np.flatnonzero(maps.frame == reading.frame_id)[-1])
+    mask = run.masks_at(row).get(reading.region)
+    if mask is None or not mask.any():
+        return None
+    inside = np.where(mask & maps.valid(row), maps.read(name, row), np.nan)
+    inside = np.nan_to_num(inside, nan=-np.inf)
+    place = np.unravel_index(int(inside.argmax()), inside.shape)
+    if not math.isclose(float(inside[place]), value, rel_tol=1e-3, abs_tol=1e-3):
+        return None
+    return Pixel(row, tuple(int(one) for one in place))
+
+
+def hottest_std_c(run: RunRecord, reading: ReadingRow) -> float:
+    """Return the standard deviation of a reading's hottest pixel, NaN where the maps lack it."""
+    pixel = pixel_of(run, reading, "temperature_c", reading.temperature_max_c)
+    if pixel is None or run.maps is None:
+        return math.nan
+    return float(run.maps.read("temperature_std_c", pixel.row)[pixel.place])
 
 
 def errors_against_truth(run: RunRecord) -> dict[str, TemperatureError]:

@@ -7,6 +7,7 @@ import numpy as np
 from realtime.alerts.limits import DoseLimit, DoseReached, Limit, TemperatureMax
 from realtime.outputs.report_blocks import Block, Note, Table
 from realtime.outputs.report_montage import panels
+from realtime.outputs.report_numbers import hottest_std_c
 from realtime.outputs.report_pictures import regions_of
 from realtime.outputs.report_record import ReadingRow, RunRecord
 
@@ -32,7 +33,9 @@ def _row(run: RunRecord, name: str, role: str) -> tuple[str, ...]:
     dosed = max(_known(rows, "dose_max_cem43_min"), key=_dose, default=None)
     warmth, frame = "not seen", "–"
     if hot is not None:
-        warmth = f"{hot.temperature_max_c:.1f} ± {2 * hot.temperature_std_c:.1f} °C"
+        std_c = hottest_std_c(run, hot)
+        sigmas = f" ± {2 * std_c:.1f}" if np.isfinite(std_c) else ""
+        warmth = f"{hot.temperature_max_c:.1f}{sigmas} °C"
         frame = str(hot.frame_id)
     dose = "–" if dosed is None else dose_words(dosed.dose_max_cem43_min)
     return (name, role, warmth, frame, _of_heat(run, name), dose,

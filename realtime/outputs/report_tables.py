@@ -1,5 +1,7 @@
 """The report's first figures, and its tables of truth, latency and of what was not believed."""
 
+import math
+
 from realtime.outputs import report_linac_tables
 from realtime.outputs.report_blocks import Block, Card, Note, Section, Table
 from realtime.outputs.report_lesion import lesion_mm3
@@ -7,6 +9,7 @@ from realtime.outputs.report_numbers import (
     errors_against_truth,
     findings_told,
     hottest,
+    hottest_std_c,
     most_dose,
     stage_times,
     told_alerts,
@@ -62,7 +65,7 @@ def _of_heat(run: RunRecord) -> list[Card]:
             Card(
                 f"{peak.temperature_max_c:.1f} °C",
                 f"Hottest in {peak.region}",
-                f"frame {peak.frame_id}, ± {2 * peak.temperature_std_c:.1f} °C (2σ)",
+                f"frame {peak.frame_id}{_two_sigma(hottest_std_c(run, peak))}",
             )
         )
     if run.truth is not None and run.truth.peak_c.size:
@@ -76,6 +79,10 @@ def _of_heat(run: RunRecord) -> list[Card]:
         detail = f"{lesion.low_mm3:.0f} to {lesion.high_mm3:.0f} by the dose's interval"
         found.append(Card(f"{lesion.volume_mm3:.0f} mm³", "Beyond 240 CEM43 min", detail))
     return found
+
+
+def _two_sigma(std_c: float) -> str:
+    return f", ± {2 * std_c:.1f} °C (2σ)" if math.isfinite(std_c) else ""
 
 
 def truth(run: RunRecord) -> Section:

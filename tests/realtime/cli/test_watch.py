@@ -88,7 +88,7 @@ def test_permit_lease_run_frames_and_regions_are_shown(terminal):
     frames = rows(text, "Frames")
     assert [one[0] for one in frames] == ["9", "8", "7", "6", "5", "4"]
     assert frames[0] == ["9", "4.2", "COMPUTED", "GRANTED", HOT.text]
-    focus = ["focus", "target", "58.2", "55.5 ± 0.41", "12.50", "warn 57 stop 60 °C"]
+    focus = ["focus", "target", "58.2", "55.5", "0.41", "12.50", "warn 57 stop 60 °C"]
     assert rows(text, "Regions") == [focus]
     assert "no alert is open" in text
 

@@ -28,6 +28,7 @@ from messages import (
 )
 from messages.codec import decode, encode
 from realtime.alerts.events import EVENTS
+from realtime.batch.figures import figures_of
 from realtime.cli.report import report
 from realtime.outputs import report_figures, report_style
 from realtime.outputs.report import main_figure, write_report
@@ -263,6 +264,29 @@ def test_files_of_rubbish_are_reported_not_raised(run_folder):
     missing = text[text.index("What is missing") : text.index("<h2>Overview")]
     for said in ("truth.h5", "closed_loop.json", "protocol file", "run.json"):
         assert said in missing
+
+
+def test_the_hottest_pixel_has_its_own_standard_deviation_not_the_regions(run_folder):
+    with h5py.File(run_folder / "maps.h5", "r+") as file:
+        file["temperature_std_c"][N_FRAMES - 1, 0, 12, 12] = 1.3
+        file["temperature_c"][N_FRAMES - 1, 0, 11, 12] = 99.0
+        file["valid"][N_FRAMES - 1, 0, 11, 12] = False
+    text = page_of(run_folder)
+    assert "frame 7, ± 2.6 °C (2σ)" in text
+    assert "65.0 ± 2.6 °C" in text
+    run = read_run(run_folder)
+    found = figures_of(run)
+    run.close()
+    assert (found.peak_c, found.peak_std_c) == (65.0, pytest.approx(1.3))
+    assert found.dose_low_cem43_min == pytest.approx(found.dose_cem43_min / 2, rel=1e-3)
+
+
+def test_where_the_maps_do_not_show_the_hottest_pixel_nothing_is_made_up(run_folder):
+    moved = PROTOCOL.replace("center_px = [12.0, 12.0]", "center_px = [4.0, 4.0]")
+    (run_folder / "protocol.toml").write_text(moved)
+    text = page_of(run_folder)
+    assert "(2σ)" not in text
+    assert "65.0 °C" in text
 
 
 def test_files_that_are_no_text_are_reported_not_raised(run_folder):
