@@ -33,13 +33,18 @@ def find_recordings(folder: Path, *, out: Path) -> list[Recording]:
     """Return the recordings of a folder and its folders, by path; `out` is left out.
 
     A run folder's raw data are its raw.mrd; elsewhere each file is a recording that is called like
-    one. Links are not followed. Raises MonitorError where there is none.
+    one. Links are not followed; a folder that cannot be read stands for what lies in it. Raises
+    MonitorError where there is none.
     """
     if not folder.is_dir():
         raise MonitorError(f"{folder}: is no folder, expected one with recordings")
     beneath, left_out = folder.resolve(), out.resolve()
-    found = []
-    for at, names, files in os.walk(beneath):
+    found: list[Recording] = []
+
+    def note(error: OSError) -> None:
+        found.append(Recording(str(Path(error.filename).relative_to(beneath)), ""))
+
+    for at, names, files in os.walk(beneath, onerror=note):
         names[:] = sorted(name for name in names if Path(at, name) != left_out)
         for path in _recordings_of(Path(at), sorted(files)):
             found.append(Recording(str(path.relative_to(beneath)), _stamp(path)))

@@ -50,7 +50,7 @@ class JobTable:
         """Open the table in a folder. Raises MonitorError where it cannot be read."""
         self._version = version
         path = out / TABLE
-        is_new = not path.exists()
+        is_new = not path.exists() or not path.stat().st_size  # empty: killed at its first step
         try:
             self._base = sqlite3.connect(path, isolation_level=None)
             if is_new:

@@ -4,6 +4,7 @@ It is started once, told of once when it dies, and ended with the gateway; it ma
 without touching a treatment.
 """
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -53,7 +54,7 @@ class Companion:
         inherited descriptor of a file.
         """
         self.name, self.where = name, where
-        keys = "-" if place.keys is None else str(_own_keys(place.keys, module.rsplit(".", 1)[1]))
+        keys = "-" if place.keys is None else str(own_keys(place.keys, module.rsplit(".", 1)[1]))
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -115,14 +116,19 @@ def _inherited(listening: socket.socket | None, writing: int | None) -> list[int
     return sockets if writing is None else [*sockets, writing]
 
 
-def _own_keys(keys: Path, name: str) -> Path:
+def own_keys(keys: Path, name: str) -> Path:
     """Return a companion's own folder of keys, made and allowed at the monitor's first start.
 
-    So a process that speaks to browsers or other machines never holds the monitor's secret.
+    So a process that speaks to browsers or other machines never holds the monitor's secret. It is
+    allowed first and trusts the monitor last: one that was cut off in between is made anew.
     """
-    folder = keys / name
-    if not folder.exists():
-        pair = pairs.new_pair(folder)
-        pairs.trust_server(folder, pairs.read_pair(keys).public)
-        pairs.allow(keys, f"mrmonitor-{name}", pair.public)
+    folder, client, monitor = keys / name, f"mrmonitor-{name}", pairs.read_pair(keys).public
+    trusted = pairs.trusted_server(folder)
+    if trusted is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        if pairs.allowed_file(keys, client).exists():
+            pairs.revoke(keys, client)
+        pairs.allow(keys, client, pairs.new_pair(folder).public)
+    if trusted != monitor:
+        pairs.trust_server(folder, monitor)
     return folder

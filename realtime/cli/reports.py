@@ -21,8 +21,10 @@ class Reports:
         if self._current is not None and self._current.poll() is None:
             return
         self._current = None
-        if self._expected and _has_ended(self._expected[0]):
-            folder = self._expected.pop(0)
+        # a run that never ends keeps no other's report
+        folder = next((one for one in self._expected if _has_ended(one)), None)
+        if folder is not None:
+            self._expected.remove(folder)
             self._current = subprocess.Popen(
                 ["nice", "-n", "15", sys.executable, "-m", "realtime.cli", "report", str(folder)],
                 stdin=subprocess.DEVNULL,

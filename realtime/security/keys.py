@@ -74,6 +74,12 @@ def trust_server(folder: Path, public: bytes) -> None:
     _replace(folder / _SERVER, _text(public))
 
 
+def trusted_server(folder: Path) -> bytes | None:
+    """Return the key of the monitor that a client's folder trusts, None where it trusts none."""
+    path = folder / _SERVER
+    return read_public(path) if path.exists() else None
+
+
 def allow(folder: Path, name: str, public: bytes) -> Path:
     """Let a client in. Raises MonitorError where the name is taken or is none."""
     path = allowed_file(folder, name)

@@ -1,12 +1,16 @@
 """Which files are recordings, and what they are called."""
 
+import errno
 import os
+from contextlib import closing
 
 import h5py
 import pytest
 
 from messages import MonitorError
 from realtime.batch.archive import digest_of, find_recordings
+from realtime.batch.planning import chosen, plan
+from realtime.batch.table import JobTable
 
 
 def found(folder, out):
@@ -29,6 +33,24 @@ def test_files_are_recordings_by_name_and_results_are_not(tmp_path):
     (archive / "out" / "runs").mkdir(parents=True)
     (archive / "out" / "runs" / "c.mrd").write_bytes(b"x")
     assert found(archive, archive / "out") == ["A.MRD", "b.mrd", "damaged.h5", "deep/run/raw.mrd"]
+
+
+def test_a_folder_that_cannot_be_read_is_told_not_passed_over(tmp_path, monkeypatch):
+    archive, real = tmp_path / "archive", os.scandir
+    (archive / "closed").mkdir(parents=True)
+    (archive / "a.mrd").write_bytes(b"x")
+
+    def scandir(path):  # who runs as root may read everything
+        if os.path.basename(path) == "closed":  # noqa: PTH119 - as os.walk asks
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert found(archive, tmp_path / "out") == ["a.mrd", "closed"]
+    with closing(JobTable(tmp_path, version="1")) as table:
+        _, closed = plan(archive, tmp_path / "out", chosen(["mrgfus-demo"]), table, print)
+    assert closed.job is None
+    assert closed.why.startswith("cannot be read: ")
 
 
 def test_an_archive_without_recordings_is_told(tmp_path):

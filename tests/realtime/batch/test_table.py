@@ -7,7 +7,7 @@ import pytest
 from messages import MonitorError
 from realtime.batch.figures import Figures
 from realtime.batch.job import Job, Result, pack, unpack_job, unpack_told
-from realtime.batch.table import JobTable
+from realtime.batch.table import TABLE, JobTable
 from realtime.batch.task import sentence
 
 JOBS = [Job(f"{n:012d}", f"/archive/Doe/{n}.mrd", "p", "hash", f"/out/runs/{n}") for n in range(4)]
@@ -19,6 +19,14 @@ def opened(folder, version="1.0"):
 
 def states(table):
     return [table.row(job).state for job in JOBS]
+
+
+def test_a_table_whose_first_step_was_cut_off_is_begun_again(tmp_path):
+    (tmp_path / TABLE).touch()
+    with opened(tmp_path) as table:
+        table.plan(JOBS)
+        assert states(table) == ["waiting"] * len(JOBS)
+    assert (tmp_path / TABLE).stat().st_mode & 0o777 == 0o600
 
 
 def test_what_nobody_runs_and_what_failed_wait_again(tmp_path):
