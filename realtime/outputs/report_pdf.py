@@ -33,6 +33,7 @@ _MOST_HIGH = 0.85 * (A4[1] - _HEAD - _FOOT)
 _CARDS_A_ROW = 4
 _LEAST_TABLE = 40 * mm
 _SHORT = 15  # rows
+_MOST_WORD = 64  # letters; a longer one is broken
 _TOTAL = "total"  # form that is drawn on each page and known at the end
 
 
@@ -203,6 +204,7 @@ def _table(table: Table) -> Flowable:
                         for n, text in enumerate(table.head)])  # fmt: skip
     return LongTable(
         rows, _widths(table), repeatRows=1 if table.head else 0, style=style.RULED,
+        splitInRow=1,  # a text may be longer than a page
     )  # fmt: skip
 
 
@@ -217,7 +219,7 @@ def _need(table: Table, column: int) -> float:
     texts = [_text(row[column]) for row in [table.head, *table.rows] if column < len(row)]
     longest_word = max((len(word) for text in texts for word in text.split()), default=1)
     most = max((len(text) for text in texts), default=1)
-    return max(longest_word, min(most, 48)) + 2.0
+    return max(min(longest_word, _MOST_WORD), min(most, 48)) + 2.0
 
 
 def _text(cell: object) -> str:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -71,6 +72,21 @@ def test_every_page_tells_run_protocol_notice_and_its_number(written):
         assert "protocol hash abc123" in page
         assert "Research use only. No interlock." in page
         assert re.search(rf"page {number} of\s+{len(found)}\b", page)
+
+
+@needs_poppler
+def test_a_text_that_is_longer_than_a_page_or_has_no_end_is_broken_not_refused(tmp_path):
+    many = " ".join(f"w{n}" for n in range(4000))
+    blocks = [
+        Table([("a", many, "b")], ("x", "y", "z"), widths=(0.1, 0.8, 0.1)),
+        Table([("a", Cell("t", many, "high"))]),
+        Table([("a", "W" * 5000)]),
+    ]
+    report = replace(content(n_rows=1), sections=[Section("All", [one]) for one in blocks])
+    report_pdf.write_pdf(report, tmp_path / "long.pdf")
+    text = "".join(pages(tmp_path / "long.pdf"))
+    assert len(re.findall(r"\bw3999\b", text)) == 2
+    assert text.count("W") >= 5000
 
 
 @needs_poppler
