@@ -65,13 +65,19 @@ class JobTable:
             raise _unusable(error) from error
 
     def plan(self, jobs: Sequence[Job]) -> None:
-        """Take up jobs; those that nobody runs any more, and those that failed, wait again."""
+        """Take up jobs.
+
+        Those that nobody runs any more wait again, and so do those that failed or whose run folder
+        is gone.
+        """
         for job in jobs:
             self._do(
                 "INSERT OR IGNORE INTO jobs (recording, protocol_hash, version, state) "
                 "VALUES (?, ?, ?, 'waiting')",
                 self._key(job),
             )
+            if not Path(job.folder).is_dir():
+                self._do(f"UPDATE jobs SET state = 'waiting' WHERE {_KEY}", self._key(job))
         self._do("UPDATE jobs SET state = 'waiting', why = '' WHERE state IN ('running', 'failed')")
 
     def waiting(self, jobs: Sequence[Job]) -> Iterator[Job]:

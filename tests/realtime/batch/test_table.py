@@ -2,6 +2,7 @@
 
 from contextlib import closing
 
+import msgspec
 import pytest
 
 from messages import MonitorError
@@ -13,12 +14,28 @@ from realtime.batch.task import sentence
 JOBS = [Job(f"{n:012d}", f"/archive/Doe/{n}.mrd", "p", "hash", f"/out/runs/{n}") for n in range(4)]
 
 
+def with_folder(job, folder):
+    """A job whose run folder is there."""
+    (folder / "runs").mkdir()
+    return msgspec.structs.replace(job, folder=str(folder / "runs"))
+
+
 def opened(folder, version="1.0"):
     return closing(JobTable(folder, version=version))
 
 
 def states(table):
     return [table.row(job).state for job in JOBS]
+
+
+def test_a_job_whose_run_folder_is_gone_is_done_again(tmp_path):
+    kept = with_folder(JOBS[0], tmp_path)
+    with opened(tmp_path) as table:
+        table.plan([kept, JOBS[1]])
+        for job in JOBS[:2]:
+            table.finish(job, Result(job.name, "done", "", Figures()))
+        table.plan([kept, JOBS[1]])
+        assert [table.row(job).state for job in JOBS[:2]] == ["done", "waiting"]
 
 
 def test_a_table_whose_first_step_was_cut_off_is_begun_again(tmp_path):
@@ -40,7 +57,7 @@ def test_what_nobody_runs_and_what_failed_wait_again(tmp_path):
         table.finish(JOBS[1], Result(JOBS[1].name, "failed", "the disk was full"))
         assert states(table) == ["done", "failed", "running", "waiting"]
     with opened(tmp_path) as table:
-        table.plan(JOBS)
+        table.plan([with_folder(JOBS[0], tmp_path), *JOBS[1:]])
         assert states(table) == ["done", "waiting", "waiting", "waiting"]
         row = table.row(JOBS[0])
         assert (row.figures, row.earlier) == (figures, Figures(frames=2))
