@@ -3,8 +3,8 @@
 import pytest
 
 from messages import Permit
-from tests.realtime.outputs.page.chromium import wait_frame
-from tests.realtime.outputs.page.monitor import alert, maps
+from tests.realtime.outputs.page.chromium import LIVE, wait_frame
+from tests.realtime.outputs.page.monitor import Monitor, alert, maps, page_for
 
 pytestmark = pytest.mark.slow
 
@@ -119,6 +119,72 @@ def test_the_tone_is_turned_on_heard_and_paused_and_what_is_worse_is_heard_again
     live.wait_for_selector("#audio[data-sound='paused']:has-text('AUDIO PAUSED')")
     raised(priority="high")
     live.wait_for_selector("#audio[data-sound='on'][data-priority='high']")
+
+
+def test_what_is_most_urgent_never_comes_up_out_of_sight(live, raised):
+    for _ in range(20):
+        raised(priority="low")
+    live.eval_on_selector("#alerts", "(list) => { list.scrollTop = list.scrollHeight; }")
+    live.locator("#alerts li").last.focus()
+    number = raised(priority="high")
+    row = live.locator(f"#alerts li[data-alert='{number}']")
+    box, inside = live.locator("#alerts").bounding_box(), row.bounding_box()
+    assert box["y"] <= inside["y"]
+    assert inside["y"] + inside["height"] <= box["y"] + box["height"]
+
+
+def test_sound_that_the_browser_holds_back_is_not_called_on(live, raised):
+    live.evaluate("AudioContext.prototype.resume = async function () {}")
+    live.evaluate(
+        "Object.defineProperty(AudioContext.prototype, 'state', {get: () => 'suspended'})"
+    )
+    raised(priority="high")
+    live.click("#audio")
+    live.wait_for_timeout(300)
+    assert live.get_attribute("#audio", "data-sound") == "blocked"
+    live.click("#audio")  # tried again, and not paused
+    assert live.inner_text("#audio") == "Turn sound on"
+
+
+def test_an_alert_sounds_though_the_tab_s_timers_stand_still(tab, page, monitor):
+    tab.add_init_script(f"({COUNT_PULSES})()")
+    tab.clock.install()  # as a tab that nobody looks at: timers stop, messages come
+    monitor.is_beating = True
+    tab.goto(page.where)
+    tab.clock.pause_at(tab.evaluate("Date.now()") + 5000)
+    tab.wait_for_selector(LIVE)
+    tab.click("#audio")
+    tab.wait_for_selector("#audio[data-sound='on']")
+    number = len(monitor._alerts)
+    monitor.say(alert(number, priority="high"))
+    tab.wait_for_selector(f"#alerts li[data-alert='{number}']")
+    tab.wait_for_selector("#audio[data-priority='high']")
+    while not tab.evaluate("window.pulses"):
+        tab.wait_for_timeout(50)
+    monitor.say(alert(number, state="withdrawn"))
+
+
+def test_a_name_that_was_asked_for_in_one_life_acknowledges_nothing_in_the_next(tab):
+    first = Monitor("first life")
+    try:
+        with page_for(first) as process:
+            tab.goto(process.where)
+            tab.wait_for_selector(LIVE)
+            first.say(alert(0, text="of the first life"))
+            tab.click("#alerts li:has-text('of the first life') button")
+            tab.wait_for_selector("#answer:has-text('Say first who')")
+            first.epoch, first._sequences, first._alerts = "second life", {}, []
+            tab.wait_for_selector("#alerts li", state="detached")
+            first.say(alert(0, text="of the second life"))
+            tab.wait_for_selector("#alerts li:has-text('of the second life')")
+            tab.keyboard.type("Ada")
+            tab.keyboard.press("Enter")
+            tab.wait_for_function("document.activeElement.id !== 'who'")
+            first.say(alert(1, text="a marker"))
+            tab.wait_for_selector("#alerts li:has-text('a marker')")
+            assert [one for one in first.asked if one["type"] == "acknowledge"] == []
+    finally:
+        first.close()
 
 
 def test_a_screen_reader_finds_permit_images_alerts_and_controls(live, monitor, raised):

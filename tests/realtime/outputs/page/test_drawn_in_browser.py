@@ -41,6 +41,7 @@ def run(live, monitor):
         return live
 
     monitor.say(replace(START, run_id=monitor.run_id))
+    live.wait_for_selector(f"#run:has-text('{monitor.run_id} drawn')")  # it has the permit
     return say
 
 

@@ -7,11 +7,15 @@ import signal
 
 import pytest
 
-from messages import Permit
+from messages import Permit, RunStart
 from tests.realtime.outputs.page.chromium import LIVE, open_tab, wait_frame
 from tests.realtime.outputs.page.monitor import Monitor, maps, page_for
 
 pytestmark = pytest.mark.slow
+
+TWO_SLICES = RunStart(
+    "run", "brain", "", "mrgfus", "", "", "", "", {}, (1, 32, 32), (1.0, 1.0, 1.0), 100.0, 500.0, {}
+)
 
 
 @pytest.fixture
@@ -106,6 +110,24 @@ def test_another_life_of_the_monitor_is_shown_as_its_own(tab):
             tab.wait_for_selector("#picture[aria-label='image of frame 5']", state="detached")
     finally:
         first.close()
+
+
+def test_a_slice_that_comes_no_more_does_not_look_current_beside_one_that_does(tab):
+    monitor = Monitor("of two slices")
+    monitor.run_id = "run"
+    old = ".tile.old[data-stream^='0 '][data-stamp*='NOT CURRENT']"
+    with page_for(monitor) as process:
+        tab.goto(process.where)
+        tab.wait_for_selector(LIVE)
+        monitor.say(TWO_SLICES)
+        monitor.say(maps(0, slice_=0))
+        frame = 0
+        while not (tab.query_selector(old) and tab.query_selector(".tile:not(.old)")):
+            frame += 1
+            monitor.say(maps(frame, slice_=1))
+            tab.wait_for_selector(f"[data-stream^='1 '] [data-frame-id='{frame}']")
+        assert tab.get_attribute("[data-stream^='1 ']", "data-stamp") == ""
+    monitor.close()
 
 
 def test_a_page_of_another_origin_gets_no_socket(tab, page):

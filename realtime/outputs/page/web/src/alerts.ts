@@ -35,7 +35,9 @@ export class Alerts {
   welcome(message: Welcome): void {
     if (message.epoch !== this.#epoch) {
       at("log").replaceChildren();
-      this.#selected = null; // the same number is another alert now
+      // the same number is another alert now, and what a hand is about to press is another's
+      this.#selected = this.#waitsForName = null;
+      this.#rows.clear();
     }
     this.#epoch = message.epoch;
     this.#open = new Map(message.open.map((alert) => [alert.alert_id, alert]));
@@ -70,9 +72,10 @@ export class Alerts {
     const rows = order.map((alert) => this.#row(alert));
     const list = at("alerts");
     if (rows.length !== list.children.length || rows.some((row, n) => list.children[n] !== row)) {
-      const focused = document.activeElement;
+      const [focused, first] = [document.activeElement, list.firstElementChild];
       list.replaceChildren(...rows);
-      if (focused instanceof HTMLElement && list.contains(focused)) focused.focus();
+      if (focused instanceof HTMLElement && list.contains(focused)) focused.focus({ preventScroll: true });
+      if (rows[0] !== first) list.scrollTop = 0; // what is most urgent never comes up out of sight
     }
     for (const id of this.#rows.keys()) if (!this.#open.has(id)) this.#rows.delete(id);
     at("no-alerts").hidden = rows.length > 0;

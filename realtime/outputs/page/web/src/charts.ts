@@ -28,13 +28,13 @@ export class Charts {
   }
 
   // shown: the frame of a recording that is being looked at, null where the newest is.
-  draw(course: Course, shown: FrameWord | null): void {
+  draw(course: Course, readings: RegionReading[], shown: FrameWord | null): void {
     const { frames, times_s } = course.charted;
-    const shownAt = shown ? frames.findIndex((frame) => frame.frame_id === shown.frame_id) : -1;
-    const markAt = times_s[shownAt] ?? null;
+    const until = shown ? frames.slice(0, frames.findLastIndex((frame) => frame.frame_id <= shown.frame_id) + 1) : frames;
+    const markAt = (shown && times_s[until.length - 1]) ?? null;
     const isMoving = this.#plan?.therapy === "mrlinac" || frames.some((frame) => frame.motion);
-    if (isMoving) this.#drawMotion(frames, times_s, shown ?? frames.at(-1), markAt);
-    else this.#drawHeat(frames, times_s, shown?.regions ?? course.readings, markAt);
+    if (isMoving) this.#drawMotion(frames, times_s, until, shown ?? frames.at(-1), markAt);
+    else this.#drawHeat(frames, times_s, readings, markAt);
   }
 
   #begin(kind: string, make: () => HTMLElement[]): void {
@@ -65,7 +65,8 @@ export class Charts {
     std!.draw([x, stds(frames, region)], drawn(limitsOf(limits, region, "temperature_std_c")), [], [{ text: number(now?.temperature_std_c, 2), colour: STD }], markAt);
   }
 
-  #drawMotion(frames: FrameWord[], x: number[], shown: FrameWord | undefined, markAt: number | null): void {
+  // until: the frames up to the one that is shown: what was delivered later is not its dose.
+  #drawMotion(frames: FrameWord[], x: number[], until: FrameWord[], shown: FrameWord | undefined, markAt: number | null): void {
     this.#begin("motion", () => {
       this.#charts = motionCharts();
       this.#volumes = new DoseVolume();
@@ -77,7 +78,7 @@ export class Charts {
     const isTold = frames.some((frame) => typeof frame.motion?.is_beam_on === "boolean");
     const gate = { colour: GATE, isOn: frames.map((frame) => frame.motion?.is_gate_open === true) };
     const beam = { colour: BEAM, isOn: frames.map((frame) => frame.motion?.is_beam_on === true) };
-    const part = duty(frames);
+    const part = duty(until);
     const [place, outside] = this.#charts;
     place!.draw(columns, [], isTold ? [gate, beam] : [gate],
       [
@@ -91,7 +92,7 @@ export class Charts {
       [x, frames.map((one) => one.motion?.outside_percent ?? null), frames.map((one) => one.motion?.predicted_outside_percent ?? null)],
       most == null ? [] : [{ at: most, label: `gate closes above ${most} %`, colour: HELD }], [],
       [{ text: `now ${number(last?.outside_percent, 1)}`, colour: HERE }, { text: `predicted ${number(last?.predicted_outside_percent, 1)}`, colour: SOON }], markAt);
-    this.#volumes!.draw(shown?.delivered ?? frames.findLast((frame) => frame.delivered)?.delivered ?? null);
+    this.#volumes!.draw(shown?.delivered ?? until.findLast((frame) => frame.delivered)?.delivered ?? null);
   }
 
   // The region that was chosen; the first target where none was.

@@ -9,11 +9,13 @@ export class Course {
   #rows = new Ring<FrameWord>(MOST_FRAMES);
   #start_s: number | null = null;
   #isScannerTime = false; // whose time #start_s is
-  #readings = new Map<string, RegionReading>();
+  #readings = new Map<string, { reading: RegionReading; heardMs: number }>();
 
-  // Each region's newest figures: a frame tells of the regions that its slice shows.
-  get readings(): RegionReading[] {
-    return [...this.#readings.values()];
+  // Each region's newest figures: a frame tells of the regions that its slice shows. Those that the
+  // frames of `holdMs` did not renew are not known any more, though other regions are.
+  readings(holdMs: number): RegionReading[] {
+    const since = (this.last?.heard_ms ?? 0) - holdMs;
+    return [...this.#readings.values()].map(({ reading, heardMs }) => (heardMs < since ? unknown(reading) : reading));
   }
 
   get frames(): FrameWord[] {
@@ -37,7 +39,7 @@ export class Course {
   add(frame: FrameWord): boolean {
     if (this.last && frame.frame_id <= this.last.frame_id) return false;
     this.#rows.push(frame);
-    for (const one of frame.regions) if (one.n_pixels > 0) this.#readings.set(one.name, one);
+    for (const one of frame.regions) if (one.n_pixels > 0) this.#readings.set(one.name, { reading: one, heardMs: frame.heard_ms });
     return true;
   }
 
@@ -67,6 +69,10 @@ export class Course {
     }
     return { frames, times_s };
   }
+}
+
+function unknown({ name, role, n_pixels }: RegionReading): RegionReading {
+  return { name, role, n_pixels, n_valid: 0 };
 }
 
 // Part of the frames in which the beam was on; null where that is not told.

@@ -27,7 +27,7 @@ export class DoseVolume {
   #chart: Chart | null = null;
 
   draw(delivered: Delivered | null): void {
-    if (!delivered) return;
+    if (!delivered) return this.#clear();
     const names = delivered.planned.map((one) => one.name);
     if (this.#names !== names.join()) {
       this.#names = names.join();
@@ -44,6 +44,14 @@ export class DoseVolume {
     }));
     this.#chart!.draw(uPlot.join(tables) as never, [], [], names.map((name, n) => ({ text: name, colour: COLOURS[n % COLOURS.length]! })));
     showStructures(delivered);
+  }
+
+  // Of a run whose dose is not told the last run's is not shown.
+  #clear(): void {
+    if (!this.#chart) return;
+    [this.#names, this.#chart] = ["", null];
+    this.figure.replaceChildren();
+    at("structures").querySelector("tbody")!.replaceChildren();
   }
 }
 

@@ -14,6 +14,11 @@ export class Freshness {
     this.#provedMs = Math.max(this.#provedMs, beat.echo_ms - beat.silent_ms);
   }
 
+  // The line is down: nothing proves anything until it is up again.
+  lose(nowMs: number, staleMs: number): void {
+    this.#provedMs = Math.min(this.#provedMs, nowMs - staleMs);
+  }
+
   // How long ago the monitor's last word was said at the latest.
   ageMs(nowMs: number): number {
     return nowMs - this.#provedMs;

@@ -8,7 +8,7 @@ import { valueAt, type Picture } from "./picture.ts";
 import { Place } from "./place.ts";
 import { Ring } from "./ring.ts";
 import { drawScale } from "./scale.ts";
-import { Tile } from "./tile.ts";
+import { Tile, type Stamp } from "./tile.ts";
 import type { FrameWord, Motion, Plan } from "./wire.ts";
 import { amount, number } from "./words.ts";
 
@@ -79,8 +79,17 @@ export class Images implements Hand {
     for (const key of this.#pictures.keys()) this.#draw(key);
   }
 
-  stamp(text: string): void {
-    for (const tile of this.#tiles.values()) tile.stamp = text;
+  // How many images take turns: each has its own in so many frames.
+  get nStreams(): number {
+    return new Set([...this.#pictures.values()].map(({ picture }) => `${picture.slice} ${picture.contrast}`)).size;
+  }
+
+  // Each image tells for itself that it is none of now.
+  stamp(told: (picture: Picture, drawnAt: Date) => Stamp): void {
+    for (const [key, tile] of this.#tiles) {
+      const known = this.#pictures.get(key);
+      if (known) tile.stamp = told(known.picture, known.drawnAt);
+    }
   }
 
   pointAt(key: string, x: number, y: number): void {
@@ -140,9 +149,10 @@ export class Images implements Hand {
     const { picture, z } = known;
     const isOn = (layer: (typeof LAYERS)[number]) => at<HTMLInputElement>(`layer-${layer}`).checked;
     const strokes: Stroke[] = [];
-    if (isOn("regions")) strokes.push(...regionLines(picture, z, this.#plan));
+    const plan = this.#plan?.run_id === picture.run_id ? this.#plan : null; // another run's regions are others
+    if (isOn("regions")) strokes.push(...regionLines(picture, z, plan));
     if (isOn("dose")) strokes.push(...doseLines(picture, z));
-    if (isOn("regions")) strokes.push(...targetLines(picture, z, this.#motionOf(picture), this.#plan));
+    if (isOn("regions")) strokes.push(...targetLines(picture, z, this.#motionOf(picture), plan));
     tile.draw(picture, z, this.colours, this.place, strokes, isOn("temperature"));
     document.body.classList.toggle("cold", !picture.planes["temperature_c"]);
     document.body.classList.toggle("still", !picture.planes["target"]);

@@ -70,9 +70,9 @@ export class Latency {
 
   #say(frames: FrameWord[], deadline_ms: number, isPromised: boolean): void {
     const ages = frames.filter((one) => one.outcome === "COMPUTED").map((one) => one.age_ms).sort((a, b) => a - b);
-    if (!ages.length) return;
     const n_late = frames.length - ages.length;
-    const text = `last ${frames.length} frames: median ${ages[Math.floor(ages.length / 2)]!.toFixed(0)} ms, worst ${ages.at(-1)!.toFixed(0)} ms`
+    const measured = ages.length ? `median ${ages[Math.floor(ages.length / 2)]!.toFixed(0)} ms, worst ${ages.at(-1)!.toFixed(0)} ms` : "none in time";
+    const text = !frames.length ? "no frame yet" : `last ${frames.length} frames: ${measured}`
       + (isPromised ? ` of ${deadline_ms} ms` : "") + (n_late ? `; ${n_late} late or at fault` : "");
     show("latency-text", text);
     if (this.#canvas.ariaLabel !== text) this.#canvas.ariaLabel = text;

@@ -25,6 +25,7 @@ const OLD_MS = 5000; // where no lease says how long a frame holds
 const RECENT = 200; // frames that duty is told of
 
 let staleMs = 500;
+let nSkipped = 0; // frames that this browser was too slow for
 let beat: Beat | null = null;
 let permit: PermitWord | null = null;
 let plan: Plan | null = null;
@@ -50,17 +51,25 @@ function heed(news: News): void {
     case "alert": alerts.change(news); break;
     case "acknowledged": alerts.answered(news); break;
     case "permit": permit = news; break;
-    case "frame": take(news.frame); break;
+    case "frame": {
+      nSkipped += news.n_skipped ?? 0;
+      take(news.frame);
+      review.answered();
+      break;
+    }
     case "beat": hear(news); break;
     case "picture": draw(news.data); break;
-    case "closed": show("answer", news.reason ? `the server closed the connection: ${news.reason}` : ""); break;
+    case "closed": link.freshness.lose(performance.now(), staleMs); show("answer", news.reason ? `the server closed the connection: ${news.reason}` : ""); break;
   }
   look();
 }
 
 function welcome(news: Welcome): void {
   staleMs = news.stale_ms;
-  if (news.epoch !== epoch) forget(); // another life of the monitor: its runs are others
+  if (news.epoch !== epoch) {
+    forget(); // another life of the monitor: its runs are others, and its permit
+    permit = null;
+  }
   epoch = news.epoch;
   images.clear();
   know(news.plan ?? null);
@@ -70,8 +79,8 @@ function welcome(news: Welcome): void {
 }
 
 function know(next: Plan | null): void {
-  if (next) begin(next.run_id);
   plan = next;
+  if (next) begin(next.run_id);
   images.know(plan);
   charts.know(plan);
 }
@@ -80,6 +89,7 @@ function begin(run: string): void {
   if (run === runId) return;
   forget();
   runId = run;
+  if (plan?.run_id !== run) know(null);
 }
 
 function forget(): void {
@@ -103,7 +113,7 @@ function recall(news: History): void {
 }
 
 function take(next: FrameWord): void {
-  if (frame?.frame_id === next.frame_id) return;
+  if (frame && (review.isOn ? frame.frame_id === next.frame_id : next.frame_id <= frame.frame_id)) return;
   frame = next;
   if (!review.isOn) course.add(next);
   isChartDue = true;
@@ -114,7 +124,6 @@ function draw(data: ArrayBuffer): void {
   const picture = readPicture(data);
   images.take(picture);
   link.drawn(picture.number);
-  review.drawn();
 }
 
 function look(): void {
@@ -128,7 +137,8 @@ function look(): void {
   if (review.isOn) showRecordedPermit(frame);
   else showPermit(believe(permit, ageMs, isStale), beat?.lease_ms ?? plan?.lease_ms ?? 0);
   showWhere(nowMs, isStale);
-  showProgress(beat, frame);
+  showProgress(beat);
+  tone.heed(heard()); // here, since a tab that is not looked at has its timers slowed and its messages not
 }
 
 function showLive(isStale: boolean, ageMs: number): void {
@@ -144,18 +154,32 @@ function showLive(isStale: boolean, ageMs: number): void {
 function showWhere(nowMs: number, isStale: boolean): void {
   show("run", beat?.run_id ? `${beat.run_id} ${beat.protocol_name}` : "none");
   show("alerts-note", beat?.misses_alerts ? "(more are being fetched)" : "");
-  show("refused", beat?.n_refused ? `Connections refused or cut off: ${beat.n_refused}.` : "");
+  const refused = beat?.n_refused ? `Connections refused or cut off: ${beat.n_refused}. ` : "";
+  show("refused", refused + (nSkipped ? `Frames that this browser was too slow for: ${nSkipped}.` : ""));
   const ageOf = (heardMs: number) => (beat ? link.freshness.ageOfMs(heardMs, beat, nowMs) : 0);
   show("frame-id", frame ? `${frame.frame_id} ${frame.outcome}` : "none");
   show("frame-age", frame && !review.isOn ? seconds(ageOf(frame.heard_ms) + frame.age_ms) : "none");
   const shown = images.shown;
   const pictureMs = shown && beat ? ageOf(shown.picture.heard_ms) : 0;
-  const isOld = shown !== null && !review.isOn && pictureMs > (beat?.lease_ms || OLD_MS);
+  const isOld = shown !== null && !review.isOn && pictureMs > holdMs();
   document.body.classList.toggle("old", isOld);
   const age = review.isOn ? "recorded" : `${seconds(pictureMs)} old${isOld ? ", NOT CURRENT" : ""}`;
   show("picture-frame", shown ? `frame ${shown.picture.frame_id}, ${age}` : "");
-  const dated = shown ? `frame ${shown.picture.frame_id} of ${timeOfDay(shown.drawnAt)}` : "";
-  images.stamp(!shown ? "" : isStale ? `NOT LIVE · ${dated}` : isOld ? `NOT CURRENT · ${dated}` : review.isOn ? "RECORDED" : "");
+  images.stamp((picture, drawnAt) => {
+    if (review.isOn && !isStale) {
+      const isOther = frame !== null && picture.frame_id !== frame.frame_id;
+      return { text: isOther ? `RECORDED · frame ${picture.frame_id}` : "RECORDED", isOld: isOther && picture.frame_id > frame!.frame_id };
+    }
+    const dated = `frame ${picture.frame_id} of ${timeOfDay(drawnAt)}`;
+    // of several images each has its turn once in so many frames
+    const isOldHere = ageOf(picture.heard_ms) > holdMs() * images.nStreams;
+    return { text: isStale ? `NOT LIVE · ${dated}` : isOldHere ? `NOT CURRENT · ${dated}` : "", isOld: isOldHere };
+  });
+}
+
+// How long a frame holds.
+function holdMs(): number {
+  return beat?.lease_ms || OLD_MS;
 }
 
 // A page that lost its monitor is itself an alarm; one that never had it has its banner; what is
@@ -167,20 +191,20 @@ function heard(): Priority | null {
 }
 
 function drawCharts(): void {
-  tone.heed(heard());
   if (!isChartDue) return;
   isChartDue = false;
   const all = course.newest(Math.max(RECENT, latency.nBars));
   const newest = review.isOn && frame ? all.filter((one) => one.frame_id <= frame!.frame_id) : all;
-  const readings = review.isOn && frame ? frame.regions : course.readings;
+  const readings = review.isOn && frame ? frame.regions : course.readings(holdMs() * Math.max(1, images.nStreams));
   showRegions(readings);
   showDoubts(frame);
   showVitals(frame, readings, newest.slice(-RECENT), plan);
-  charts.draw(course, review.isOn ? frame : null);
+  charts.draw(course, readings, review.isOn ? frame : null);
   latency.draw(newest.slice(-latency.nBars), plan);
 }
 
 setInterval(look, LOOK_MS);
+document.addEventListener("visibilitychange", look); // before a tab that was away is seen
 setInterval(drawCharts, CHARTS_MS);
 look();
 drawCharts();

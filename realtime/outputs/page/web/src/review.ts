@@ -6,7 +6,7 @@ import type { Recorded } from "./wire.ts";
 
 const ALIKE_MS = 200; // pace where the recording has no times
 const LEAST_MS = 40;
-const ANSWER_MS = 500; // then the next question goes: a frame may have no picture
+const ANSWER_MS = 500; // then the next question goes
 const LONGEST_MS = 2000; // a pause of the recording is not waited for
 
 export class Review {
@@ -43,13 +43,13 @@ export class Review {
     this.#recorded = recorded;
     this.#askedMs = -Infinity;
     at("review").hidden = !recorded;
-    if (!recorded) return;
+    if (!recorded) return this.#stop();
     this.#slider.max = String(Math.max(0, recorded.n_frames - 1));
     this.#seek(Math.min(this.#slider.valueAsNumber, recorded.n_frames - 1));
   }
 
-  // One question at a time: the next goes when the last has been drawn.
-  drawn(): void {
+  // One question at a time: the next goes when the last was answered, be there a picture or none.
+  answered(): void {
     this.#askedMs = -Infinity;
     if (this.#wanted !== null) this.#seek(this.#wanted);
   }

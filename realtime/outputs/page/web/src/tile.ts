@@ -6,6 +6,11 @@ import type { Stroke } from "./overlay.ts";
 import { sliceOf, type Picture } from "./picture.ts";
 import type { Place } from "./place.ts";
 
+export interface Stamp {
+  text: string;
+  isOld: boolean;
+}
+
 export class Tile {
   readonly figure = element("figure", "", "tile");
   readonly image = element("canvas", "", "image");
@@ -24,8 +29,9 @@ export class Tile {
     this.figure.append(this.image, this.#lines, this.#caption);
   }
 
-  set stamp(text: string) {
+  set stamp({ text, isOld }: Stamp) {
     if (this.figure.dataset["stamp"] !== text) this.figure.dataset["stamp"] = text;
+    this.figure.classList.toggle("old", isOld);
   }
 
   // Fill the box, keep the patient's proportions.

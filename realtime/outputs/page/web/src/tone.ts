@@ -41,8 +41,9 @@ export class Tone {
 
   // A browser lets a page sound only once somebody has touched it.
   #press(): void {
-    if (!this.#sound) {
-      this.#sound = new AudioContext();
+    if (this.#sound?.state !== "running") {
+      this.#sound ??= new AudioContext();
+      this.#sound.onstatechange = () => this.#show(performance.now());
       void this.#sound.resume();
     } else if (performance.now() < this.#pausedUntilMs) {
       this.#pausedUntilMs = 0;
@@ -55,7 +56,7 @@ export class Tone {
 
   #show(nowMs: number): void {
     const leftMs = this.#pausedUntilMs - nowMs;
-    const state = !this.#sound ? "blocked" : leftMs > 0 ? "paused" : "on";
+    const state = this.#sound?.state !== "running" ? "blocked" : leftMs > 0 ? "paused" : "on";
     const text = { blocked: "Turn sound on", paused: `AUDIO PAUSED ${clock(leftMs)}`, on: "Pause audio" }[state];
     if (this.#button.textContent !== text) this.#button.textContent = text;
     this.#button.dataset["sound"] = state;

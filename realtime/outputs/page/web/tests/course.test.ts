@@ -63,9 +63,19 @@ test("a region that a slice does not show keeps what was last told of it", () =>
   const reading = { name: "focus", role: "target", n_pixels: 4, n_valid: 4, temperature_max_c: 50 };
   course.add(frame(1, { regions: [reading] }));
   course.add(frame(2, { regions: [{ ...reading, n_pixels: 0, temperature_max_c: null }] }));
-  expect(course.readings).toEqual([reading]);
+  expect(course.readings(1000)).toEqual([reading]);
   course.add(frame(3, { regions: [{ ...reading, temperature_max_c: null }] }));
-  expect(course.readings[0]!.temperature_max_c).toBeNull();
+  expect(course.readings(1000)[0]!.temperature_max_c).toBeNull();
+});
+
+test("a region that later frames no longer tell of is not known, though others are", () => {
+  const course = new Course();
+  const reading = (name: string) => ({ name, role: "target", n_pixels: 4, n_valid: 4, temperature_max_c: 50 });
+  course.add(frame(1, { heard_ms: 0, regions: [reading("focus"), reading("skin")] }));
+  course.add(frame(2, { heard_ms: 900, regions: [reading("skin")] }));
+  expect(course.readings(1000).map((one) => one.temperature_max_c)).toEqual([50, 50]);
+  course.add(frame(3, { heard_ms: 1100, outcome: "FAULT" }));
+  expect(course.readings(1000).map((one) => one.temperature_max_c)).toEqual([undefined, 50]);
 });
 
 test("a region that is not known leaves a gap, not a zero; one that is not shown leaves none", () => {

@@ -23,6 +23,15 @@ test("an old beat that was held up on its way makes nothing older or younger", (
   expect(freshness.ageMs(1000)).toBe(0);
 });
 
+test("a line that is down proves nothing more, until a later beat", () => {
+  const freshness = new Freshness();
+  freshness.hear({ echo_ms: 1000, silent_ms: 0 });
+  freshness.lose(1010, 500);
+  expect(freshness.isStale(1010, 500)).toBe(true);
+  freshness.hear({ echo_ms: 1990, silent_ms: 0 });
+  expect(freshness.isStale(2000, 500)).toBe(false);
+});
+
 test("the age of a frame goes on while no beat comes", () => {
   const freshness = new Freshness();
   freshness.hear({ echo_ms: 1000, silent_ms: 0 });
