@@ -22,6 +22,7 @@ from realtime.outputs.page.recorded_pictures import RecordedPictures
 from realtime.outputs.page.recorded_words import recorded_verdicts
 from realtime.outputs.page.server import server_for
 from realtime.outputs.page.wire import (
+    MOST_EPOCH,
     Beat,
     Hello,
     PermitWord,
@@ -51,7 +52,8 @@ class Playback:
         if not verdicts:
             raise MonitorError(f"{run.folder}: the run has no frame, there is nothing to show")
         self.plan = _plan_of(run)
-        self._run_id = run.folder.name if self.plan is None else self.plan.run_id
+        self._run_id = run.folder.resolve().name if self.plan is None else self.plan.run_id
+        self._epoch = f"recorded {self._run_id}"[:MOST_EPOCH]
         self._pictures = RecordedPictures(run, run_id=self._run_id)
         self._frame_ids = [one.frame_id for one in verdicts]
         self._words = [write_frame(one, heard_ms=0.0) for one in verdicts]
@@ -73,13 +75,12 @@ class Playback:
     def join(self, hello: Hello, *, now_ns: int) -> Outbox:
         """Return the outbox of a browser that has come, with the whole course in it."""
         del now_ns
-        epoch = f"recorded {self._run_id}"
-        after = hello.after if hello.epoch == epoch else 0
+        after = hello.after if hello.epoch == self._epoch else 0
         outbox = Outbox()
         outbox.keep(
             write(
                 Welcome(
-                    epoch,
+                    self._epoch,
                     len(self._told),
                     [],
                     self._told[after:],

@@ -25,6 +25,7 @@ from messages import (
 from realtime.requests import Name
 
 MOST_INBOUND_BYTES = 4096
+MOST_EPOCH = 64  # characters that a browser may say back
 _MOST = (1 << 53) - 1  # the largest integer that JavaScript counts to
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
@@ -33,7 +34,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 class Hello(msgspec.Struct, tag="hello", frozen=True, forbid_unknown_fields=True):
     """The first word of a browser: up to which alert of which epoch it has heard."""
 
-    epoch: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    epoch: Annotated[str, msgspec.Meta(max_length=MOST_EPOCH)] = ""
     after: _Count = 0
 
 
@@ -49,7 +50,7 @@ class Acknowledge(msgspec.Struct, tag="acknowledge", frozen=True, forbid_unknown
     """A person has seen this alert of this epoch; the answer bears the same `request`."""
 
     request: _Count
-    epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_EPOCH)]
     alert_id: _Count
     who: Name
 

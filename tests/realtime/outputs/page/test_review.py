@@ -28,7 +28,7 @@ from realtime.clock import MonotonicClock
 from realtime.outputs.page.picture import draw
 from realtime.outputs.page.playback import Playback
 from realtime.outputs.page.recorded_pictures import RecordedPictures
-from realtime.outputs.page.wire import Hello
+from realtime.outputs.page.wire import Hello, read_word
 from realtime.outputs.report_record import read_run
 from realtime.outputs.run_folder import RunFolder
 from tests.realtime.outputs.linac_run import linac_run, take
@@ -196,6 +196,16 @@ def test_what_is_no_run_is_told_in_a_sentence(tmp_path):
     RunFolder(begun, START).close()
     code, text = review(begun)
     assert (code, "the run has no frame" in text) == (1, True)
+
+
+def test_a_browser_comes_back_to_a_run_with_a_long_name(tmp_path):
+    path = write_run(tmp_path / ("of a patient who is not named " * 4))
+    (path / "run.json").unlink()
+    run = read_run(path)
+    welcome = json.loads(Playback(run, MonotonicClock()).join(Hello(), now_ns=0).next(str))
+    again = {"type": "hello", "epoch": welcome["epoch"], "after": welcome["last_alert"]}
+    assert read_word(json.dumps(again)) == Hello(welcome["epoch"], 1)
+    run.close()
 
 
 def test_pictures_beyond_any_screen_are_refused(tmp_path):
