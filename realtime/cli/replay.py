@@ -69,7 +69,7 @@ def _as_recorded(protocol: Protocol, file: Path, *, is_live: bool) -> Protocol:
     told = f"no run.json of this protocol beside {file.name} tells what was chosen; "
     told += "what fits here" if is_live else f"the most, {protocol.recon.most_iterations}"
     if found is not protocol:
-        told = f"{found.recon.iterations}, as the recording's run.json tells"
+        told = f"{found.iterations}, as the recording's run.json tells"
     click.echo(f"recon.iterations: {told}", err=True)
     return found
 
