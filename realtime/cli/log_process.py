@@ -35,6 +35,10 @@ def _opened(path: Path) -> int:
     if path == STANDARD_OUTPUT:
         return os.dup(sys.stdout.fileno())
     try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        # a pipe that nobody reads would keep the monitor from starting, without a word
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
         raise MonitorError(f"--log {path}: {error.strerror}") from error
+    os.set_blocking(descriptor, True)
+    return descriptor

@@ -101,6 +101,12 @@ def test_a_file_that_cannot_be_written_is_told_at_the_start(tmp_path, monitor):
         LogProcess(tmp_path / "nowhere" / "log", Place(monitor.endpoints, None))
 
 
+def test_a_pipe_that_nobody_reads_is_told_not_waited_for(tmp_path, monitor):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MonitorError, match=r"--log .*pipe: No such device or address"):
+        LogProcess(tmp_path / "pipe", Place(monitor.endpoints, None))
+
+
 @pytest.mark.slow
 def test_serve_logs_to_standard_output_and_tells_people_elsewhere(tmp_path):
     ports = [f"--{name}port=0" for name in ("", "zmq-", "events-", "control-", "page-", "metrics-")]
