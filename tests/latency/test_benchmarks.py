@@ -10,11 +10,19 @@ SCRIPTS = sorted(
     path for path in (ROOT / "benchmarks").glob("*.py") if not path.name.startswith("_")
 )
 PAGE = ROOT / "docs" / "benchmarks.md"
+# Whose --quick takes half a minute and more, and together more than CI has: these only show that
+# they can be started; `make bench BENCH_OPTIONS=--quick` runs them.
+LONG = {
+    "batch", "dose", "endurance", "motion", "mutation", "peers", "reconstruction", "report",
+    "soak", "start", "tails", "temperature", "thermometry",
+}  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "script", [one for one in SCRIPTS if one.stem not in LONG], ids=lambda path: path.stem
+)
 def test_a_benchmark_prints_its_table_and_a_verdict(script):
     before = PAGE.read_bytes()
     done = subprocess.run(
@@ -30,6 +38,20 @@ def test_a_benchmark_prints_its_table_and_a_verdict(script):
     table = done.stdout.partition("\n\n")[0].splitlines()
     assert len(table) >= 3, "a title, columns and at least one row"
     assert PAGE.read_bytes() == before, "--quick measures too little to be written down"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(LONG))
+def test_a_long_benchmark_can_be_started(name):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--write" in done.stdout
 
 
 def test_the_page_has_a_place_for_each_benchmark():
