@@ -90,6 +90,11 @@ def demo(
         with Client("realtime.cli", arguments) as simulator:
             serve_client(gateway, simulator, progress.heed)
             status, complaint = simulator.status, simulator.complaint
+    wrong = list(gateway.failures)
+    if status != 0:
+        wrong.insert(0, f"the simulated treatment failed: {complaint or f'status {status}'}")
+    if wrong and not (out / "run.json").exists():
+        raise MonitorError(wrong[-1])  # of a session that was refused the monitor tells why
     # a report takes seconds to import, which nobody should wait for before the first picture
     from realtime.cli.run_summary import print_summary
     from realtime.outputs.report import write_report
@@ -97,10 +102,8 @@ def demo(
     report = write_report(out)
     print_summary(out, console())
     click.echo(f"report: {report}")
-    if status != 0:
-        raise MonitorError(f"the simulated treatment failed: {complaint or f'status {status}'}")
-    if gateway.failures:
-        raise MonitorError(gateway.failures[0])
+    if wrong:
+        raise MonitorError(wrong[0])
     if not no_browser:
         _show(report.resolve().as_uri())
 

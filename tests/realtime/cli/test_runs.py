@@ -109,6 +109,7 @@ def test_replay_of_a_truncated_recording_fails_and_keeps_what_came(recording, tm
     assert len((out / "verdicts.csv").read_text().splitlines()) >= 3  # two whole frames
 
 
+@pytest.mark.timeout(150)
 def test_ctrl_c_ends_with_130_and_a_closed_run(tmp_path):
     out = tmp_path / "demo"
     process = subprocess.Popen(
@@ -118,7 +119,7 @@ def test_ctrl_c_ends_with_130_and_a_closed_run(tmp_path):
     )
     _wait_for(out / "run.json", process)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert json.loads((out / "run.json").read_text())["stop"]["status"] == "cut"

@@ -181,9 +181,13 @@ def test_what_cannot_be_done_is_told_in_a_line(heated, tmp_path, monkeypatch, op
 
 @pytest.mark.slow
 def test_an_archive_that_knows_itself_by_another_title_is_told(heated, archive):
-    done = run(heated, "--to", f"NOBODY@127.0.0.1:{archive.port}")
-    assert done.exit_code == 1
-    assert "rejected the association: called ae title not recognised" in done.stderr
+    told = []
+    while len(told) < 3 and not any("rejected" in one for one in told):
+        # Orthanc hangs up at once: that may be seen before its answer
+        done = run(heated, "--to", f"NOBODY@127.0.0.1:{archive.port}")
+        assert done.exit_code == 1
+        told.append(done.stderr)
+    assert "rejected the association: called ae title not recognised" in told[-1]
 
 
 def test_a_folder_without_maps_says_so(heated, tmp_path):

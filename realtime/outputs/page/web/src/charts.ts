@@ -57,7 +57,7 @@ export class Charts {
     heat!.draw([x, ...temperatures(frames, region)], drawn(limitsOf(limits, region, "temperature_c", "temperature_mean_c")), [held],
       [
         { text: `max ${number(now?.temperature_max_c, 1)}`, colour: MAX },
-        { text: `mean ${number(now?.temperature_mean_c, 1)} ± σ ${number(now?.temperature_std_c, 2)}`, colour: MEAN },
+        { text: `mean ${number(now?.temperature_mean_c, 1)}, band: a pixel's σ`, colour: MEAN },
         { text: "▬ permit held", colour: HELD },
       ], markAt);
     dose!.draw([x, ...doses(frames, region)], drawn(limitsOf(limits, region, "dose_cem43_min")), [],

@@ -11,8 +11,9 @@ export function showRegions(readings: RegionReading[]): void {
     name.scope = "row";
     name.title = one.role;
     row.append(name);
-    const mean = `${number(one.temperature_mean_c, 1)} ± ${number(one.temperature_std_c, 2)}`;
-    for (const text of [number(one.temperature_max_c, 1), mean, amount(one.dose_max_cem43_min)]) row.insertCell().textContent = text;
+    // σ is that of a middling pixel, neither of the hottest nor of the mean
+    const heat = [number(one.temperature_max_c, 1), number(one.temperature_mean_c, 1), number(one.temperature_std_c, 2)];
+    for (const text of [...heat, amount(one.dose_max_cem43_min)]) row.insertCell().textContent = text;
     return row;
   });
   at("regions").querySelector("tbody")!.replaceChildren(...rows);

@@ -38,7 +38,7 @@ function ofHeat(frame: FrameWord | null, readings: RegionReading[], plan: Plan |
   return [
     {
       name: `hottest in ${hottest?.name ?? "the target"}`, unit: "°C", value: number(hottest?.temperature_max_c, 1),
-      note: [hottest?.temperature_std_c == null ? "" : `± ${number(hottest.temperature_std_c, 1)}`, stop == null ? "" : `limit ${stop}`].filter(Boolean).join("  "),
+      note: [hottest?.temperature_std_c == null ? "" : `σ of a pixel ${number(hottest.temperature_std_c, 1)}`, stop == null ? "" : `limit ${stop}`].filter(Boolean).join("  "),
       isOver: stop != null && (hottest?.temperature_max_c ?? -Infinity) > stop,
     },
     { name: "most dose there", unit: "CEM43 min", value: amount(dosed?.dose_max_cem43_min), note: "" },
