@@ -2,19 +2,17 @@
 
 import argparse
 import contextlib
-import os
-import re
 import socket
 import struct
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import _path  # noqa: F401 - first of all that is not Python's own
 import numpy as np
 from _page_source import MATRIX, RATE_HZ, Source
+from _process_cost import cpu_of, resident_mib
 from _table import MeasurementError, Outcome, Table, Target, run
 
 from realtime.cli.companion import Place
@@ -102,11 +100,11 @@ def cost(title: str, *, duration_s: float, n_clients: int, n_frozen: int) -> Cos
         for _ in range(n_frozen):
             stack.enter_context(_frozen(server.where))
         clock = MonotonicClock()
-        began_ns, cpu_s, resident = clock.now_ns(), _cpu_s(server.pid), _resident_mib(server.pid)
+        began_ns, cpu_s, resident = clock.now_ns(), cpu_of(server.pid), resident_mib(server.pid)
         first = [(one.n_frames, len(one.ages_ms)) for one in clients]
         clock.sleep_until_ns(began_ns + round(duration_s * 1e9))
         took_s = (clock.now_ns() - began_ns) / 1e9
-        used_s, now_mib = _cpu_s(server.pid) - cpu_s, _resident_mib(server.pid)
+        used_s, now_mib = cpu_of(server.pid) - cpu_s, resident_mib(server.pid)
         got = [
             (one.n_frames - n, one.ages_ms[begin:])
             for one, (n, begin) in zip(clients, first, strict=True)
@@ -137,16 +135,6 @@ def _wait_for_frames(clients: list[Client], source: Source) -> None:
         if clock.now_ns() > end_ns:
             raise MeasurementError(f"no frames at the clients within {_PATIENCE_S:.0f} s")
         clock.sleep_until_ns(clock.now_ns() + 50_000_000)
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident_mib(pid: int) -> float:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else float("nan")
 
 
 def measure(arguments: argparse.Namespace) -> Outcome:

@@ -2,12 +2,9 @@
 
 import argparse
 import contextlib
-import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import _path  # noqa: F401 - first of all that is not Python's own
@@ -15,6 +12,7 @@ import numpy as np
 from _chromium import Tab, chromium, cpu_s, is_here
 from _page_clients import Frozen, Reader
 from _page_source import MATRIX, RATE_HZ, Source, played
+from _process_cost import cpu_of, resident_mib
 from _table import MeasurementError, Outcome, Table, Target, run
 
 from realtime.clock import MonotonicClock
@@ -68,13 +66,13 @@ def cost(title: str, *, duration_s: float, open_one: Open, n_clients: int, n_fro
         _wait_for_frames(clients, source)
         clock = MonotonicClock()
         clock.sleep_until_ns(clock.now_ns() + round(min(_SETTLE_S, duration_s) * 1e9))
-        began_ns, used_s, resident = clock.now_ns(), _cpu_s(page.pid), _resident_mib(page.pid)
+        began_ns, used_s, resident = clock.now_ns(), cpu_of(page.pid), resident_mib(page.pid)
         browser_s, begin = cpu_s(), source.n_frames
         clock.sleep_until_ns(began_ns + round(duration_s * 1e9))
         ended_ns, end = clock.now_ns(), source.n_frames
         took_s = (ended_ns - began_ns) / 1e9
-        used_s, browser_s = _cpu_s(page.pid) - used_s, cpu_s() - browser_s
-        now_mib = _resident_mib(page.pid)
+        used_s, browser_s = cpu_of(page.pid) - used_s, cpu_s() - browser_s
+        now_mib = resident_mib(page.pid)
         got = [_between(one.drawn_ms(), began_ns / 1e6, ended_ns / 1e6) for one in clients]
         published = dict(source.published_ms)
     ages = tuple(at_ms - published[frame] for one in got for frame, at_ms in one)
@@ -104,16 +102,6 @@ def _wait_for_frames(clients: list[Client], source: Source) -> None:
         if clock.now_ns() > end_ns:
             raise MeasurementError(f"no frames at the page within {_PATIENCE_S:.0f} s")
         clock.sleep_until_ns(clock.now_ns() + 50_000_000)
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident_mib(pid: int) -> float:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else float("nan")
 
 
 def _costs(who: str, open_one: Open, *, duration_s: float, is_quick: bool) -> Iterator[Cost]:
