@@ -28,7 +28,11 @@ def ask(
     try:
         line = context.socket(zmq.DEALER)
         connect(line, address, keys=keys)
-        line.send(msgspec.json.encode(request))
+        line.setsockopt(zmq.SNDTIMEO, _PATIENCE_MS)
+        try:
+            line.send(msgspec.json.encode(request))
+        except zmq.Again:  # refused already: ZeroMQ keeps no line to a server that shut the door
+            raise MonitorError(f"no monitor answers at {address}{unheard(keys)}") from None
         return _listen(line, address, keys)
     finally:
         context.destroy(linger=0)

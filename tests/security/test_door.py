@@ -1,5 +1,6 @@
 """Who comes in over ZeroMQ and over TCP, at a gateway that runs."""
 
+import contextlib
 import socket
 import struct
 
@@ -7,8 +8,8 @@ import pytest
 import zmq
 
 from messages import MonitorError
+from realtime import control_line
 from realtime.cli.open_host import LOOPBACK, listening
-from realtime.control_line import ask
 from realtime.security import keys
 from realtime.security.door import Door, network
 from realtime.streams.links import open_link
@@ -48,7 +49,7 @@ def asked(guarded, folder):
     """Return what the control port answers to a client with these keys."""
     control = guarded.gateway.publisher.endpoints.control
     with pytest.raises(MonitorError) as error:
-        ask(control, {"type": "acknowledge", "alert_id": 999, "who": "me"}, keys=folder)
+        control_line.ask(control, {"type": "acknowledge", "alert_id": 999, "who": "me"}, keys=folder)
     return str(error.value)
 
 
@@ -87,11 +88,24 @@ def test_nobody_else_hears_a_word_or_is_heard(guarded, folders, which, who):
             client.curve_serverkey = zmq.curve_keypair()[0]
         client.connect(address)
         if kind == zmq.DEALER:
-            client.send(struct.pack("<H", 4))
+            # a refusal that is quicker than this line leaves nobody to send to
+            with contextlib.suppress(zmq.Again):
+                client.send(struct.pack("<H", 4), zmq.NOBLOCK)
         assert not client.poll(SHORT_MS)
     finally:
         context.destroy(linger=0)
     assert guarded.is_alive
+
+
+def test_who_is_refused_before_the_question_is_not_left_waiting(guarded, folders, monkeypatch):
+    def until_refused(line, address, *, keys):
+        connect(line, address, keys=keys)
+        while line.poll(1, zmq.POLLOUT):  # until ZeroMQ has given the line up
+            pass
+
+    connect = control_line.connect
+    monkeypatch.setattr(control_line, "connect", until_refused)
+    assert "no monitor answers" in asked(guarded, folders / "stranger")
 
 
 def test_a_stranger_s_key_is_told_by_its_fingerprint(guarded, folders):
