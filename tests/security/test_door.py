@@ -49,7 +49,9 @@ def asked(guarded, folder):
     """Return what the control port answers to a client with these keys."""
     control = guarded.gateway.publisher.endpoints.control
     with pytest.raises(MonitorError) as error:
-        control_line.ask(control, {"type": "acknowledge", "alert_id": 999, "who": "me"}, keys=folder)
+        control_line.ask(
+            control, {"type": "acknowledge", "alert_id": 999, "who": "me"}, keys=folder
+        )
     return str(error.value)
 
 
