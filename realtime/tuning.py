@@ -52,10 +52,7 @@ class Tuning:
 
     def worker_environment(self) -> dict[str, str]:
         """Return what a worker's allocator must be told before it starts."""
-        if not self.keeps_memory:
-            return {}
-        kept = str(_KEPT_BYTES)
-        return {"MALLOC_MMAP_THRESHOLD_": kept, "MALLOC_TRIM_THRESHOLD_": str(8 * _KEPT_BYTES)}
+        return keeping_memory() if self.keeps_memory else {}
 
 
 UNTUNED = Tuning(is_first=False, is_pinned=False, is_locked=False, keeps_memory=False)
@@ -79,6 +76,15 @@ class WorkerTuning(msgspec.Struct, frozen=True):
         """Be as urgent as what is done now."""
         if self.is_first:
             go_first(level)
+
+
+def keeping_memory() -> dict[str, str]:
+    """Return what the allocator of a process that handles frames must be told before it starts.
+
+    Without it every array of a frame is mapped, filled with zeros by the kernel and unmapped.
+    """
+    kept = str(_KEPT_BYTES)
+    return {"MALLOC_MMAP_THRESHOLD_": kept, "MALLOC_TRIM_THRESHOLD_": str(8 * _KEPT_BYTES)}
 
 
 def pack_tuning(tuning: Tuning, *, core: int | None) -> str:

@@ -4,6 +4,7 @@ It is started once, told of once when it dies, and ended with the gateway; it ma
 without touching a treatment.
 """
 
+import os
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from realtime.outputs.publisher import Addresses, refused_address
 from realtime.security import keys as pairs
+from realtime.tuning import keeping_memory
 
 _GRACE_S = 1.5
 
@@ -67,6 +69,7 @@ class Companion:
             ],
             stdin=subprocess.PIPE,  # ends when we do, which ends the companion
             stdout=subprocess.DEVNULL,
+            env={**os.environ, **keeping_memory()},
             pass_fds=_inherited(listening, writing),
             process_group=0,  # Ctrl-C is for the gateway alone
         )

@@ -207,6 +207,11 @@ def page_for(monitor: Monitor, *, port: int = 0) -> Iterator[PageProcess]:
         process.close()
 
 
+def n_page_faults(pid: int) -> int:
+    """Return how often the kernel has given the process a page of memory."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
 def resident_mib(pid: int) -> float:
     (line,) = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(line) / 1024

@@ -15,6 +15,7 @@ from tests.realtime.outputs.page.monitor import (
     alert,
     farewell,
     maps,
+    n_page_faults,
     open_socket,
     resident_mib,
 )
@@ -88,6 +89,18 @@ def test_frozen_browsers_cost_little_and_another_has_every_frame(monitor, page, 
     assert resident_mib(page.pid) - before_mib < 8
     mute.line.close()
     liar.line.close()
+
+
+def test_each_frame_reuses_the_memory_of_the_last(monitor, page, browsers):
+    browser = browsers()
+    browser.wait_live()
+    n_frames, faults = 40, []
+    for frame_id in range(n_frames):
+        monitor.say(maps(frame_id, n_pixels=256))
+        assert browser.wait("picture")["frame_id"] == frame_id
+        faults.append(n_page_faults(page.pid))
+    # mapped anew each time, a frame's arrays and its message are 500 pages
+    assert (faults[-1] - faults[n_frames // 2]) / (n_frames // 2) < 50
 
 
 def test_a_storm_of_acknowledgements_is_cut_off_and_nobody_waits(monitor, page, browsers):
