@@ -8,6 +8,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime.clock import Clock
 from realtime.outputs.page.bucket import Bucket
+from realtime.outputs.page.door import NotTaken
 from realtime.outputs.page.outbox import Outbox
 from realtime.outputs.page.wire import (
     Acknowledge,
@@ -21,7 +22,6 @@ from realtime.outputs.page.wire import (
 )
 
 SILENCE_S = 5.0
-_WRITE_S = 5.0
 _MOST_REASON_BYTES = 123  # RFC 6455, 5.5
 _ACKNOWLEDGEMENTS = (20.0, 5.0)  # at once, and a second
 NOT_TEXT, NOT_OURS, TOO_MUCH, TOO_LONG = 1003, 1007, 1008, 1009  # RFC 6455, 7.4.1
@@ -97,9 +97,8 @@ class Browser:
         farewell = farewells.exceptions[0]
         if isinstance(farewell, _Farewell):
             reason = str(farewell).encode()[:_MOST_REASON_BYTES].decode(errors="ignore")
-            with suppress(WebSocketDisconnect, TimeoutError):
-                async with asyncio.timeout(_WRITE_S):
-                    await self._websocket.close(farewell.code, reason)
+            with suppress(WebSocketDisconnect, NotTaken):
+                await self._websocket.close(farewell.code, reason)
 
     async def _send_all(self, outbox: Outbox) -> None:
         while True:
@@ -118,13 +117,12 @@ class Browser:
 
     async def _send(self, message: str | bytes) -> None:
         try:
-            async with asyncio.timeout(_WRITE_S):
-                if isinstance(message, bytes):
-                    await self._websocket.send_bytes(message)
-                else:
-                    await self._websocket.send_text(message)
-        except TimeoutError as error:
-            raise _Farewell(SILENT, f"nothing was taken for {_WRITE_S:g} s") from error
+            if isinstance(message, bytes):
+                await self._websocket.send_bytes(message)
+            else:
+                await self._websocket.send_text(message)
+        except NotTaken as error:
+            raise _Farewell(SILENT, str(error)) from error
 
     async def _hear_all(self, outbox: Outbox, group: asyncio.TaskGroup) -> None:
         while True:

@@ -18,9 +18,14 @@ from realtime.outputs.page.bucket import Bucket
 HANDSHAKE_S = 5.0
 MOST_CONNECTIONS = 64
 INBOUND_BYTES = (16384.0, 8192.0)  # at once, and a second; a page that is open says 2 kB/s
+_WRITE_S = 5.0
 _LAST_WORDS_S = 1.0
 _KERNEL_BYTES = 1 << 18
 _TOO_MUCH = 1008
+
+
+class NotTaken(Exception):  # noqa: N818 - of a browser, no error of ours; Starlette eats OSErrors
+    """What is sent to a browser stays here."""
 
 
 class Request(H11Protocol):
@@ -71,11 +76,22 @@ class Socket(WebSocketsSansIOProtocol):
             self._cut_off()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send; once the conversation is over, that is no error of ours."""
-        await self.writable.wait()
+        """Send; once the conversation is over, that is no error of ours.
+
+        Raises NotTaken where the browser has taken nothing for five seconds.
+        """
+        if not self.writable.is_set():
+            await self._until_writable()
         if self.close_sent:
             raise ClientDisconnected
         await super().send(message)
+
+    async def _until_writable(self) -> None:
+        try:
+            async with asyncio.timeout(_WRITE_S):
+                await self.writable.wait()
+        except TimeoutError:
+            raise NotTaken(f"nothing was taken for {_WRITE_S:g} s") from None
 
     async def run_asgi(self) -> None:
         """Serve; a peer that does not take its last words is gone soon after."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -44,8 +43,8 @@ class Subscription:
 
     async def run(self) -> None:
         """Hear until cancelled."""
-        ready = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), ready.set)
+        ready, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(self._socket.fileno(), ready.set)
         while True:
             if self._hear():
                 await asyncio.sleep(0)
@@ -53,9 +52,9 @@ class Subscription:
             if self._news.watched.misses_alerts and self._is_idle():
                 self._catching_up = asyncio.create_task(self._catch_up())
             ready.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_S):
-                    await ready.wait()
+            look = loop.call_later(_LOOK_S, ready.set)
+            await ready.wait()
+            look.cancel()
 
     async def acknowledge(self, alert_id: int, who: str, *, epoch: str) -> tuple[str, str]:
         """Pass an acknowledgement on; return `done` or `refused`, and why.

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
@@ -205,3 +206,18 @@ def test_a_backlog_of_alerts_ends_the_conversation_and_loses_none(monitor, page,
     missed = back.wait("welcome")["missed"]
     assert [one["alert"]["alert_id"] for one in missed] == numbers
     back.close()
+
+
+@pytest.mark.slow
+def test_who_speaks_and_takes_nothing_is_sent_away(monitor, page, browsers):
+    browser = browsers()
+    browser.wait_live()
+    liar, n_beats = Frozen(page), 0
+    with contextlib.suppress(ConnectionError):
+        while n_beats < 10 * PATIENCE_S:
+            n_beats += 1
+            liar.claim()
+            monitor.say(alert(next(_numbers), text="x" * 60_000))
+            browser.wait("beat")  # ten a second
+    assert 40 < n_beats < 120
+    liar.line.close()
