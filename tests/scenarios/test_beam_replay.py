@@ -13,6 +13,7 @@ from realtime.protocol import load_protocol
 from simulators.beam import plan_of, write_rt_set
 from simulators.linac import linac_scan
 from tests.harness import running
+from tests.realtime.batch.small_archive import assert_same_run
 
 pytestmark = pytest.mark.slow
 
@@ -117,3 +118,12 @@ def test_the_truth_tells_of_every_step_of_the_beam(folders):
         assert np.sum(file["beam_mu"]) == pytest.approx(outcome["delivered_mu"])
         assert np.sum(file["beam_duration_s"]) == pytest.approx(outcome["on_s"])
         assert file["beam_displacement_lps_mm"].shape == (len(file["beam_mu"]), 3)
+
+
+def test_a_batch_gives_the_same_as_the_replay(folders, tmp_path):
+    live, again = folders
+    out = tmp_path / "out"
+    protocol = live.parents[1] / "protocol.toml"
+    command("batch", live, f"--protocol={protocol}", f"--out={out}", "--jobs=1")
+    (run,) = (out / "runs").iterdir()
+    assert_same_run(again, run)
