@@ -36,7 +36,26 @@ def read_beams(folder: Path) -> BeamLog:
 
 
 def beam_spans_s(beams: BeamLog) -> list[tuple[float, float]]:
-    """Return when any beam was on, (start, stop) in scanner time."""
+    """Return when any beam was on, (start, stop) in scanner time.
+
+    One that was never reported off stops with the last report.
+    """
+    spans, on = _spans_s(beams)
+    last_s = float(beams.time_s[-1]) if beams.is_known else 0.0
+    return sorted([*spans, *((start, last_s) for start in on)])
+
+
+def ended_spans_s(beams: BeamLog) -> list[tuple[float, float]]:
+    """Return the spans of the beams that were reported off again."""
+    return sorted(_spans_s(beams)[0])
+
+
+def last_starts_s(beams: BeamLog) -> list[float]:
+    """Return since when beams have been on that were never reported off."""
+    return sorted(_spans_s(beams)[1])
+
+
+def _spans_s(beams: BeamLog) -> tuple[list[tuple[float, float]], list[float]]:
     spans: list[tuple[float, float]] = []
     on: dict[int, float] = {}
     for time_s, number, is_on in zip(beams.time_s, beams.number, beams.is_on, strict=True):
@@ -44,6 +63,4 @@ def beam_spans_s(beams: BeamLog) -> list[tuple[float, float]]:
             on.setdefault(int(number), float(time_s))
         elif int(number) in on:
             spans.append((on.pop(int(number)), float(time_s)))
-    last_s = float(beams.time_s[-1]) if beams.is_known else 0.0
-    spans += [(start, last_s) for start in on.values()]
-    return sorted(spans)
+    return spans, list(on.values())

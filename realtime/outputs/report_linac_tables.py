@@ -75,6 +75,9 @@ def _latency_rows(found: GateLatency) -> list[tuple[str, str]]:
     if found.n:
         told = f"{found.median_ms:.0f} ms, {found.most_ms:.0f} ms at most ({found.n} times)"
         rows.append(("from an image that closed the gate to beam off, median", told))
+    if found.n_still_on:
+        told = f"{found.n_still_on} times"
+        rows.append(("an image closed the gate and the beam was never reported off", told))
     return rows
 
 

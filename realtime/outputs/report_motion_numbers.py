@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.outputs.report_beams import beam_spans_s
+from messages import BeamLog
+from realtime.outputs.report_beams import ended_spans_s, last_starts_s
 from realtime.outputs.report_motion_series import MotionSeries
 from realtime.outputs.report_record import RunRecord
 
@@ -88,12 +89,14 @@ class GateLatency:
 
     assumed_ms: by which predictions look ahead, median; NaN where none was made. n, median_ms,
     most_ms: of the frames that closed the gate while the beam was on, until it was reported off.
+    n_still_on: those after which the beam was never reported off.
     """
 
     assumed_ms: float
     n: int
     median_ms: float
     most_ms: float
+    n_still_on: int
 
 
 def gate_latency(run: RunRecord, series: MotionSeries) -> GateLatency:
@@ -102,16 +105,16 @@ def gate_latency(run: RunRecord, series: MotionSeries) -> GateLatency:
     assumed_ms = 1e3 * float(np.median(ahead_s)) if ahead_s.size else np.nan
     is_open = series.is_gate_open & series.is_granted
     closing = 1 + np.flatnonzero(is_open[:-1] & ~is_open[1:])
-    spans = () if run.beams is None else beam_spans_s(run.beams)
+    closed_s, beams = series.time_s[closing].tolist(), run.beams or BeamLog()
     took_ms = [
         1e3 * (stop_s - time_s)
-        for time_s in series.time_s[closing].tolist()
-        for start_s, stop_s in spans
+        for time_s in closed_s
+        for start_s, stop_s in ended_spans_s(beams)
         if start_s <= time_s < stop_s
     ]
-    if not took_ms:
-        return GateLatency(assumed_ms, 0, np.nan, np.nan)
-    return GateLatency(assumed_ms, len(took_ms), float(np.median(took_ms)), max(took_ms))
+    n_still_on = sum(start_s <= time_s for time_s in closed_s for start_s in last_starts_s(beams))
+    median_ms, most_ms = (np.median(took_ms), max(took_ms)) if took_ms else (np.nan, np.nan)
+    return GateLatency(assumed_ms, len(took_ms), float(median_ms), most_ms, n_still_on)
 
 
 def holds(run: RunRecord, series: MotionSeries) -> list[Held]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import h5py
@@ -17,8 +18,9 @@ from realtime.outputs import report_figures, report_linac_figures, report_style
 from realtime.outputs.report import main_figure, write_report
 from realtime.outputs.report_beams import beam_spans_s, read_beams
 from realtime.outputs.report_cine import chosen_pictures
+from realtime.outputs.report_linac_tables import gate_table
 from realtime.outputs.report_motion_errors import tracking_error
-from realtime.outputs.report_motion_numbers import duty, holds, prediction_error
+from realtime.outputs.report_motion_numbers import duty, gate_latency, holds, prediction_error
 from realtime.outputs.report_motion_series import directions, motion_series
 from realtime.outputs.report_record import read_run
 from tests.realtime.outputs import linac_run as hand
@@ -184,6 +186,29 @@ def test_beam_on_time_is_read_from_what_the_accelerator_reported(folder):
     with (folder / "beams.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["is_on"] == "1"]
     assert spans[0][0] == float(rows[0]["time_s"])
+
+
+def test_the_time_to_beam_off_is_that_of_each_closing(run):
+    found = gate_latency(run, motion_series(run))
+    assert found.assumed_ms == pytest.approx(1e3 * hand.LATENCY_S)
+    # frame 70 is late: nobody knows which moment it showed
+    assert found.n == duty(run, motion_series(run)).n_gate_closed - 1 > 2
+    # `write_beams` reports 0.2 s after the image
+    assert found.median_ms == found.most_ms == pytest.approx(200.0)
+    assert found.n_still_on == 0
+
+
+def test_a_beam_that_never_went_off_took_no_time(folder, tmp_path):
+    stuck = shutil.copytree(folder, tmp_path / "stuck")
+    before, on, after = (stuck / "beams.csv").read_text().partition(",1,1,")
+    (stuck / "beams.csv").write_text(before + on + after.replace(",1,0,", on))
+    record = read_run(stuck)
+    series = motion_series(record)
+    found = gate_latency(record, series)
+    told = dict(gate_table(record, series).rows)
+    record.close()
+    assert (found.n, found.n_still_on) == (0, duty(record, series).n_gate_closed - 1)
+    assert told["an image closed the gate and the beam was never reported off"].endswith("times")
 
 
 def test_beams_of_rubbish_are_one_line(tmp_path):
