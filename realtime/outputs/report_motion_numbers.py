@@ -1,5 +1,6 @@
 """The figures of a linac's run: duty, what was outside, why it was held, how it was predicted."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,18 +104,33 @@ def gate_latency(run: RunRecord, series: MotionSeries) -> GateLatency:
     """Return how far the prediction looked ahead, and how long the beam really took to go off."""
     ahead_s = (series.effect_time_s - series.time_s)[np.isfinite(series.effect_time_s)]
     assumed_ms = 1e3 * float(np.median(ahead_s)) if ahead_s.size else np.nan
-    is_open = series.is_gate_open & series.is_granted
-    closing = 1 + np.flatnonzero(is_open[:-1] & ~is_open[1:])
-    closed_s, beams = series.time_s[closing].tolist(), run.beams or BeamLog()
+    closed, beams = list(_closed_s(series)), run.beams or BeamLog()
+    # a beam may start after the image that closed the gate: for the one that had opened it
     took_ms = [
-        1e3 * (stop_s - time_s)
-        for time_s in closed_s
+        1e3 * (stop_s - closed_s)
+        for closed_s, opened_s in closed
         for start_s, stop_s in ended_spans_s(beams)
-        if start_s <= time_s < stop_s
+        if closed_s < stop_s and start_s < opened_s
     ]
-    n_still_on = sum(start_s <= time_s for time_s in closed_s for start_s in last_starts_s(beams))
+    starts_s = last_starts_s(beams)
+    n_still_on = sum(start_s < opened_s for _, opened_s in closed for start_s in starts_s)
     median_ms, most_ms = (np.median(took_ms), max(took_ms)) if took_ms else (np.nan, np.nan)
     return GateLatency(assumed_ms, len(took_ms), float(median_ms), most_ms, n_still_on)
+
+
+def _closed_s(series: MotionSeries) -> Iterator[tuple[float, float]]:
+    """Yield when images closed the gate, and when the next one opened it; ∞ where none did.
+
+    Left out: frames of which nobody knows which moment they showed.
+    """
+    is_open = series.is_gate_open & series.is_granted
+    opened_s = series.time_s[1:][~is_open[:-1] & is_open[1:]]
+    for closed_s in series.time_s[1:][is_open[:-1] & ~is_open[1:]].tolist():
+        if math.isfinite(closed_s):
+            yield (
+                closed_s,
+                min((one for one in opened_s.tolist() if one > closed_s), default=math.inf),
+            )
 
 
 def holds(run: RunRecord, series: MotionSeries) -> list[Held]:
