@@ -1,6 +1,6 @@
 """`mrmonitor simulate`: a simulated treatment to a file, or to a monitor over TCP or ZeroMQ."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -101,45 +101,35 @@ def simulate(
     simulated therapy device obeys the permit; without, it heats as planned.
     """
     _check_folders(to if "://" not in to else None, truth, loop.summary)
-    faults = faults_of(fault_switches)
-    pace = parse_speed(speed)
-    is_treatment = patient is None and sequence in (None, "treatment")
-    monitor = loop.monitor_at(to)
-    if not is_treatment:
-        switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
-        scan = _scan(sequence, patient, switches, moving, to)
-        # these sums are small: a second thread waits more than it works
-        threadpoolctl.threadpool_limits(limits=1)
-        if loop.rt_plan is not None:
-            click.echo(f"for a protocol in {loop.rt_plan}:\n")
-            click.echo(write_plan(patient, scan, loop.rt_plan))
-        if monitor is None:
-            _play_scan(
-                scan, to, pace=pace, config=config, faults=faults, truth=truth, keys=loop.keys
-            )
-        else:
-            close_beam_loop(
-                patient, scan, monitor, loop, pace=pace, config=config, faults=faults, truth=truth
-            )
+    asked = _Asked(to, parse_speed(speed), config, faults_of(fault_switches), truth, loop)
+    if patient is None and sequence in (None, "treatment"):
+        treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
+        _play_treatment(TreatmentSimulator(treatment), asked, is_heated=heat)
         return
-    config = config or _TREATMENT_CONFIG
-    treatment = _treatment(frames=frames, snr=snr, coils=coils, matrix=matrix, seed=seed)
-    simulator = TreatmentSimulator(treatment)
-    if monitor is not None:
-        close_heat_loop(
-            simulator, monitor, pace=pace, config=config, faults=faults, summary=loop.summary
-        )
-    elif "://" in to:
-        played = OpenLoop(simulator, heat=heat, faults=faults)
-        _stream(played, to, pace=pace, config=config, keys=loop.keys)
-    else:
-        with ReadoutProgress() as progress:
-            write_recording(
-                Path(to), progress.counting(OpenLoop(simulator, heat=heat, faults=faults))
-            )
-        click.echo(f"{to}: {counted(len(simulator.truth.frame_time_s), 'frame')}")
-    if truth is not None:
-        write_truth(truth, simulator.truth)
+    switches = ScanSwitches(frames, snr, coils, matrix, seed, heat, waveforms, compress or 0)
+    scan = _scan(sequence, patient, switches, moving, to)
+    # these sums are small: a second thread waits more than it works
+    threadpoolctl.threadpool_limits(limits=1)
+    if loop.rt_plan is not None:
+        click.echo(f"for a protocol in {loop.rt_plan}:\n")
+        click.echo(write_plan(patient, scan, loop.rt_plan))
+    _play_scan(scan, patient, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Where something is played to, and how. pace: None as fast as it is taken."""
+
+    to: str
+    pace: float | None
+    config: str | None
+    faults: tuple[Fault, ...]
+    truth: Path | None
+    loop: LoopSwitches
+
+    @property
+    def is_file(self) -> bool:
+        return "://" not in self.to
 
 
 def _check_folders(*files: str | Path | None) -> None:
@@ -171,25 +161,42 @@ def _scan(
     return patient_scan(patient, sequence, switches)
 
 
-def _play_scan(
-    scan: Scan | TissueScan | LinacScan,
-    to: str,
-    *,
-    pace: float | None,
-    config: str | None,
-    faults: tuple[Fault, ...],
-    truth: Path | None,
-    keys: Path | None,
-) -> None:
-    recording = SimulatedScan(scan, faults=faults)
-    if "://" in to:
-        _stream(recording, to, pace=pace, config=config or _SCAN_CONFIG, keys=keys)
-    else:
+def _play_treatment(simulator: TreatmentSimulator, asked: _Asked, *, is_heated: bool) -> None:
+    monitor = asked.loop.monitor_at(asked.to)
+    config = asked.config or _TREATMENT_CONFIG
+    played = OpenLoop(simulator, heat=is_heated, faults=asked.faults)
+    if monitor is not None:
+        close_heat_loop(
+            simulator, monitor,
+            pace=asked.pace, config=config, faults=asked.faults, summary=asked.loop.summary,
+        )  # fmt: skip
+    elif asked.is_file:
         with ReadoutProgress() as progress:
-            n_readouts = write_scan(Path(to), progress.counting(recording))
-        click.echo(f"{to}: {n_readouts} readouts")
-    if truth is not None:
-        _write_truth(truth, scan)
+            write_recording(Path(asked.to), progress.counting(played))
+        click.echo(f"{asked.to}: {counted(len(simulator.truth.frame_time_s), 'frame')}")
+    else:
+        _stream(played, asked, config)
+    if asked.truth is not None:
+        write_truth(asked.truth, simulator.truth)
+
+
+def _play_scan(scan: Scan | TissueScan | LinacScan, patient: str | None, asked: _Asked) -> None:
+    monitor = asked.loop.monitor_at(asked.to)
+    if monitor is not None:
+        close_beam_loop(
+            patient, scan, monitor, asked.loop,
+            pace=asked.pace, config=asked.config, faults=asked.faults, truth=asked.truth,
+        )  # fmt: skip
+        return
+    recording = SimulatedScan(scan, faults=asked.faults)
+    if asked.is_file:
+        with ReadoutProgress() as progress:
+            n_readouts = write_scan(Path(asked.to), progress.counting(recording))
+        click.echo(f"{asked.to}: {n_readouts} readouts")
+    else:
+        _stream(recording, asked, asked.config or _SCAN_CONFIG)
+    if asked.truth is not None:
+        _write_truth(asked.truth, scan)
 
 
 def _write_truth(path: Path, scan: Scan | TissueScan | LinacScan) -> None:
@@ -220,11 +227,9 @@ def _treatment(
     return treatment
 
 
-def _stream(
-    recording: Recording, url: str, *, pace: float | None, config: str, keys: Path | None
-) -> None:
-    link = open_link(url, keys=keys)
-    settings = PlayerSettings(speed=pace, config_name=config)
+def _stream(recording: Recording, asked: _Asked, config: str) -> None:
+    link = open_link(asked.to, keys=asked.loop.keys)
+    settings = PlayerSettings(speed=asked.pace, config_name=config)
     try:
         with ReadoutProgress() as progress:
             watched = progress.counting(recording)
