@@ -2,11 +2,12 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import zmq
+from _table import MeasurementError
 
 from messages import (
     FrameKey,
@@ -29,6 +30,7 @@ from realtime.outputs.publisher import Addresses, endpoint_of
 RATE_HZ = 15
 MATRIX = 256
 _RUN = "run"
+_PATIENCE_S = 30.0
 _ANYWHERE = "tcp://127.0.0.1:*"
 _POSE = Pose((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0))
 _FIELD_MM = (240.0, 240.0, 3.0)
@@ -115,6 +117,19 @@ def played() -> Iterator[tuple[Source, PageProcess]]:
         # nobody is asked for alerts here
         where = Place(Addresses(source.address, source.address), None)
         yield source, stack.enter_context(contextlib.closing(PageProcess("127.0.0.1", 0, where)))
+
+
+def wait_for_frames(source: Source, seen: Callable[[], list[int]]) -> None:
+    """Wait until a second's frames have been published and seen by each. Raises MeasurementError.
+
+    seen: how many each has seen.
+    """
+    clock = MonotonicClock()
+    end_ns = clock.now_ns() + round(_PATIENCE_S * 1e9)
+    while min([source.n_frames, *seen()]) < RATE_HZ:
+        if clock.now_ns() > end_ns:
+            raise MeasurementError(f"no frames were seen within {_PATIENCE_S:.0f} s")
+        clock.sleep_until_ns(clock.now_ns() + 50_000_000)
 
 
 def _maps(seed: int) -> Maps:

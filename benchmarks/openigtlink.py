@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import _path  # noqa: F401 - first of all that is not Python's own
 import numpy as np
-from _page_source import MATRIX, RATE_HZ, Source
+from _page_source import MATRIX, RATE_HZ, Source, wait_for_frames
 from _process_cost import cpu_of, resident_mib
-from _table import MeasurementError, Outcome, Table, Target, run
+from _table import Outcome, Table, Target, run
 
 from realtime.cli.companion import Place
 from realtime.cli.openigtlink_process import OpenIgtLinkProcess
@@ -21,7 +21,7 @@ from realtime.clock import MonotonicClock, utc_now
 from realtime.outputs.publisher import Addresses
 
 _HEADER = struct.Struct(">H12s20sIIQQ")
-_PATIENCE_S = 20.0
+_CONNECT_S = 20.0
 
 
 class Client:
@@ -33,7 +33,7 @@ class Client:
 
     def __init__(self, where: str) -> None:
         host, port = where.removeprefix("tcp://").rsplit(":", 1)
-        self._line = socket.create_connection((host, int(port)), _PATIENCE_S)
+        self._line = socket.create_connection((host, int(port)), _CONNECT_S)
         self.ages_ms: list[float] = []
         self.n_frames = 0
         self._thread = threading.Thread(target=self._run)
@@ -96,7 +96,7 @@ def cost(title: str, *, duration_s: float, n_clients: int, n_frozen: int) -> Cos
         clients = [
             stack.enter_context(contextlib.closing(Client(server.where))) for _ in range(n_clients)
         ]
-        _wait_for_frames(clients, source)
+        wait_for_frames(source, lambda: [one.n_frames for one in clients])
         for _ in range(n_frozen):
             stack.enter_context(_frozen(server.where))
         clock = MonotonicClock()
@@ -124,17 +124,8 @@ def cost(title: str, *, duration_s: float, n_clients: int, n_frozen: int) -> Cos
 def _frozen(where: str) -> Iterator[None]:
     """Have a client that never reads connected, for the length of a `with`."""
     host, port = where.removeprefix("tcp://").rsplit(":", 1)
-    with socket.create_connection((host, int(port)), _PATIENCE_S):
+    with socket.create_connection((host, int(port)), _CONNECT_S):
         yield
-
-
-def _wait_for_frames(clients: list[Client], source: Source) -> None:
-    clock = MonotonicClock()
-    end_ns = clock.now_ns() + round(_PATIENCE_S * 1e9)
-    while min([source.n_frames, *(one.n_frames for one in clients)]) < RATE_HZ:
-        if clock.now_ns() > end_ns:
-            raise MeasurementError(f"no frames at the clients within {_PATIENCE_S:.0f} s")
-        clock.sleep_until_ns(clock.now_ns() + 50_000_000)
 
 
 def measure(arguments: argparse.Namespace) -> Outcome:

@@ -11,16 +11,15 @@ import _path  # noqa: F401 - first of all that is not Python's own
 import numpy as np
 from _chromium import Tab, chromium, cpu_s, is_here
 from _page_clients import Frozen, Reader
-from _page_source import MATRIX, RATE_HZ, Source, played
+from _page_source import MATRIX, RATE_HZ, played, wait_for_frames
 from _process_cost import cpu_of, resident_mib
-from _table import MeasurementError, Outcome, Table, Target, run
+from _table import Outcome, Table, Target, run
 
 from realtime.clock import MonotonicClock
 
 MOST_CPU_PERCENT = 5.0
 LEAST_DRAWN = 0.9  # of the frames: a page that draws few is cheap
 MOST_GROWTH_MIB = 8.0
-_PATIENCE_S = 30.0
 _SETTLE_S = 3.0  # a page that has just been opened is laid out and compiled first
 
 
@@ -63,7 +62,7 @@ def cost(title: str, *, duration_s: float, open_one: Open, n_clients: int, n_fro
         ]
         for _ in range(n_frozen):
             stack.enter_context(contextlib.closing(Frozen(page.where)))
-        _wait_for_frames(clients, source)
+        wait_for_frames(source, lambda: [len(one.drawn_ms()) for one in clients])
         clock = MonotonicClock()
         clock.sleep_until_ns(clock.now_ns() + round(min(_SETTLE_S, duration_s) * 1e9))
         began_ns, used_s, resident = clock.now_ns(), cpu_of(page.pid), resident_mib(page.pid)
@@ -93,15 +92,6 @@ def _between(
     drawn: list[tuple[int, float]], began_ms: float, ended_ms: float
 ) -> list[tuple[int, float]]:
     return [(frame, at_ms) for frame, at_ms in drawn if began_ms <= at_ms < ended_ms]
-
-
-def _wait_for_frames(clients: list[Client], source: Source) -> None:
-    clock = MonotonicClock()
-    end_ns = clock.now_ns() + round(_PATIENCE_S * 1e9)
-    while min([source.n_frames, *(len(one.drawn_ms()) for one in clients)]) < RATE_HZ:
-        if clock.now_ns() > end_ns:
-            raise MeasurementError(f"no frames at the page within {_PATIENCE_S:.0f} s")
-        clock.sleep_until_ns(clock.now_ns() + 50_000_000)
 
 
 def _costs(who: str, open_one: Open, *, duration_s: float, is_quick: bool) -> Iterator[Cost]:
