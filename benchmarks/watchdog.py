@@ -10,6 +10,7 @@ from pathlib import Path
 import _path  # noqa: F401 - first of all that is not Python's own
 import numpy as np
 import zmq
+from _hiccups import watched
 from _strikes import Strike, Ward
 from _table import MeasurementError, Outcome, Table, Target, run
 from numpy.typing import NDArray
@@ -119,7 +120,8 @@ def _strike_phases(strikes: list[Strike]) -> str:
 def measure(arguments: argparse.Namespace) -> Outcome:
     go_first(SCANNER_LEVEL)  # who watches stands in another machine
     n = 20 if arguments.quick else arguments.strikes
-    strikes, ward = struck(n, seed=arguments.seed)
+    with watched() as hiccups:
+        strikes, ward = struck(n, seed=arguments.seed)
     late_ms = np.array([one.from_readout_ms for one in strikes]) - DEADLINE_MS
     n_ten, n_fifty = int((late_ms <= 10).sum()), int((late_ms <= 50).sum())
     allowed = n // 1000
@@ -134,6 +136,7 @@ def measure(arguments: argparse.Namespace) -> Outcome:
             "0 frames unanswered", f"{ward.n_unanswered} of {ward.n_frames}", not ward.n_unanswered
         ),
         Target("0 frames answered twice", f"{ward.n_twice} of {ward.n_frames}", not ward.n_twice),
+        Target("the machine itself put off the most urgent thread", str(hiccups), None),
         Target("strikes by tenth of the frame's cycle", _strike_phases(strikes), None),
     )
     return Outcome(targets, (_distribution(strikes), _histogram(strikes)))
