@@ -96,7 +96,7 @@ function options(look: Look, hooks: uPlot.Hooks.Arrays, lines: () => Line[]): uP
     hooks,
     series: [{ label: look.xTitle ?? "time" }, ...look.series],
     ...(look.bands ? { bands: look.bands } : {}),
-    padding: [6, 8, 0, 0],
+    padding: [6, 16, 0, 0], // half of the last number
     cursor: { drag: { x: false, y: false }, points: { size: 5 } },
     legend: { show: false },
     scales: {
