@@ -130,14 +130,20 @@ class _MapFile:
             dataset.resize(n + 1, axis=0)
             value = scalars[name] if name in scalars else getattr(maps, name)
             dataset[n] = 0 if value is None else value  # a frame of no regions has no bits
-            dataset.flush()
+        self._file.flush()
 
     def close(self) -> None:
         self._file.close()
 
     def _dataset(self, name: str, shape: tuple[int, ...], dtype: Any) -> h5py.Dataset:  # noqa: ANN401
         return self._file.create_dataset(
-            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(1 if shape else 512, *shape)
+            name,
+            (0, *shape),
+            dtype,
+            maxshape=(None, *shape),
+            chunks=(1 if shape else 512, *shape),
+            # a row that is written is not read again; each flush looks at all that are cached
+            rdcc_nbytes=1 if shape else None,
         )
 
 
