@@ -146,21 +146,24 @@ def _memory(
 ) -> None:
     """Note what each readout takes at most, and what a frame leaves behind."""
     frames = [[next(messages) for _ in range(n_lines)] for _ in range(n_frames)]
+    # what is noted must not grow while it is measured
+    transient_bytes = np.zeros((n_frames, n_lines), np.int64)
     gc.collect()
     tracemalloc.start()
     for number, frame in enumerate(frames):
         if number == 1:  # with the first, what is held is an old frame's, not traced
             held = tracemalloc.get_traced_memory()[0]
-        for message in frame:
+        for line, message in enumerate(frame):
             before = tracemalloc.get_traced_memory()[0]
             tracemalloc.reset_peak()
             gateway.receive(message)
-            found.transient_bytes.append(tracemalloc.get_traced_memory()[1] - before)
+            transient_bytes[number, line] = tracemalloc.get_traced_memory()[1] - before
             gateway.answer()
     gc.collect()
     left = tracemalloc.get_traced_memory()[0] - held
     found.retained_bytes.append(left / (n_lines * (n_frames - 1)))
     tracemalloc.stop()
+    found.transient_bytes = transient_bytes.ravel().tolist()
 
 
 def _decoding(header_xml: bytes, treatment: Treatment, n_lines: int) -> list[float]:
