@@ -10,6 +10,7 @@ from pathlib import Path
 
 import _path  # noqa: F401 - first of all that is not Python's own
 import numpy as np
+from _pressure import is_possible
 from _table import MeasurementError, Outcome, Table, Target, run
 from numpy.typing import NDArray
 
@@ -26,7 +27,15 @@ WORDS = {
 }
 
 
-def ages_ms(step: str, *, load: int, n_frames: int) -> NDArray[np.float64]:
+# cases in which these steps alone have something to gain
+OWN_CASES = {"large": ("nothing", "kept-memory"), "pressed": ("nothing", "locked")}
+CASE_WORDS = {
+    "large": "256² × 32, 5 frames/s",
+    "pressed": "128² × 8, its memory sent to the swap twice a second",
+}
+
+
+def ages_ms(step: str, case: str, *, n_frames: int) -> NDArray[np.float64]:
     """Run the monitor in processes of their own; return the age of each verdict."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -38,7 +47,7 @@ def ages_ms(step: str, *, load: int, n_frames: int) -> NDArray[np.float64]:
             "PYTHONPATH": os.pathsep.join(one for one in paths if one),
         }
         done = subprocess.run(
-            [sys.executable, str(_HERE / "_tails_case.py"), step, str(load), str(n_frames), out],
+            [sys.executable, str(_HERE / "_tails_case.py"), step, case, str(n_frames), out],
             env=environment,
             capture_output=True,
             text=True,
@@ -53,19 +62,23 @@ def ages_ms(step: str, *, load: int, n_frames: int) -> NDArray[np.float64]:
 def measure(arguments: argparse.Namespace) -> Outcome:
     n_frames, n_rounds = (40, 1) if arguments.quick else (arguments.frames, arguments.rounds)
     steps = ("nothing",) if arguments.quick else tuple(WORDS)
-    found: dict[tuple[str, int], list[NDArray[np.float64]]] = {}
+    plan = [(step, case) for step in steps for case in ("idle", "loaded")]
+    if not arguments.quick:
+        plan += [(step, case) for case, own in OWN_CASES.items() for step in own]
+    if not is_possible():
+        plan = [(step, case) for step, case in plan if case != "pressed"]
+    found: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     for _ in range(n_rounds):
-        for step in steps:
-            for load in (0, 2):
-                ages = ages_ms(step, load=load, n_frames=n_frames)
-                found.setdefault((step, load), []).append(ages)
-                print(f"{step}, load {load}: median {np.median(ages):.2f} ms", flush=True)
+        for step, case in plan:
+            ages = ages_ms(step, case, n_frames=n_frames)
+            found.setdefault((step, case), []).append(ages)
+            print(f"{step}, {case}: median {np.median(ages):.2f} ms", flush=True)
     rows = []
     for step in steps:
         cells = []
-        for load in (0, 2):
-            ages = np.concatenate(found[step, load])
-            cells += [f"{one:.2f}" for one in np.percentile(ages, (50, 99, 100))]
+        for case in ("idle", "loaded"):
+            ages = np.concatenate(found[step, case])
+            cells += _percentiles(ages)
         rows.append((WORDS[step], *cells))
     columns = ("steps", "p50", "p99", "max", "loaded: p50", "p99", "max")
     table = Table(
@@ -76,15 +89,35 @@ def measure(arguments: argparse.Namespace) -> Outcome:
         "processes as there are cores compute without a pause, at normal priority. A step that "
         "shows no gain beyond the spread between rounds is not promised to gain anything.",
     )
-    return Outcome((_gain(found),), (table,))
+    return Outcome((_gain(found),), (table, _own_table(found)))
 
 
-def _gain(found: dict[tuple[str, int], list[NDArray[np.float64]]]) -> Target:
+def _own_table(found: dict[tuple[str, str], list[NDArray[np.float64]]]) -> Table:
+    rows = [
+        (CASE_WORDS[case], WORDS[step], *_percentiles(np.concatenate(found[step, case])))
+        for case, own in OWN_CASES.items()
+        for step in own
+        if (step, case) in found
+    ]
+    note = "" if is_possible() else " This machine has no swap: locked memory was not tried."
+    return Table(
+        "Where a step has more to gain (ms)",
+        ("what", "steps", "p50", "p99", "max"),
+        tuple(rows),
+        f"The same, on an idle machine.{note}",
+    )
+
+
+def _percentiles(ages: NDArray[np.float64]) -> list[str]:
+    return [f"{one:.2f}" for one in np.percentile(ages, (50, 99, 100))]
+
+
+def _gain(found: dict[tuple[str, str], list[NDArray[np.float64]]]) -> Target:
     """Return what all four steps gain where every core is loaded; nothing was promised of it."""
     worst = {
-        step: np.percentile(np.concatenate(found[step, 2]), 99)
+        step: np.percentile(np.concatenate(found[step, "loaded"]), 99)
         for step in ("nothing", "all-four")
-        if (step, 2) in found
+        if (step, "loaded") in found
     }
     told = ", ".join(f"{WORDS[step]} {ms:.1f} ms" for step, ms in worst.items())
     return Target("p99 with every core loaded", told, None)
