@@ -29,7 +29,8 @@ def is_possible() -> bool:
 @contextlib.contextmanager
 def pressed() -> Iterator[None]:
     """Press this process and its children for the length of a `with`."""
-    presser = subprocess.Popen([sys.executable, __file__, str(os.getpid())], stdin=subprocess.DEVNULL)
+    command = [sys.executable, __file__, str(os.getpid())]
+    presser = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         yield
     finally:
