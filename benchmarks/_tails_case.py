@@ -18,8 +18,7 @@ STEPS = {
     "first": Tuning(is_first=False),
     "pinned": Tuning(is_pinned=False),
     "locked": Tuning(is_locked=False),
-    "kept-memory": Tuning(keeps_memory=False),
-    "all-four": UNTUNED,
+    "all-three": UNTUNED,
     "frozen-collector": Tuning(),
     "one-thread": Tuning(),
 }
@@ -39,7 +38,6 @@ class Case:
 CASES = {
     "idle": Case(),
     "loaded": Case(load=2),
-    "large": Case(256, 32, 5.0),
     "pressed": Case(is_pressed=True),
 }
 

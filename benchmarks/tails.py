@@ -20,19 +20,15 @@ WORDS = {
     "first": "without SCHED_FIFO for gateway and worker",
     "pinned": "without a core of its own for the worker",
     "locked": "without mlockall",
-    "kept-memory": "without keeping freed memory (malloc thresholds)",
-    "all-four": "without any of these four (`serve` where nothing is permitted)",
-    "frozen-collector": "all four, garbage collector not frozen",
-    "one-thread": "all four, thread pools as wide as the libraries like",
+    "all-three": "without any of these three (`serve` where nothing is permitted)",
+    "frozen-collector": "all three, garbage collector not frozen",
+    "one-thread": "all three, thread pools as wide as the libraries like",
 }
 
 
 # cases in which these steps alone have something to gain
-OWN_CASES = {"large": ("nothing", "kept-memory"), "pressed": ("nothing", "locked")}
-CASE_WORDS = {
-    "large": "256² × 32, 5 frames/s",
-    "pressed": "128² × 8, its memory sent to the swap twice a second",
-}
+OWN_CASES = {"pressed": ("nothing", "locked")}
+CASE_WORDS = {"pressed": "its memory sent to the swap twice a second"}
 
 
 def ages_ms(step: str, case: str, *, n_frames: int) -> NDArray[np.float64]:
@@ -113,10 +109,10 @@ def _percentiles(ages: NDArray[np.float64]) -> list[str]:
 
 
 def _gain(found: dict[tuple[str, str], list[NDArray[np.float64]]]) -> Target:
-    """Return what all four steps gain where every core is loaded; nothing was promised of it."""
+    """Return what all three steps gain where every core is loaded; nothing was promised of it."""
     worst = {
         step: np.percentile(np.concatenate(found[step, "loaded"]), 99)
-        for step in ("nothing", "all-four")
+        for step in ("nothing", "all-three")
         if (step, "loaded") in found
     }
     told = ", ".join(f"{WORDS[step]} {ms:.1f} ms" for step, ms in worst.items())

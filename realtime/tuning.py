@@ -32,13 +32,11 @@ class Tuning:
     is_first: frames are computed before all ordinary work (SCHED_FIFO).
     is_pinned: workers keep off the first core, each to one, so that caches stay warm.
     is_locked: pages that were touched stay in memory (mlockall).
-    keeps_memory: what a frame frees is kept for the next, not given back to the system.
     """
 
     is_first: bool = True
     is_pinned: bool = True
     is_locked: bool = True
-    keeps_memory: bool = True
 
     def core_of_worker(self, number: int) -> int | None:
         """Return where the n-th worker runs; None: anywhere."""
@@ -50,12 +48,8 @@ class Tuning:
         """Whether workers may go first: on a single core nothing ordinary would run beside one."""
         return self.is_first and len(os.sched_getaffinity(0)) > 1
 
-    def worker_environment(self) -> dict[str, str]:
-        """Return what a worker's allocator must be told before it starts."""
-        return keeping_memory() if self.keeps_memory else {}
 
-
-UNTUNED = Tuning(is_first=False, is_pinned=False, is_locked=False, keeps_memory=False)
+UNTUNED = Tuning(is_first=False, is_pinned=False, is_locked=False)
 
 
 class WorkerTuning(msgspec.Struct, frozen=True):
@@ -79,9 +73,10 @@ class WorkerTuning(msgspec.Struct, frozen=True):
 
 
 def keeping_memory() -> dict[str, str]:
-    """Return what the allocator of a process that handles frames must be told before it starts.
+    """Return what the allocator of a process that passes frames on must be told before it starts.
 
-    Without it every array of a frame is mapped, filled with zeros by the kernel and unmapped.
+    Without it every array of a frame is mapped, filled with zeros by the kernel and unmapped. It
+    halves what the page costs; where frames are computed, too, it gained nothing.
     """
     kept = str(_KEPT_BYTES)
     return {"MALLOC_MMAP_THRESHOLD_": kept, "MALLOC_TRIM_THRESHOLD_": str(8 * _KEPT_BYTES)}

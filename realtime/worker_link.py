@@ -118,7 +118,7 @@ class WorkerLink(WorkerLine):
         self._process = subprocess.Popen(
             [sys.executable, "-m", "realtime.worker", str(theirs.fileno()), told],
             pass_fds=[theirs.fileno()],
-            env={**os.environ, **ONE_THREAD, **tuning.worker_environment()},
+            env={**os.environ, **ONE_THREAD},
             process_group=0,  # Ctrl-C is for the gateway, which ends us in order
         )
         theirs.close()

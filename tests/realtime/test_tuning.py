@@ -87,7 +87,6 @@ def test_untuned_asks_for_nothing(monkeypatch):
     monkeypatch.setattr(tuning, "lock_memory", lambda: 1 / 0)
     assert tuning.tune_gateway(UNTUNED) == []
     assert UNTUNED.core_of_worker(0) is None
-    assert UNTUNED.worker_environment() == {}
 
 
 def test_workers_share_all_cores_but_the_first_in_turn(monkeypatch):

@@ -1,4 +1,6 @@
-"""A frame's maps as one binary message: a small JSON header, then whole numbers of 16 bits.
+"""A frame's maps as one binary message: a small JSON header, then whole numbers.
+
+Maps have 16 bits a number; masks 8 where those suffice.
 
 u32 little-endian length of the header, the header, arrays from byte 4 + length, each at its `byte`.
 Code 0 means not valid, in every array; code c > 0 means offset + step · (c − 1). A value beyond the
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from messages import Maps
 
-_LAST_CODE = 65535
+_LAST_CODE, _LAST_SMALL_CODE = 65535, 255
 _COLDEST_C = -20.0
 # name, unit, offset, step: 143.8 °C, 65.5 °C, 655 CEM43 min and 65.5 Gy are the last values
 _SCALES = {
@@ -28,6 +30,7 @@ _LEAST_STEP = 1e-30  # of an image without any signal
 _ALIGNMENT = 4
 
 Stream = tuple[str, int, int]
+Codes = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 class Plane(msgspec.Struct, frozen=True):
@@ -37,6 +40,7 @@ class Plane(msgspec.Struct, frozen=True):
     unit: str
     shape: tuple[int, ...]
     byte: int
+    bits: int
     offset: float
     step: float
 
@@ -88,7 +92,7 @@ def draw(maps: Maps, *, number: int, now_ms: float) -> bytes:
     arrays: list[bytes | memoryview] = []
     n_bytes = 0
     for name, unit, codes, offset, step in _planes(maps):
-        planes.append(Plane(name, unit, codes.shape, n_bytes, offset, step))
+        planes.append(Plane(name, unit, codes.shape, n_bytes, 8 * codes.itemsize, offset, step))
         padding = (-codes.nbytes) % _ALIGNMENT
         arrays += codes.data, bytes(padding)
         n_bytes += codes.nbytes + padding
@@ -108,7 +112,7 @@ def draw(maps: Maps, *, number: int, now_ms: float) -> bytes:
     return b"".join((struct.pack("<I", len(header)), header, *arrays))
 
 
-def _planes(maps: Maps) -> Iterator[tuple[str, str, NDArray[np.uint16], float, float]]:
+def _planes(maps: Maps) -> Iterator[tuple[str, str, Codes, float, float]]:
     magnitude = maps.magnitude
     known = np.isfinite(magnitude)
     brightest = float(magnitude.max())
@@ -122,7 +126,10 @@ def _planes(maps: Maps) -> Iterator[tuple[str, str, NDArray[np.uint16], float, f
             yield name, unit, _codes(values, _known(maps, name), offset, step), offset, step
     for name, marks in (("target", maps.target_mask), ("regions", maps.region_bits)):
         if marks is not None:
-            yield name, "", marks.astype("<u2") + np.uint16(1), 0.0, 1.0
+            kind = "<u1" if int(marks.max(initial=0)) < _LAST_SMALL_CODE else "<u2"
+            codes = marks.astype(kind)
+            codes += 1
+            yield name, "", codes, 0.0, 1.0
 
 
 def _known(maps: Maps, name: str) -> NDArray[np.bool_]:

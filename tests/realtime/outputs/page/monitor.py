@@ -178,7 +178,10 @@ def read_picture(message: bytes) -> dict:
     header = json.loads(message[4 : 4 + length])
     for plane in header["planes"]:
         codes = np.frombuffer(
-            message, "<u2", int(np.prod(plane["shape"])), 4 + length + plane["byte"]
+            message,
+            f"<u{plane['bits'] // 8}",
+            int(np.prod(plane["shape"])),
+            4 + length + plane["byte"],
         )
         plane["codes"] = codes.reshape(plane["shape"])
     return header

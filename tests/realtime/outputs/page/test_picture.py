@@ -105,6 +105,14 @@ def test_every_plane_that_there_is_comes_with_what_its_codes_mean():
     assert np.array_equal(values(got["regions"]), bits)
 
 
+def test_marks_take_a_byte_each_where_that_suffices():
+    for most, n_bits in ((0, 8), (254, 8), (255, 16), (65_534, 16)):
+        bits = np.full((1, 32, 32), most, np.uint16)
+        got = planes(replace(maps(1), region_bits=bits))["regions"]
+        assert got["bits"] == n_bits
+        assert np.array_equal(values(got), bits)
+
+
 def test_nothing_is_drawn_before_somebody_looks_and_then_once():
     drawn = []
 

@@ -1,6 +1,6 @@
 // Codes to pixels by tables of 65536 entries: window and level cost one table, a frame one look-up each.
 
-import { codeOf, type Plane } from "./picture.ts";
+import { codeOf, type Codes, type Plane } from "./picture.ts";
 
 export const COLDEST_C = 40;
 export const HOTTEST_C = 70;
@@ -62,7 +62,7 @@ export class Colours {
   }
 
   // Fill `pixels` (ABGR). No temperature plane: the magnitude alone.
-  paint(pixels: Uint32Array, magnitude: Uint16Array, nx: number, temperature?: Uint16Array, scale?: Plane): void {
+  paint(pixels: Uint32Array, magnitude: Codes, nx: number, temperature?: Codes, scale?: Plane): void {
     const grey = this.#grey;
     if (!temperature || !scale) {
       for (let at = 0; at < pixels.length; at++) pixels[at] = grey[magnitude[at]!]!;

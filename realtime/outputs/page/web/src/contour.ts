@@ -1,8 +1,10 @@
 // Marching squares: the lines of one level in a map of codes.
 
+import type { Codes } from "./picture.ts";
+
 // Segments x0, y0, x1, y1 in pixels, a pixel's centre at a half. A cell with a code 0 (not known) has
 // no line: what is not known is not joined up.
-export function contour(codes: Uint16Array | Float32Array, nx: number, ny: number, level: number): number[] {
+export function contour(codes: Codes | Float32Array, nx: number, ny: number, level: number): number[] {
   const lines: number[] = [];
   for (let y = 0; y + 1 < ny; y++) {
     for (let x = 0; x + 1 < nx; x++) {
@@ -41,7 +43,7 @@ function cell(
 }
 
 // The border of a mask along its pixels' edges: `isIn(code)` says which pixels belong to it.
-export function outline(codes: Uint16Array, nx: number, ny: number, isIn: (code: number) => boolean): number[] {
+export function outline(codes: Codes, nx: number, ny: number, isIn: (code: number) => boolean): number[] {
   const lines: number[] = [];
   const inside = (y: number, x: number) => x >= 0 && y >= 0 && x < nx && y < ny && isIn(codes[y * nx + x]!);
   for (let y = 0; y < ny; y++) {

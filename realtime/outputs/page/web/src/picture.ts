@@ -1,5 +1,7 @@
-// A frame's maps, read from one binary message: u32 header length, JSON header, arrays of 16 bits.
+// A frame's maps, read from one binary message: u32 header length, JSON header, arrays of 16 or 8 bits.
 // Code 0 is not known, in every plane; code c > 0 is offset + step · (c − 1).
+
+export type Codes = Uint8Array | Uint16Array;
 
 export interface Plane {
   name: string;
@@ -8,7 +10,8 @@ export interface Plane {
   byte: number;
   offset: number;
   step: number;
-  codes: Uint16Array;
+  bits: 8 | 16;
+  codes: Codes;
 }
 
 export interface Picture {
@@ -29,7 +32,8 @@ export function readPicture(data: ArrayBuffer): Picture {
   const planes: Record<string, Plane> = {};
   for (const plane of header.planes) {
     const size = plane.shape.reduce((a: number, b: number) => a * b, 1);
-    planes[plane.name] = { ...plane, codes: new Uint16Array(data, 4 + length + plane.byte, size) };
+    const Kind = plane.bits === 8 ? Uint8Array : Uint16Array;
+    planes[plane.name] = { ...plane, codes: new Kind(data, 4 + length + plane.byte, size) };
   }
   return { ...header, planes };
 }
@@ -45,7 +49,7 @@ export function codeOf(plane: Plane, value: number): number {
 }
 
 // One image of a volume, without a copy.
-export function sliceOf(plane: Plane, z: number): Uint16Array {
+export function sliceOf(plane: Plane, z: number): Codes {
   const [, ny, nx] = plane.shape;
   return plane.codes.subarray(z * ny * nx, (z + 1) * ny * nx);
 }
