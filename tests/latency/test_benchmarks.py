@@ -13,8 +13,9 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 # Whose --quick takes half a minute and more, and together more than CI has: these only show that
 # they can be started; `make bench BENCH_OPTIONS=--quick` runs them.
 LONG = {
-    "batch", "dose", "endurance", "motion", "mutation", "page", "peers", "reconstruction", "report",
-    "soak", "start", "tails", "temperature", "thermometry",
+    "batch", "closed_loop", "dose", "endurance", "motion", "mutation", "page", "peers",
+    "reconstruction", "report", "soak", "start", "tails", "temperature", "thermometry",
+    "watchdog",
 }  # fmt: skip
 
 
