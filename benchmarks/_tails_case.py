@@ -26,11 +26,8 @@ STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is played, beside how many loads, and whether memory is taken away meanwhile."""
+    """Beside how many loads it runs, and whether memory is taken away meanwhile."""
 
-    matrix: int = 128
-    n_coils: int = 8
-    rate_hz: float = 20.0
     load: int = 0
     is_pressed: bool = False
 
@@ -46,7 +43,7 @@ def main(step: str, case: Case, n_frames: int, out: Path) -> None:
     """Measure, and write the ages (ms) of the frames into a file beside the run."""
     if step == "one-thread":
         worker_link.ONE_THREAD.clear()
-    asked = Asked(case.matrix, case.n_coils, case.rate_hz, n_frames, load=case.load)
+    asked = Asked(128, 8, 20.0, n_frames, load=case.load)
     with pressed() if case.is_pressed else contextlib.nullcontext():
         heard, _ = measured(out, asked, tuning=STEPS[step])
     timings, _ = timings_of(out, heard)

@@ -40,22 +40,13 @@ def beam_spans_s(beams: BeamLog) -> list[tuple[float, float]]:
 
     One that was never reported off stops with the last report.
     """
-    spans, on = _spans_s(beams)
+    ended, starts = ended_and_open_s(beams)
     last_s = float(beams.time_s[-1]) if beams.is_known else 0.0
-    return sorted([*spans, *((start, last_s) for start in on)])
+    return sorted([*ended, *((start, last_s) for start in starts)])
 
 
-def ended_spans_s(beams: BeamLog) -> list[tuple[float, float]]:
-    """Return the spans of the beams that were reported off again."""
-    return sorted(_spans_s(beams)[0])
-
-
-def last_starts_s(beams: BeamLog) -> list[float]:
-    """Return since when beams have been on that were never reported off."""
-    return sorted(_spans_s(beams)[1])
-
-
-def _spans_s(beams: BeamLog) -> tuple[list[tuple[float, float]], list[float]]:
+def ended_and_open_s(beams: BeamLog) -> tuple[list[tuple[float, float]], list[float]]:
+    """Return the spans of beams that were reported off, and since when others have been on."""
     spans: list[tuple[float, float]] = []
     on: dict[int, float] = {}
     for time_s, number, is_on in zip(beams.time_s, beams.number, beams.is_on, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from messages import BeamLog
-from realtime.outputs.report_beams import ended_spans_s, last_starts_s
+from realtime.outputs.report_beams import ended_and_open_s
 from realtime.outputs.report_motion_series import MotionSeries
 from realtime.outputs.report_record import RunRecord
 
@@ -104,33 +104,32 @@ def gate_latency(run: RunRecord, series: MotionSeries) -> GateLatency:
     """Return how far the prediction looked ahead, and how long the beam really took to go off."""
     ahead_s = (series.effect_time_s - series.time_s)[np.isfinite(series.effect_time_s)]
     assumed_ms = 1e3 * float(np.median(ahead_s)) if ahead_s.size else np.nan
-    closed, beams = list(_closed_s(series)), run.beams or BeamLog()
+    closed, (spans, starts_s) = _closed_s(series), ended_and_open_s(run.beams or BeamLog())
     # a beam may start after the image that closed the gate: for the one that had opened it
     took_ms = [
         1e3 * (stop_s - closed_s)
         for closed_s, opened_s in closed
-        for start_s, stop_s in ended_spans_s(beams)
+        for start_s, stop_s in spans
         if closed_s < stop_s and start_s < opened_s
     ]
-    starts_s = last_starts_s(beams)
     n_still_on = sum(start_s < opened_s for _, opened_s in closed for start_s in starts_s)
     median_ms, most_ms = (np.median(took_ms), max(took_ms)) if took_ms else (np.nan, np.nan)
     return GateLatency(assumed_ms, len(took_ms), float(median_ms), most_ms, n_still_on)
 
 
-def _closed_s(series: MotionSeries) -> Iterator[tuple[float, float]]:
-    """Yield when images closed the gate, and when the next one opened it; ∞ where none did.
+def _closed_s(series: MotionSeries) -> list[tuple[float, float]]:
+    """Return when images closed the gate, and when the next one opened it; ∞ where none did.
 
     Left out: frames of which nobody knows which moment they showed.
     """
     is_open = series.is_gate_open & series.is_granted
-    opened_s = series.time_s[1:][~is_open[:-1] & is_open[1:]]
-    for closed_s in series.time_s[1:][is_open[:-1] & ~is_open[1:]].tolist():
-        if math.isfinite(closed_s):
-            yield (
-                closed_s,
-                min((one for one in opened_s.tolist() if one > closed_s), default=math.inf),
-            )
+    opened = series.time_s[1:][~is_open[:-1] & is_open[1:]].tolist()
+    closed = series.time_s[1:][is_open[:-1] & ~is_open[1:]].tolist()
+    return [
+        (closed_s, min((one for one in opened if one > closed_s), default=math.inf))
+        for closed_s in closed
+        if math.isfinite(closed_s)
+    ]
 
 
 def holds(run: RunRecord, series: MotionSeries) -> list[Held]:
